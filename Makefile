@@ -1,0 +1,167 @@
+# pgboost
+#
+#   make              build/bin/pgboostd, pgboost, pgboost-worker
+#   make test         unit tests, then end-to-end tests against a private Postgres
+#   make check        what can be checked without running anything: includes, format, scripts
+#   make demo         ./scripts/demo
+#   make bench        benchmarks (long)
+#   make install      into DESTDIR/PREFIX
+#   make clean
+#
+# Variables: SANITIZE=address,undefined or thread; DEVELOPER=1 makes warnings errors;
+# BUILD= another folder; V=1 shows commands.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CC ?= cc
+PYTHON ?= /usr/bin/python3
+
+# The modules in the order of their dependence: each includes only what stands before it.
+# scripts/check-includes reads this line.
+MODULES := base config pg frame feature split metric forest catalog model xgb search train registry predict schedule http
+PROGRAMS := pgboostd pgboost pgboost-worker
+
+PACKAGES := libpq libcjson libcrypto glib-2.0
+PACKAGES_HTTP := libmicrohttpd liburcu-bp
+VERSION := $(shell cat VERSION)
+
+CPPFLAGS += -D_GNU_SOURCE -DPGBOOST_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PACKAGES) $(PACKAGES_HTTP))
+# -ffp-contract=off: predictions must not depend on whether the compiler fuses multiply and add.
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 -ffp-contract=off -fno-common -fstack-protector-strong -pthread \
+	-Wall -Wextra -Wmissing-prototypes -Wshadow -Wformat=2 -Wno-format-nonliteral $(CFLAGS)
+ALL_LDFLAGS := -pthread -Wl,--as-needed $(LDFLAGS)
+LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
+LIBS_HTTP := $(shell pkg-config --libs $(PACKAGES_HTTP))
+LIBS_XGBOOST := -lxgboost
+
+ifeq ($(DEVELOPER),1)
+ALL_CFLAGS += -Werror
+endif
+ifneq ($(SANITIZE),)
+ALL_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-8s%s\n' $(1) $(2)
+endif
+
+archive = $(BUILD)/lib/$(1).a
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+# The archives of a module and of all before it, in link order.
+upto = $(call reverse,$(call upto_,$(1),$(MODULES)))
+upto_ = $(if $(2),$(firstword $(2)) $(if $(filter $(1),$(firstword $(2))),,$(call upto_,$(1),$(wordlist 2,$(words $(2)),$(2)))))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard $(1))))
+
+ARCHIVES := $(foreach m,$(MODULES),$(call archive,$(m)))
+BINARIES := $(PROGRAMS:%=$(BUILD)/bin/%)
+
+.PHONY: all
+all: $(BINARIES)
+
+# Compiler flags are a dependency: another SANITIZE rebuilds.
+FLAGS := $(CC) $(ALL_CFLAGS) $(CPPFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+# The catalog's migrations travel inside the programs.
+MIGRATIONS := $(sort $(wildcard migrations/*.sql))
+$(BUILD)/gen/embedded_migrations.c: $(MIGRATIONS) scripts/embed-migrations
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/embed-migrations $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
+$(BUILD)/obj/gen/embedded_migrations.o: $(BUILD)/gen/embedded_migrations.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+extra_catalog := $(BUILD)/obj/gen/embedded_migrations.o
+
+define module_rule
+$(call archive,$(1)): $(call objects,lib/$(1)/*.c) $(extra_$(1))
+	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
+
+link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+
+archives = $(foreach m,$(call upto,$(1)),$(call archive,$(m)))
+$(BUILD)/bin/pgboostd: $(call objects,cmd/pgboostd/*.c) $(call archives,http)
+	$(call say,LINK,$@)
+	$(link) $(LIBS) $(LIBS_HTTP)
+$(BUILD)/bin/pgboost: $(call objects,cmd/pgboost/*.c) $(call archives,predict)
+	$(call say,LINK,$@)
+	$(link) $(LIBS)
+$(BUILD)/bin/pgboost-worker: $(call objects,cmd/pgboost-worker/*.c) $(call archives,train)
+	$(call say,LINK,$@)
+	$(link) $(LIBS) $(LIBS_XGBOOST)
+
+# Unit tests: tests/unit/MODULE/test_*.c, one binary each, linked with MODULE and what is before it.
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+LIBS_UNIT := $(shell pkg-config --silence-errors --libs cmocka)
+define unit_rule
+$(BUILD)/tests/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(call archives,$(1))
+	$$(call say,LINK,$$@)
+	$$(link) $(LIBS) $(LIBS_HTTP) $(if $(filter xgb train,$(1)),$(LIBS_XGBOOST)) $(LIBS_UNIT)
+endef
+$(foreach m,$(MODULES),$(eval $(call unit_rule,$(m))))
+.SECONDARY:
+
+.PHONY: unit
+unit: $(UNIT_TESTS)
+	$(Q)PYTHON=$(PYTHON) scripts/run-units $(UNIT_TESTS)
+
+# One test: make unit-one T=base/test_json
+.PHONY: unit-one
+unit-one: $(BUILD)/tests/unit/$(T)
+	$(Q)$<
+
+.PHONY: e2e
+e2e: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) tests/e2e
+
+# Memory errors in the encoder and the evaluator, by valgrind.
+.PHONY: valgrind
+valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(UNIT_TESTS))
+	$(Q)for t in $^; do valgrind -q --error-exitcode=99 --leak-check=full $$t || exit 1; done
+
+.PHONY: test
+test: check unit e2e
+
+.PHONY: check
+check:
+	$(Q)scripts/check-includes
+
+.PHONY: demo
+demo:
+	$(Q)scripts/demo
+
+.PHONY: bench
+bench: all
+	$(Q)for b in tests/bench/bench-*; do [ ! -x "$$b" ] || "$$b" || exit 1; done
+
+.PHONY: format
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pgboost/models
+	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 models/README.md $(wildcard models/*.json) $(DESTDIR)$(PREFIX)/share/pgboost/models
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,150 @@
+#include "base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void buf_release(struct buf *buf)
+{
+    free(buf->data);
+    *buf = (struct buf){0};
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->length = 0;
+    buf->failed = false;
+    if (buf->data != NULL)
+        buf->data[0] = '\0';
+}
+
+bool buf_reserve(struct buf *buf, size_t n_bytes)
+{
+    size_t needed, capacity;
+    char *data;
+
+    if (buf->failed)
+        return false;
+    if (__builtin_add_overflow(buf->length, n_bytes, &needed) ||
+        __builtin_add_overflow(needed, 1, &needed))
+        goto fail;
+    if (needed <= buf->capacity)
+        return true;
+    capacity = buf->capacity < 64 ? 64 : buf->capacity;
+    while (capacity < needed)
+        if (__builtin_mul_overflow(capacity, 2, &capacity))
+            goto fail;
+    data = realloc(buf->data, capacity);
+    if (data == NULL)
+        goto fail;
+    buf->data = data;
+    buf->capacity = capacity;
+    return true;
+fail:
+    buf->failed = true;
+    return false;
+}
+
+void buf_append(struct buf *buf, const void *data, size_t n_bytes)
+{
+    if (n_bytes == 0 || !buf_reserve(buf, n_bytes))
+        return;
+    memcpy(buf->data + buf->length, data, n_bytes);
+    buf->length += n_bytes;
+    buf->data[buf->length] = '\0';
+}
+
+void buf_puts(struct buf *buf, const char *text)
+{
+    buf_append(buf, text, strlen(text));
+}
+
+void buf_putc(struct buf *buf, char c)
+{
+    buf_append(buf, &c, 1);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(buf, format, args);
+    va_end(args);
+}
+
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+{
+    va_list again;
+    int length;
+
+    va_copy(again, args);
+    length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (length < 0) {
+        buf->failed = true;
+        return;
+    }
+    if (!buf_reserve(buf, (size_t)length))
+        return;
+    vsnprintf(buf->data + buf->length, (size_t)length + 1, format, args);
+    buf->length += (size_t)length;
+}
+
+const char *buf_text(const struct buf *buf)
+{
+    return buf->data != NULL ? buf->data : "";
+}
+
+char *buf_take(struct buf *buf)
+{
+    char *text;
+
+    if (!buf_reserve(buf, 0)) {
+        buf_release(buf);
+        return NULL;
+    }
+    text = buf->data;
+    text[buf->length] = '\0';
+    *buf = (struct buf){0};
+    return text;
+}
+
+enum err_code buf_check(const struct buf *buf, struct err *err)
+{
+    return buf->failed ? err_nomem(err) : ERR_OK;
+}
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+enum err_code buf_read_file(struct buf *buf, const char *path, size_t max_bytes, struct err *err)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t start = buf->length;
+
+    if (fd < 0)
+        return err_errno(err, errno, "cannot open \"%s\"", path);
+    for (;;) {
+        ssize_t n;
+
+        if (!buf_reserve(buf, 65536))
+            return err_nomem(err);
+        n = read(fd, buf->data + buf->length, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, errno, "cannot read \"%s\"", path);
+        buf->length += (size_t)n;
+        buf->data[buf->length] = '\0';
+        if (n == 0)
+            return ERR_OK;
+        if (buf->length - start > max_bytes)
+            return err_set(err, ERR_LIMIT, "\"%s\" is larger than %zu bytes", path, max_bytes);
+    }
+}

@@ -1,0 +1,25 @@
+/*
+ * Hashes: SHA-256 (libcrypto's) for what must be identified, a fast 64-bit one for tables.
+ */
+#ifndef PGBOOST_BASE_HASH_H
+#define PGBOOST_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define SHA256_SIZE 32
+#define SHA256_HEX_SIZE 65 /* with the NUL */
+
+MUST_CHECK enum err_code sha256(const void *data, size_t n_bytes, uint8_t ret_digest[SHA256_SIZE],
+                                struct err *err);
+
+/* Lower-case hexadecimal, as Postgres's encode(sha256(…), 'hex') prints it. */
+MUST_CHECK enum err_code sha256_hex(const void *data, size_t n_bytes, char ret_hex[SHA256_HEX_SIZE],
+                                    struct err *err);
+
+/* FNV-1a with a final mix; not for adversaries, not stored anywhere. */
+uint64_t hash64(const void *data, size_t n_bytes);
+
+#endif

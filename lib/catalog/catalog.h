@@ -1,0 +1,258 @@
+/*
+ * The catalog: the schema pgboost in Postgres, as functions. The only state that matters.
+ *
+ * Every statement stands in this module, beside the function that names it. Functions take a
+ * connection (struct pg) and leave transactions to themselves: each is one statement or one
+ * transaction. Structs returned own their strings in an arena and are freed by their *_free.
+ *
+ * Refuses: deciding anything. Fences: every write of a worker says which lease epoch it holds; a
+ * stale epoch writes nothing and is answered with ERR_CONFLICT "the lease of run N is lost".
+ */
+#ifndef PGBOOST_CATALOG_CATALOG_H
+#define PGBOOST_CATALOG_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "pg/pg.h"
+
+#define CATALOG_CHANNEL "pgboost" /* NOTIFY on every change a daemon acts on: 'deploy', 'run', 'project' */
+#define MODEL_BYTES_MAX ((size_t)256 << 20)
+
+/* Migrations (catalog/migrate.c) -------------------------------------------------------------- */
+
+struct migration {
+    const char *name; /* "0001_create_catalog.sql" */
+    const char *sql;
+};
+extern const struct migration embedded_migrations[]; /* generated from migrations/ by the build */
+extern const int n_embedded_migrations;
+
+/* Is the catalog as this program needs it? ERR_CONFLICT when it is not migrated, older, or newer
+ * than this program knows; the hint says what to run. */
+MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
+
+typedef void (*migrate_report_fn)(void *context, const char *name, const char *what);
+
+/* Brings the catalog up to date under an advisory lock, each file in a transaction. */
+MUST_CHECK enum err_code catalog_migrate(struct pg *pg, migrate_report_fn report, void *context,
+                                         struct err *err);
+
+/* Applies a folder's files: NNNN_name.sql once, in order of number, ERR_CONFLICT when one changed
+ * after it was applied; R_name.sql after them, again whenever it changed. Other *.sql names are an
+ * error that says the two forms. Same lock. */
+MUST_CHECK enum err_code catalog_migrate_folder(struct pg *pg, const char *folder,
+                                                migrate_report_fn report, void *context,
+                                                struct err *err);
+
+/* Projects ------------------------------------------------------------------------------------- */
+
+struct project_row {
+    int64_t id;
+    const char *name, *definition; /* JSON text */
+    const char *task, *relation, *target;
+    const char *metric;
+    int64_t live_model_id; /* 0: none */
+    int64_t deploy_version;
+    const char *created_at, *updated_at; /* ISO text with zone */
+    const char *live_score; /* of the live model on the key metric, as text; NULL: none */
+    const char *last_run_status; /* NULL: none */
+    int64_t last_run_id;
+};
+struct project_rows {
+    int n;
+    struct project_row *items;
+    struct arena arena;
+};
+void project_rows_release(struct project_rows *rows);
+
+/* Creates or updates by name. */
+MUST_CHECK enum err_code catalog_apply_project(struct pg *pg, const char *name,
+                                               const char *definition, const char *relation,
+                                               const char *target, const char *task,
+                                               const char *metric, int64_t *ret_id,
+                                               const char **ret_what /* created|updated|unchanged */,
+                                               struct err *err);
+/* name NULL: all, by name. A named project that is not there: ERR_NOT_FOUND, nearest in the hint. */
+MUST_CHECK enum err_code catalog_projects(struct pg *pg, const char *name,
+                                          struct project_rows *ret_rows, struct err *err);
+
+/* Runs ----------------------------------------------------------------------------------------- */
+
+struct run_row {
+    int64_t id, project_id;
+    const char *project, *status, *trigger, *error, *hint; /* error, hint NULL when none */
+    const char *progress;  /* JSON: {"stage","done","total","best"} or NULL */
+    const char *stats;     /* JSON: rows read, without target, train, valid, test, warnings … or NULL */
+    const char *metric;
+    int64_t model_id;      /* 0: none */
+    const char *score;     /* of its model, text or NULL */
+    int attempts;
+    bool cancel_requested;
+    const char *worker;
+    const char *created_at, *started_at, *finished_at; /* NULL where not yet */
+    double seconds; /* started to finished or now; 0 before */
+};
+struct run_rows {
+    int n;
+    struct run_row *items;
+    struct arena arena;
+};
+void run_rows_release(struct run_rows *rows);
+
+/* Queues a run (NOTIFY 'run'); where the project has one queued already, that one is returned and
+ * *ret_existing is true. */
+MUST_CHECK enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
+                                           int64_t *ret_run_id, bool *ret_existing,
+                                           struct err *err);
+/* project NULL: of all. Newest first, at most limit. */
+MUST_CHECK enum err_code catalog_runs(struct pg *pg, const char *project, int limit,
+                                      struct run_rows *ret_rows, struct err *err);
+MUST_CHECK enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_row,
+                                     struct err *err);
+/* Is there a run to claim? *ret_run_id 0: none. */
+MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, int64_t *ret_run_id, struct err *err);
+/* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
+MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
+
+/* A claimed run: what a worker holds. */
+struct lease {
+    int64_t run_id, project_id, epoch;
+    int attempts;
+    const char *project, *definition; /* in arena: the definition as the run was queued */
+    struct arena arena;
+};
+void lease_release(struct lease *lease);
+#define LEASE_SECONDS 30
+#define RUN_ATTEMPTS_MAX 3
+
+/* Claims run_id, or any (0): queued, or running with an ended lease and attempts left (without:
+ * marked failed). *ret_claimed false: nothing to do. */
+MUST_CHECK enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
+                                           bool *ret_claimed, struct lease *ret_lease,
+                                           struct err *err);
+/* Extends the lease; *ret_cancel: someone asked to stop. */
+MUST_CHECK enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease,
+                                           bool *ret_cancel, struct err *err);
+MUST_CHECK enum err_code catalog_progress(struct pg *pg, const struct lease *lease,
+                                          const char *progress_json, struct err *err);
+MUST_CHECK enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease,
+                                           const char *stats_json, struct err *err);
+/* Ends a run as failed or cancelled with error's message and hint. */
+MUST_CHECK enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, bool cancelled,
+                                          const struct err *error, struct err *err);
+/* A worker that this host started died: its run (running, of this worker) goes back to the queue,
+ * or fails with `reason` when its attempts are used up. Not fenced by epoch but by worker name. */
+MUST_CHECK enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
+                                             const char *reason, struct err *err);
+
+/* Trials --------------------------------------------------------------------------------------- */
+
+struct trial_row {
+    int64_t id, run_id;
+    int number;
+    const char *status; /* running, completed, failed */
+    const char *algorithm, *hyperparams; /* JSON */
+    const char *score, *error; /* text; NULL when none */
+    int rounds;
+    double seconds;
+};
+struct trial_rows {
+    int n;
+    struct trial_row *items;
+    struct arena arena;
+};
+void trial_rows_release(struct trial_rows *rows);
+/* Inserts or replaces trial number of the run. score NaN: none. */
+MUST_CHECK enum err_code catalog_save_trial(struct pg *pg, const struct lease *lease, int number,
+                                            const char *status, const char *algorithm,
+                                            const char *hyperparams, double score, int rounds,
+                                            double seconds, const char *error, int64_t *ret_id,
+                                            struct err *err);
+MUST_CHECK enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct trial_rows *ret_rows,
+                                        struct err *err);
+
+/* Models and deployments ----------------------------------------------------------------------- */
+
+struct model_row {
+    int64_t id, project_id, run_id, trial_id;
+    const char *project, *algorithm, *task, *metric;
+    const char *hyperparams, *metrics, *encoder, *golden, *labels; /* JSON; labels NULL: regression */
+    uint32_t base_margin_bits;
+    const uint8_t *bytes; /* NULL in listings */
+    size_t n_bytes;
+    const char *sha256, *xgboost_version, *created_at;
+    const char *score; /* metrics' key metric, text */
+    bool live;
+};
+struct model_rows {
+    int n;
+    struct model_row *items;
+    struct arena arena;
+};
+void model_rows_release(struct model_rows *rows);
+
+/* Everything of one model, bytes included (binary). */
+MUST_CHECK enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
+                                       struct err *err);
+/* Listing, without bytes, encoder and golden: best first by the project's metric when project is
+ * named (metric_better_higher says the direction), else newest first. */
+MUST_CHECK enum err_code catalog_models(struct pg *pg, const char *project, int limit,
+                                        struct model_rows *ret_rows, struct err *err);
+
+/* A worker's end: inserts the model, deploys it when `deploy` (bumping deploy_version, guarded by
+ * seen_version: ERR_CONFLICT when another deployment came between), writes a deployments row for
+ * the decision either way when `reason` is set, marks the run succeeded, NOTIFYs. One transaction. */
+struct new_model {
+    int64_t trial_id;
+    const char *algorithm, *hyperparams, *metrics, *encoder, *golden, *labels;
+    uint32_t base_margin_bits;
+    const void *bytes;
+    size_t n_bytes;
+    const char *sha256, *xgboost_version;
+    double score;
+    const char *metric;
+    bool deploy;
+    int64_t seen_version;
+    const char *reason; /* of the decision, for people */
+};
+MUST_CHECK enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
+                                            const struct new_model *model, int64_t *ret_model_id,
+                                            struct err *err);
+
+/* Makes a model of the project live. model_id 0 with strategy "best_score" (by stored key metric),
+ * "most_recent" or "rollback" (the model live before the present one). */
+MUST_CHECK enum err_code catalog_deploy(struct pg *pg, const char *project, int64_t model_id,
+                                        const char *strategy, int64_t *ret_model_id,
+                                        struct err *err);
+
+struct deployment_row {
+    int64_t id, project_id, model_id, version;
+    const char *project, *strategy, *reason, *created_at, *created_by;
+    bool live, refused; /* refused: a decision not to deploy */
+};
+struct deployment_rows {
+    int n;
+    struct deployment_row *items;
+    struct arena arena;
+};
+void deployment_rows_release(struct deployment_rows *rows);
+MUST_CHECK enum err_code catalog_deployments(struct pg *pg, const char *project, int limit,
+                                             struct deployment_rows *ret_rows, struct err *err);
+
+/* What a daemon serves: every project with its live model's id and deploy_version. */
+struct live_row {
+    int64_t project_id, model_id, deploy_version; /* model_id 0: none */
+    const char *project, *task, *relation, *target, *metric, *score, *deployed_at;
+};
+struct live_rows {
+    int n;
+    struct live_row *items;
+    struct arena arena;
+};
+void live_rows_release(struct live_rows *rows);
+MUST_CHECK enum err_code catalog_live(struct pg *pg, struct live_rows *ret_rows, struct err *err);
+
+#endif

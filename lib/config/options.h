@@ -1,0 +1,54 @@
+/*
+ * The daemon's options: one table row each with type, unit, range, default and help. The example
+ * file, --help and the checks are made from it.
+ *
+ * Precedence: flags over PGBOOST_<OPTION> variables over the file (INI: `name = value`, # and ;
+ * comments, one optional [pgboostd] section) over defaults. Values have units: "10 s", "250 ms",
+ * "64 MiB".
+ */
+#ifndef PGBOOST_CONFIG_OPTIONS_H
+#define PGBOOST_CONFIG_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum role { ROLE_ALL, ROLE_SERVER, ROLE_TRAINER };
+
+struct options {
+    const char *dsn;       /* "": libpq's defaults */
+    const char *read_dsn;  /* default: dsn */
+    const char *listen;    /* "127.0.0.1:8080"; "[::1]:8080" */
+    const char *state_dir; /* default: $STATE_DIRECTORY, else $XDG_STATE_HOME/pgboost, else ~/.local/state/pgboost */
+    const char *worker;    /* "": beside pgboostd */
+    int64_t threads;       /* HTTP; 0: one a core */
+    int64_t workers;       /* runs trained at once; 1 */
+    enum role role;
+    int64_t body_limit_bytes; /* of a request; 16 MiB */
+    int64_t rows_limit;       /* of a request; 10000 */
+    int64_t poll_ms;          /* where NOTIFY does not reach; 2 s */
+    enum { OPTIONS_LOG_DEBUG, OPTIONS_LOG_INFO, OPTIONS_LOG_WARNING, OPTIONS_LOG_ERROR } log_level;
+    struct arena arena;
+};
+
+#define OPTIONS_DEFAULT_FILE "/etc/pgboost/pgboostd.conf"
+
+/* Reads everything: argv (from argv[1]), environment, file (--config FILE or
+ * $PGBOOST_CONFIG; the default file only when it exists). ERR_CONFIG with file and line for the
+ * file, ERR_USAGE for flags. Flags: --option value, --option=value. Sets *ret_action. */
+enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_CHECK, OPTIONS_PRINT };
+MUST_CHECK enum err_code options_load(int argc, char **argv, struct options *ret_options,
+                                      enum options_action *ret_action, struct err *err);
+void options_release(struct options *options);
+
+void options_help(struct buf *text);    /* the options part of --help */
+void options_example(struct buf *text); /* a whole example file, every option commented */
+
+/* Host and port of `listen`. port -1 is an error; 0: any free one. */
+MUST_CHECK enum err_code options_split_listen(const char *listen, char *host, size_t host_size,
+                                              int *ret_port, struct err *err);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * A project definition: one prediction task, as models/NAME.json, SQL or HTTP declares it.
+ *
+ * The table of keys in project.c is the master copy of every key: its type, values and default.
+ * Refuses: looking at the relation (feature/schema does), defaults anywhere else.
+ *
+ * The stored form is JSON with only the keys the user gave, so that a later default reaches old
+ * projects; project_parse fills in defaults.
+ */
+#ifndef PGBOOST_CONFIG_PROJECT_H
+#define PGBOOST_CONFIG_PROJECT_H
+
+#include <cjson/cJSON.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
+enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME };
+enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
+enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
+enum column_as { AS_AUTO, AS_NUMBER, AS_CATEGORY, AS_TIMESTAMP, AS_IGNORE };
+
+struct string_list {
+    int n;
+    const char **items;
+};
+
+struct column_override {
+    const char *column;
+    enum column_as as;
+};
+
+struct project {
+    const char *name;     /* "project": 1-63 characters, no control characters, no "/" */
+    const char *relation; /* as given */
+    const char *target;
+    enum task task;
+    struct string_list key;
+    const char *time; /* NULL: none */
+    struct string_list include; /* empty: all */
+    struct string_list exclude;
+    int n_overrides;
+    struct column_override *overrides;
+    const char *objective; /* NULL: by task */
+    const char *metric;    /* NULL: by task; a key of lib/metric */
+    double test_size;      /* 0.2 */
+    enum test_by test_by;
+    enum search_strategy search_strategy;
+    int search_trials;        /* 0: no bound of its own */
+    double search_minutes;    /* 0: no bound */
+    const cJSON *hyperparams; /* object or NULL; owned by `json` */
+    enum deploy_rule deploy;
+    int keep; /* models; 10 */
+    int64_t seed; /* 42 */
+    int threads;  /* 0: as the daemon or machine gives */
+    const char *timezone; /* "UTC" */
+    const char *schedule; /* kept for display until schedules exist; NULL: none */
+    const char *json_text; /* the definition as compact JSON: what the catalog stores */
+    cJSON *json;
+    struct arena arena;
+};
+
+/* Parses and validates a definition. `what` names it in errors ("models/x.json"). Errors
+ * ERR_CONFIG: message names file, line where known, and key; field is the JSON pointer. Unknown keys get the
+ * nearest known one in the hint. A key or value that this version does not have is an error. */
+MUST_CHECK enum err_code project_parse(const char *text, size_t length, const char *what,
+                                       struct project **ret_project, struct err *err);
+void project_free(struct project *project);
+DEFINE_FREEP(struct project *, project_free)
+
+/* Reads a file (at most 1 MiB) and parses it. */
+MUST_CHECK enum err_code project_load(const char *path, struct project **ret_project,
+                                      struct err *err);
+
+/* Is the text a project name? ERR_INVALID says why not. */
+MUST_CHECK enum err_code project_check_name(const char *name, struct err *err);
+
+const char *task_name(enum task task);
+const char *test_by_name(enum test_by by);
+const char *deploy_rule_name(enum deploy_rule rule);
+const char *search_strategy_name(enum search_strategy strategy);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * What each column of a relation is for in a project: target, key, time, feature, or left out.
+ *
+ * A definition meets a relation here, and every disagreement is found before a row is read: a column
+ * that is not there (nearest name in the hint), target among the excluded, a type that the task
+ * cannot use. Errors: ERR_CONFIG with field the JSON pointer of the key.
+ */
+#ifndef PGBOOST_FEATURE_SCHEMA_H
+#define PGBOOST_FEATURE_SCHEMA_H
+
+#include "config/project.h"
+#include "pg/relation.h"
+
+enum column_role {
+    COLUMN_TARGET = 1,
+    COLUMN_KEY = 2,
+    COLUMN_TIME = 4, /* may be a feature as well */
+    COLUMN_FEATURE = 8,
+    COLUMN_LEFT_OUT = 16, /* `why` says so */
+};
+
+struct schema_column {
+    const char *name;
+    enum pg_type type;
+    int relation_index; /* into relation->columns */
+    unsigned roles;
+    enum column_as as;
+    const char *why; /* of COLUMN_LEFT_OUT: "excluded", "its type uuid is not a feature" … */
+};
+
+/* All strings point into the project, the relation or literals: both must outlive the schema. */
+struct schema {
+    int n_columns; /* of the relation, all of them */
+    struct schema_column *columns;
+    int target, time; /* indices; time -1: none */
+    int n_keys, *keys;
+    int n_features, *features;
+    int n_read, *read; /* indices of the columns a run reads: target, keys, time, features */
+    enum task task;    /* never TASK_AUTO */
+    struct arena arena;
+};
+
+/* warnings (may be NULL): lines for people, e.g. an integer target with two values is found later. */
+MUST_CHECK enum err_code schema_new(const struct project *project, const struct relation *relation,
+                                    struct schema **ret_schema, struct err *err);
+void schema_free(struct schema *schema);
+DEFINE_FREEP(struct schema *, schema_free)
+
+#endif

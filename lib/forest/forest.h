@@ -1,0 +1,53 @@
+/*
+ * The forest: XGBoost's model, evaluated by our own code, bit for bit what XGBoost answers.
+ *
+ * Reads XGBoost's UBJSON (XGBoosterSaveModelToBuffer, "ubj", versions 1.7 to 3.x) of booster gbtree
+ * with numerical and categorical splits. Hostile bytes are refused, never crash: every count, index
+ * and child is checked, trees must be trees (each node reached once, no cycles), sizes are bounded
+ * by the bytes that are there.
+ *
+ * Rules (XGBoost's cpu_predictor): NaN goes default_left; a categorical value in the node's set goes
+ * right, else left (also when negative or beyond the set); else left when x < condition. The margin
+ * starts at the base margin and adds the leaves in tree order, in float32.
+ *
+ * Refuses: linking XGBoost, knowing what a feature means. A loaded forest is read by many threads.
+ */
+#ifndef PGBOOST_FOREST_FOREST_H
+#define PGBOOST_FOREST_FOREST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct forest;
+
+MUST_CHECK enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **ret_forest,
+                                     struct err *err);
+void forest_free(struct forest *forest);
+DEFINE_FREEP(struct forest *, forest_free)
+
+int forest_n_features(const struct forest *forest);
+int forest_n_outputs(const struct forest *forest); /* 1, or the number of classes */
+int forest_n_trees(const struct forest *forest);
+const char *forest_objective(const struct forest *forest);
+float forest_base_margin(const struct forest *forest);
+size_t forest_bytes(const struct forest *forest); /* memory it holds */
+
+/* The base margin the model was stored with, by its bits: libm's logf may differ between hosts. */
+void forest_set_base_margin(struct forest *forest, float base_margin);
+
+/* Margins of one row: features[n_features] (NaN is missing) → ret_margins[n_outputs]. */
+void forest_margin(const struct forest *forest, const float *features, float *ret_margins);
+
+/* Margins of n_rows rows, row-major, in blocks; the same bits as one by one. */
+void forest_margins(const struct forest *forest, const float *features, size_t n_rows,
+                    float *ret_margins);
+
+/* XGBoost's transform of the objective from margins to predictions, in place over values[n_outputs]
+ * (softprob: probabilities; logistic: the positive class's). ERR_INVALID at load for an objective
+ * that is not in the table. */
+void forest_transform(const struct forest *forest, float *values);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * One value of a column, as the encoder sees it, whichever way it came.
+ *
+ * Two ways lead here and must mean the same, to the bit: the binary form that COPY sends at
+ * training, and the text (or JSON) form that a client sends at prediction time. Both stand in this
+ * module so that they are read together.
+ *
+ * Rules (the public interface): integers, numeric and float8 go by their exact value to the nearest
+ * double; float4 goes from decimal to float32 directly. NaN is a missing value: reading it gives
+ * is_null (timestamps: ±infinity likewise). -0 stays until the encoder makes it +0. ±Infinity and
+ * numeric beyond double become ±HUGE_VAL here; the encoder clamps. char(n) loses trailing blanks.
+ *
+ * Allocates nothing; text points into the caller's bytes.
+ */
+#ifndef PGBOOST_FRAME_CELL_H
+#define PGBOOST_FRAME_CELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/zone.h"
+#include "pg/relation.h"
+
+/* How a type is held. */
+enum cell_kind {
+    CELL_BOOL,      /* bool_value */
+    CELL_INT,       /* int_value: int2, int4, int8 */
+    CELL_FLOAT4,    /* float_value: float4 */
+    CELL_DOUBLE,    /* double_value: float8, numeric */
+    CELL_TEXT,      /* text, n_bytes: text, char(n), enum, and PG_OTHER as text */
+    CELL_TIMESTAMP, /* int_value: date, timestamp (wall clock), timestamptz (UTC); µs since 2000 */
+};
+
+struct cell {
+    enum cell_kind kind;
+    bool is_null;
+    union {
+        bool bool_value;
+        int64_t int_value;
+        float float_value;
+        double double_value;
+        struct {
+            const char *text;
+            size_t n_bytes;
+        };
+    };
+};
+
+enum cell_kind cell_kind_of(enum pg_type type);
+
+/* From the binary form of COPY. Wrong lengths: ERR_CORRUPT. */
+MUST_CHECK enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t n_bytes,
+                                          struct cell *ret_cell, struct err *err);
+
+/* From the text Postgres prints under DateStyle ISO (zone: for a timestamptz without one), as a JSON
+ * string would hold it. Also takes to_jsonb's forms ("2013-01-01T05:00:00+00:00"). ERR_INVALID with
+ * what was expected ("expected a timestamp like 2013-01-01 05:00:00"). */
+MUST_CHECK enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const char *text,
+                                        size_t n_bytes, struct cell *ret_cell, struct err *err);
+
+/* From a JSON number as written (already valid JSON grammar). For numeric types only; other types:
+ * ERR_INVALID "expected …". A number that overflows a double: ERR_INVALID. For integer types a
+ * number that is not whole, or beyond the type: ERR_INVALID. */
+MUST_CHECK enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_bytes,
+                                          struct cell *ret_cell, struct err *err);
+/* From JSON true or false: boolean columns only. */
+MUST_CHECK enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell,
+                                        struct err *err);
+
+/* "a number", "a whole number", "true or false", "a string", "a timestamp …": for messages. */
+const char *cell_expected(enum pg_type type);
+
+/* The nearest double to a numeric in Postgres's binary form. NaN and ±Infinity as doubles. */
+MUST_CHECK enum err_code numeric_to_double(const uint8_t *data, uint32_t n_bytes, double *ret_value,
+                                           struct err *err);
+
+/* The value as Postgres's ::text would print it, for labels, keys and golden rows: booleans
+ * "true"/"false" (the cast's form), integers, shortest doubles, ISO timestamps (timestamptz in UTC
+ * with +00). Appends; a null cell appends nothing. */
+void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text);
+
+/* The value as to_jsonb would write it. */
+void cell_to_json(enum pg_type type, const struct cell *cell, struct buf *json);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * A model ready to predict: encoder, forest and labels, verified.
+ *
+ * In the way of the data: models row → SHA-256 → parse → golden rows give the recorded answers →
+ * struct model. A model that fails any step is not a model: ERR_CORRUPT says which step.
+ * The same object serves requests, scores, and stands as the champion in a comparison.
+ *
+ * Immutable after model_open; read by many threads.
+ */
+#ifndef PGBOOST_MODEL_MODEL_H
+#define PGBOOST_MODEL_MODEL_H
+
+#include "catalog/catalog.h"
+#include "feature/encoder.h"
+#include "forest/forest.h"
+
+/* How a class label is written in JSON. */
+enum label_kind { LABEL_TEXT, LABEL_BOOL, LABEL_NUMBER };
+
+struct label {
+    const char *text; /* as the target's ::text */
+    const char *json; /* as the target column has it: "late", true, 3 */
+    const char *json_key; /* the text as a JSON string, for keys of "probabilities" */
+};
+
+struct model {
+    int64_t id, project_id;
+    const char *project, *metric, *algorithm;
+    enum task task;
+    int n_labels; /* 0: regression; 2: binary, label 1 is the positive class */
+    struct label *labels;
+    struct encoder *encoder;
+    struct forest *forest;
+    struct arena arena;
+};
+
+/* From a catalog row with bytes. */
+MUST_CHECK enum err_code model_open(const struct model_row *row, struct model **ret_model,
+                                    struct err *err);
+void model_free(struct model *model);
+DEFINE_FREEP(struct model *, model_free)
+
+/* What one encoded row gives. margins[n_outputs], probabilities[max(n_labels, 1)]. */
+#define MODEL_OUTPUTS_MAX 4096
+int model_n_outputs(const struct model *model);
+
+/* Prediction from margins: regression: *ret_value. Classification: probabilities[n_labels] (binary:
+ * 1 - p in float32, p) and *ret_label, the most probable (the first of equals). */
+void model_predict(const struct model *model, const float *margins, float *ret_value,
+                   float *probabilities, int *ret_label);
+
+/* The stored forms, for the worker that writes them:
+ *   labels  [{"text":"late","json":"late"}, …] in class order
+ *   golden  {"inputs":[[…]], "margins":[[…]], "rows":[{"raw":{column: value}, "encoded":[…]}]}
+ * golden_write takes encoded inputs[n_rows × n_features] with XGBoost's margins[n_rows × n_outputs]
+ * and raw rows of the frame (raw_rows[n_raw], may be 0) that it encodes itself. */
+MUST_CHECK enum err_code golden_write(const struct encoder *encoder, const float *inputs,
+                                      const float *margins, size_t n_rows, int n_outputs,
+                                      const struct frame *frame, const uint32_t *raw_rows,
+                                      size_t n_raw, struct buf *json, struct err *err);
+/* Do the encoder and the forest reproduce them, value == value? ERR_CORRUPT names the row. */
+MUST_CHECK enum err_code golden_check(const char *json, size_t length,
+                                      const struct encoder *encoder, const struct forest *forest,
+                                      struct err *err);
+
+/* Class labels of a target column: distinct non-null texts, in order: false before true, numbers by
+ * value, text by bytes. Writes classes[frame rows] (UINT32_MAX where null) and the labels JSON. */
+struct labels {
+    uint32_t n;
+    struct label *items;
+    uint32_t *classes; /* [frame rows] */
+    struct arena arena;
+};
+MUST_CHECK enum err_code labels_new(const struct frame *frame, int target, struct labels *ret_labels,
+                                    struct err *err);
+void labels_release(struct labels *labels);
+MUST_CHECK enum err_code labels_to_json(const struct label *labels, int n, struct buf *json,
+                                        struct err *err);
+#endif

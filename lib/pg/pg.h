@@ -1,0 +1,145 @@
+/*
+ * The one door to Postgres: a connection with deadlines.
+ *
+ * Every wait is libpq's asynchronous interface with poll() and a deadline, so that a stopped server
+ * costs a bounded time. A connection that timed out or broke is `broken`: every later call answers
+ * ERR_UNREACHABLE at once, and the owner closes it. Statements and parameters are separate, always
+ * (PQexecParams; nothing is pasted into SQL but identifiers through pg_quote_identifier).
+ * One thread at a time per connection; pg_interrupt_fd lets another thread wake it.
+ *
+ * In the way of the data: first. Refuses: knowing what a run or a model is (catalog does).
+ */
+#ifndef PGBOOST_PG_PG_H
+#define PGBOOST_PG_PG_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct pg;
+
+struct pg_options {
+    const char *dsn;              /* conninfo or URI; NULL or "": libpq's own defaults and PG* */
+    const char *application_name; /* shown in pg_stat_activity */
+    int connect_timeout_ms;       /* 0: 10 s */
+    int statement_timeout_ms;     /* client-side deadline of one statement; 0: 60 s, <0: none */
+    bool read_only;               /* default_transaction_read_only */
+};
+
+/* Errors: ERR_UNREACHABLE (server down, wrong host, timeout), ERR_DENIED (password, role, no
+ * CONNECT privilege), ERR_NOT_FOUND (no such database), ERR_CONFIG (conninfo cannot be parsed);
+ * each with a hint. The password never shows. Sets search_path = pg_catalog, DateStyle ISO,
+ * IntervalStyle postgres, TimeZone UTC, client_encoding UTF8, extra_float_digits 3. Notices are
+ * dropped. */
+MUST_CHECK enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg,
+                                    struct err *err);
+void pg_close(struct pg *pg);
+DEFINE_FREEP(struct pg *, pg_close)
+
+bool pg_broken(const struct pg *pg);
+int pg_socket(const struct pg *pg);
+int pg_server_version(const struct pg *pg); /* 150020 */
+const char *pg_describe(const struct pg *pg); /* "host=… port=… dbname=… user=…" for people */
+
+/* A parameter. Text unless n_bytes says binary. value NULL is SQL's NULL. */
+struct pg_param {
+    const char *value;
+    size_t n_bytes; /* binary only */
+    bool binary;
+};
+
+#define PG_TEXT(text)                                                                              \
+    (struct pg_param)                                                                              \
+    {                                                                                              \
+        .value = (text)                                                                            \
+    }
+#define PG_BYTES(data, size)                                                                       \
+    (struct pg_param)                                                                              \
+    {                                                                                              \
+        .value = (const char *)(data), .n_bytes = (size), .binary = true                           \
+    }
+
+/* A parameter from an int64; the text lives in the caller's struct. */
+struct pg_int {
+    char text[24];
+};
+struct pg_param pg_param_int(struct pg_int *storage, int64_t value);
+
+/* One statement; results as text (binary_results: binary). The caller states the shape once:
+ *   pg_exec  anything; ret_n_rows (may be NULL): rows affected
+ *   pg_rows  any number of rows
+ *   pg_row   exactly one: none is ERR_NOT_FOUND, more is ERR_FAILED
+ * Errors of the server: code by SQLSTATE (42501 and 28xxx ERR_DENIED, 42P01/42703/3F000
+ * ERR_NOT_FOUND, 57014 ERR_TIMEOUT, 53xxx and 57Pxx/08xxx ERR_UNREACHABLE, 54xxx ERR_LIMIT, 40001,
+ * 23505 and 55P03 ERR_CONFLICT, others ERR_SQL) with sqlstate set and the server's primary message
+ * and hint; DETAIL is left out, it holds rows. */
+struct pg_table {
+    PGresult *result;
+    int n_rows, n_columns;
+};
+void pg_table_release(struct pg_table *table);
+
+MUST_CHECK enum err_code pg_exec(struct pg *pg, const char *sql, int n_params,
+                                 const struct pg_param *params, int64_t *ret_n_rows,
+                                 struct err *err);
+MUST_CHECK enum err_code pg_rows(struct pg *pg, const char *sql, int n_params,
+                                 const struct pg_param *params, struct pg_table *ret_table,
+                                 struct err *err);
+MUST_CHECK enum err_code pg_row(struct pg *pg, const char *sql, int n_params,
+                                const struct pg_param *params, struct pg_table *ret_table,
+                                struct err *err);
+/* Like pg_rows with binary results: for bytea. */
+MUST_CHECK enum err_code pg_rows_binary(struct pg *pg, const char *sql, int n_params,
+                                        const struct pg_param *params,
+                                        struct pg_table *ret_table, struct err *err);
+
+/* Several statements in one string, without parameters, in one implicit or explicit transaction:
+ * migrations only. On failure err's message ends with the line of the text ("line 12: …"). */
+MUST_CHECK enum err_code pg_script(struct pg *pg, const char *sql, struct err *err);
+
+/* Cells. NULL → NULL, 0, false. Text cells are NUL-terminated. */
+const char *pg_get_text(const struct pg_table *table, int row, int column);
+bool pg_is_null(const struct pg_table *table, int row, int column);
+int64_t pg_get_int64(const struct pg_table *table, int row, int column);
+double pg_get_double(const struct pg_table *table, int row, int column);
+bool pg_get_bool(const struct pg_table *table, int row, int column);
+/* Bytes of a binary cell, owned by the result. */
+const uint8_t *pg_get_bytes(const struct pg_table *table, int row, int column, size_t *ret_n_bytes);
+
+/* Transactions. pg_rollback is silent: it is for cleanup. */
+MUST_CHECK enum err_code pg_begin(struct pg *pg, struct err *err);
+MUST_CHECK enum err_code pg_commit(struct pg *pg, struct err *err);
+void pg_rollback(struct pg *pg);
+
+/* LISTEN, and the wait: returns when a notification arrived (*ret_notified), the timeout passed
+ * (*ret_notified false), or interrupt_fd (>= 0) became readable. Notifications on all channels are
+ * drained; the last payload is copied (cut to size). */
+MUST_CHECK enum err_code pg_listen(struct pg *pg, const char *channel, struct err *err);
+MUST_CHECK enum err_code pg_wait(struct pg *pg, int timeout_ms, int interrupt_fd,
+                                 bool *ret_notified, char *payload, size_t payload_size,
+                                 struct err *err);
+
+/* Appends "quoted" identifier or 'quoted' literal; ERR_INVALID for text that is not valid UTF-8. */
+MUST_CHECK enum err_code pg_quote_identifier(struct pg *pg, struct buf *sql, const char *name,
+                                             struct err *err);
+MUST_CHECK enum err_code pg_quote_literal(struct pg *pg, struct buf *sql, const char *text,
+                                          struct err *err);
+
+/* COPY … TO STDOUT (FORMAT binary): rows as field views into libpq's buffer. */
+struct pg_field {
+    const uint8_t *data; /* NULL: SQL NULL */
+    uint32_t n_bytes;
+};
+struct pg_copy;
+MUST_CHECK enum err_code pg_copy_open(struct pg *pg, const char *sql, int n_columns,
+                                      struct pg_copy **ret_copy, struct err *err);
+/* The next row into fields[n_columns], valid until the next call; *ret_done at the end, after the
+ * server confirmed that the COPY was complete. Malformed data: ERR_CORRUPT. */
+MUST_CHECK enum err_code pg_copy_next(struct pg_copy *copy, struct pg_field *fields, bool *ret_done,
+                                      struct err *err);
+void pg_copy_close(struct pg_copy *copy); /* cancels when not at the end: the pg is then broken */
+DEFINE_FREEP(struct pg_copy *, pg_copy_close)
+
+#endif

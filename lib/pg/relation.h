@@ -1,0 +1,72 @@
+/*
+ * What Postgres says of a relation: its columns, their types, and the statement that reads it.
+ *
+ * Names resolve through to_regclass with search_path = pg_catalog, so a relation is given as
+ * "schema.name" (quoted parts as in SQL: "My Schema"."Table"); an unqualified name is looked for in
+ * public. Errors name what is missing and list near misses in the hint.
+ */
+#ifndef PGBOOST_PG_RELATION_H
+#define PGBOOST_PG_RELATION_H
+
+#include "base/arena.h"
+#include "pg/pg.h"
+
+/* How a column travels and what it may become. Domains count as their base type. */
+enum pg_type {
+    PG_BOOL,
+    PG_INT2,
+    PG_INT4,
+    PG_INT8,
+    PG_FLOAT4,
+    PG_FLOAT8,
+    PG_NUMERIC,
+    PG_TEXT_TYPE, /* text, varchar, name, "char" */
+    PG_BPCHAR,    /* char(n): trailing blanks mean nothing */
+    PG_ENUM,
+    PG_DATE,
+    PG_TIMESTAMP,
+    PG_TIMESTAMPTZ,
+    PG_OTHER, /* usable as a key (read as text), not as a feature */
+    PG_TYPES
+};
+
+const char *pg_type_name(enum pg_type type);                    /* "int4": stored with encoders */
+bool pg_type_from_name(const char *name, enum pg_type *ret_type);
+
+struct relation_column {
+    const char *name;
+    const char *type_name; /* format_type: "numeric(10,2)" */
+    enum pg_type type;
+    int attnum;
+    bool not_null;
+    const char *const *enum_labels; /* NULL-terminated, in enum order; NULL for other types */
+};
+
+struct relation {
+    const char *name; /* quoted and qualified as Postgres prints it: demo.flight_features */
+    uint32_t oid;
+    char kind; /* pg_class.relkind: r, v, m, p, f */
+    int n_columns;
+    struct relation_column *columns; /* by attnum, dropped ones left out */
+    struct arena arena;
+};
+
+/* Errors: ERR_NOT_FOUND (no schema, no relation; hint), ERR_DENIED (no USAGE or SELECT; the hint
+ * holds the GRANT to run), ERR_INVALID (not a relation that holds rows; name cannot be parsed). */
+MUST_CHECK enum err_code relation_open(struct pg *pg, const char *name,
+                                       struct relation **ret_relation, struct err *err);
+void relation_free(struct relation *relation);
+DEFINE_FREEP(struct relation *, relation_free)
+
+int relation_find(const struct relation *relation, const char *column); /* index, or -1 */
+
+/* Starts reading columns (indices into relation->columns) in one REPEATABLE READ READ ONLY
+ * transaction: BEGIN, SET LOCAL (search_path pg_catalog, synchronize_seqscans off,
+ * max_parallel_workers_per_gather 0, statement_timeout), COPY (SELECT … FROM rel) TO STDOUT
+ * (FORMAT binary). PG_OTHER columns, enums and name-like types are cast to text. The connection is
+ * meant to be thrown away after the read (a view's functions ran on it). */
+MUST_CHECK enum err_code relation_copy(struct pg *pg, const struct relation *relation,
+                                       const int *columns, int n_columns,
+                                       struct pg_copy **ret_copy, struct err *err);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Hyperparameters: the table of the names a user may set, with type and range, and their form as
+ * JSON and as XGBoost's parameters.
+ */
+#ifndef PGBOOST_SEARCH_HYPERPARAMS_H
+#define PGBOOST_SEARCH_HYPERPARAMS_H
+
+#include <cjson/cJSON.h>
+
+#include "base/err.h"
+#include "base/buf.h"
+
+enum hyperparam_type { HYPERPARAM_INT, HYPERPARAM_FLOAT, HYPERPARAM_CHOICE };
+
+struct hyperparam {
+    const char *name; /* XGBoost's */
+    enum hyperparam_type type;
+    double low, high;      /* inclusive; INT and FLOAT */
+    const char *choices;   /* CHOICE: "depthwise,lossguide" */
+    const char *alias_of;  /* NULL, or the name it stands for: learning_rate → eta */
+};
+
+extern const struct hyperparam hyperparam_table[];
+extern const int n_hyperparams;
+
+#define HYPERPARAMS_MAX 32
+
+struct hyperparam_value {
+    const struct hyperparam *param; /* never an alias */
+    double number;
+    char choice[24];
+};
+
+/* A setting: values in the order they were set; a later value of a name replaces the earlier. */
+struct hyperparams {
+    int n;
+    struct hyperparam_value values[HYPERPARAMS_MAX];
+};
+
+MUST_CHECK enum err_code hyperparams_set(struct hyperparams *params, const char *name, double number,
+                                         const char *choice, struct err *err);
+
+/* Lays a JSON object ({"eta": 0.1, "max_depth": 6}) over params. Errors: ERR_CONFIG, field
+ * "/hyperparams/NAME", nearest name in the hint, the range in the message. object NULL: nothing. */
+MUST_CHECK enum err_code hyperparams_overlay(struct hyperparams *params, const cJSON *object,
+                                             struct err *err);
+double hyperparams_get(const struct hyperparams *params, const char *name, double fallback);
+void hyperparams_to_json(const struct hyperparams *params, struct buf *json);
+
+#endif

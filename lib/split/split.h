@@ -1,0 +1,68 @@
+/*
+ * Which rows train, which validate, which test.
+ *
+ * Test rows are chosen first and take no part in anything but the last measurement. A row's place
+ * follows from a hash of its key (of the whole row where the project names no key) and the seed, so
+ * that the same row stays on its side from run to run, and anyone can work it out in SQL:
+ *
+ *     ('x' || left(encode(sha256(convert_to(SEED || '|' || key::text, 'UTF8')), 'hex'), 13))
+ *         ::bit(52)::bigint / 2.0^52        -- in [0, 1)
+ *
+ * (several key columns are joined by '|'; a NULL is an empty text).
+ *   random      test: hash < size
+ *   stratified  within each class, the round(size × n) rows of the smallest hash (at least one when
+ *               the class has two rows)
+ *   time        the newest rows: the smallest time T such that at most size of the rows are at or
+ *               after it; rows with a NULL time never test. Validation rows are the newest of the rest
+ * Validation rows are taken from the rest the same way (share: split_validation_share), from the
+ * hash's other end so that they do not depend on the test size.
+ * Each part is ordered by hash, then by row: the order the relation sent them in does not matter.
+ *
+ * Refuses: looking at any value but key, class and time.
+ */
+#ifndef PGBOOST_SPLIT_SPLIT_H
+#define PGBOOST_SPLIT_SPLIT_H
+
+#include "frame/frame.h"
+
+enum split_by { SPLIT_RANDOM, SPLIT_STRATIFIED, SPLIT_TIME };
+
+struct split_options {
+    enum split_by by;
+    double test_size;         /* (0, 1) */
+    int64_t seed;
+    const int *keys;          /* frame column indices; n_keys 0: the whole row */
+    int n_keys;
+    int time;                 /* frame column index; SPLIT_TIME only */
+    const uint32_t *classes;  /* [frame rows]; SPLIT_STRATIFIED only */
+    uint32_t n_classes;
+};
+
+struct rows {
+    uint32_t *items;
+    size_t n;
+};
+
+struct split {
+    struct rows train, valid, test;
+    int64_t test_from;  /* SPLIT_TIME: first time of the test rows, as the column holds it */
+    int64_t valid_from; /* likewise */
+};
+
+/* Splits rows[n_rows] of frame (those whose target is not NULL). ERR_DATA when a part would be
+ * empty: the message has the numbers, the hint what to change. */
+MUST_CHECK enum err_code split_new(const struct frame *frame, const uint32_t *rows, size_t n_rows,
+                                   const struct split_options *options, struct split **ret_split,
+                                   struct err *err);
+void split_free(struct split *split);
+DEFINE_FREEP(struct split *, split_free)
+
+/* Share of the non-test rows that validate: clamp(500/n, .1, .2) below 5,000 rows, else
+ * clamp(2500/n, .01, .1); doubled when searching, at most .2 (AutoGluon's rule). */
+double split_validation_share(size_t n_rows, bool searching);
+
+/* The hash of a key's text: the SQL above. */
+MUST_CHECK enum err_code split_hash(int64_t seed, const char *key_text, size_t n_bytes,
+                                    double *ret_hash, struct err *err);
+
+#endif

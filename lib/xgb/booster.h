@@ -1,0 +1,68 @@
+/*
+ * XGBoost's C API, behind types of our own. The only module that includes <xgboost/c_api.h>; linked
+ * into the worker alone.
+ *
+ * Facts it rests on: hist always (the exact method treats categories as numbers); a booster lives
+ * and dies on one thread (prediction caches are per thread); parameters are checked against an
+ * allow-list before XGBoost sees them, because it accepts any name; base_score is always set.
+ * Every return code is checked; XGBoost's message becomes err's.
+ */
+#ifndef PGBOOST_XGB_BOOSTER_H
+#define PGBOOST_XGB_BOOSTER_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct matrix;  /* DMatrix with labels */
+struct booster;
+
+/* features[n_rows × n_features] row-major, NaN missing, not kept; labels[n_rows] finite (ERR_DATA
+ * otherwise); feature_types[n_features] "q", "i", "c"; feature_names likewise. weights may be NULL. */
+MUST_CHECK enum err_code matrix_new(const float *features, size_t n_rows, int n_features,
+                                    const char *const *feature_names,
+                                    const char *const *feature_types, const float *labels,
+                                    const float *weights, int threads, struct matrix **ret_matrix,
+                                    struct err *err);
+void matrix_free(struct matrix *matrix);
+DEFINE_FREEP(struct matrix *, matrix_free)
+size_t matrix_n_rows(const struct matrix *matrix);
+
+/* A booster for training on train (and to be evaluated on valid, may be NULL): names and values are
+ * XGBoost's; n_params pairs. */
+struct booster_param {
+    char name[32];
+    char value[48];
+};
+MUST_CHECK enum err_code booster_new(const struct matrix *train, const struct matrix *valid,
+                                     const struct booster_param *params, int n_params,
+                                     struct booster **ret_booster, struct err *err);
+void booster_free(struct booster *booster);
+DEFINE_FREEP(struct booster *, booster_free)
+
+/* One more round (rounds count from 0). */
+MUST_CHECK enum err_code booster_update(struct booster *booster, const struct matrix *train,
+                                        struct err *err);
+int booster_rounds(const struct booster *booster);
+
+/* Output margins of a matrix: ret_margins[n_rows × n_outputs] is allocated, the caller frees. Cached
+ * by XGBoost for train and valid, so that a call after each round costs one tree. */
+MUST_CHECK enum err_code booster_margins(struct booster *booster, const struct matrix *matrix,
+                                         float **ret_margins, size_t *ret_n, struct err *err);
+
+/* The first n_rounds rounds as UBJSON, appended to bytes. */
+MUST_CHECK enum err_code booster_save(struct booster *booster, int n_rounds, struct buf *bytes,
+                                      struct err *err);
+
+/* Margins of a saved model for encoded rows, through XGBoost's own in-place prediction: what golden
+ * rows record. */
+MUST_CHECK enum err_code saved_margins(const void *bytes, size_t n_bytes, const float *features,
+                                       size_t n_rows, int n_features, float **ret_margins,
+                                       size_t *ret_n, struct err *err);
+
+const char *xgb_version(void); /* "1.7.4" */
+
+#endif
