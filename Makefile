@@ -29,7 +29,7 @@ CPPFLAGS += -D_GNU_SOURCE -DPGBOOST_VERSION='"$(VERSION)"' -Ilib $(shell pkg-con
 # -ffp-contract=off: predictions must not depend on whether the compiler fuses multiply and add.
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 -ffp-contract=off -fno-common -fstack-protector-strong -pthread \
-	-Wall -Wextra -Wmissing-prototypes -Wshadow -Wformat=2 -Wno-format-nonliteral $(CFLAGS)
+	-Wall -Wextra -Wmissing-prototypes -Wshadow -Wformat=2 -Wno-format-nonliteral -Wno-format-zero-length $(CFLAGS)
 ALL_LDFLAGS := -pthread -Wl,--as-needed $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
 LIBS_HTTP := $(shell pkg-config --libs $(PACKAGES_HTTP))

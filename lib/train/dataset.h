@@ -1,0 +1,50 @@
+/*
+ * What a run learns from: the relation's rows with their target, split into parts.
+ *
+ * In the way of the data: relation → frame → dataset (this) → features. Read once, in one snapshot;
+ * afterwards the database is not asked again. Immutable once made.
+ */
+#ifndef PGBOOST_TRAIN_DATASET_H
+#define PGBOOST_TRAIN_DATASET_H
+
+#include "feature/encoder.h"
+#include "metric/metric.h"
+#include "model/model.h"
+#include "split/split.h"
+
+struct dataset {
+    const struct schema *schema; /* the caller's */
+    struct frame *frame;         /* columns in the order of schema->read: the target is column 0 */
+    size_t n_without_target;     /* rows left out: NULL, or NaN in a regression */
+    enum metric_task task;
+    struct labels labels;        /* classification */
+    double *y;                   /* [frame rows]: the target, or the class as a number */
+    double *outputs;             /* [frame rows × n_outputs] what target means average, or NULL */
+    int n_outputs;               /* of outputs */
+    const char **output_labels;  /* [n_outputs], multiclass only */
+    enum split_by split_by;
+    struct split *split;
+};
+
+/* Takes the frame over when it succeeds. ERR_DATA: no rows, no target, one class, an infinite
+ * target, too few rows; each with numbers and a hint. */
+MUST_CHECK enum err_code dataset_new(const struct project *project, const struct schema *schema,
+                                     struct frame *frame, struct dataset **ret_dataset,
+                                     struct err *err);
+void dataset_free(struct dataset *dataset);
+DEFINE_FREEP(struct dataset *, dataset_free)
+
+int dataset_n_classes(const struct dataset *dataset); /* 0 for a regression */
+
+/* How target means see the target. */
+struct encoder_target dataset_encoder_target(const struct dataset *dataset);
+
+/* All rows but the test rows: train, then validation. The caller releases. */
+MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, struct rows *ret_rows,
+                                               struct err *err);
+void rows_release(struct rows *rows);
+
+/* JSON for runs.stats: counts, the split, left-out columns, warnings. */
+void dataset_stats(const struct dataset *dataset, const struct project *project, struct buf *json);
+
+#endif

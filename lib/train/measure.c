@@ -1,0 +1,188 @@
+#include "train/measure.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+
+void predictions_release(struct predictions *predictions)
+{
+    free(predictions->y);
+    free(predictions->classes);
+    free(predictions->values);
+    free(predictions->probabilities);
+    free(predictions->chosen);
+    *predictions = (struct predictions){0};
+}
+
+enum err_code predictions_init(struct predictions *predictions, const struct dataset *dataset,
+                               const struct rows *rows, struct err *err)
+{
+    size_t n_cells;
+    int n_classes = dataset_n_classes(dataset);
+
+    *predictions = (struct predictions){.n_rows = rows->n, .n_classes = n_classes};
+    if (__builtin_mul_overflow(rows->n, (size_t)n_classes + 1, &n_cells))
+        return err_nomem(err);
+    predictions->y = calloc(rows->n + 1, sizeof(double));
+    predictions->classes = calloc(rows->n + 1, sizeof(uint32_t));
+    predictions->chosen = calloc(rows->n + 1, sizeof(uint32_t));
+    predictions->values = calloc(rows->n + 1, sizeof(double));
+    predictions->probabilities = calloc(n_cells + 1, sizeof(double));
+    if (predictions->y == NULL || predictions->classes == NULL || predictions->chosen == NULL ||
+        predictions->values == NULL || predictions->probabilities == NULL) {
+        predictions_release(predictions);
+        return err_nomem(err);
+    }
+    for (size_t i = 0; i < rows->n; i++) {
+        predictions->y[i] = dataset->y[rows->items[i]];
+        if (n_classes > 0)
+            predictions->classes[i] = (uint32_t)predictions->y[i];
+    }
+    return ERR_OK;
+}
+
+struct metric_input predictions_input(const struct predictions *predictions)
+{
+    return (struct metric_input){
+        .n_rows = predictions->n_rows,
+        .y = predictions->y,
+        .predictions = predictions->values,
+        .n_classes = predictions->n_classes,
+        .classes = predictions->classes,
+        .chosen = predictions->chosen,
+        .probabilities = predictions->probabilities,
+    };
+}
+
+/* The first of equals, as model_predict chooses. */
+static uint32_t most_probable(const double *probabilities, int n_classes)
+{
+    int best = 0;
+
+    for (int k = 1; k < n_classes; k++)
+        if (probabilities[k] > probabilities[best])
+            best = k;
+    return (uint32_t)best;
+}
+
+void predictions_set(struct predictions *predictions, size_t row, const float *outputs)
+{
+    int n_classes = predictions->n_classes;
+    double *p = predictions->probabilities + row * (size_t)n_classes;
+
+    if (n_classes == 0) {
+        predictions->values[row] = outputs[0];
+        return;
+    }
+    if (n_classes == 2) {
+        p[0] = 1.0 - (double)outputs[0];
+        p[1] = outputs[0];
+    } else {
+        for (int k = 0; k < n_classes; k++)
+            p[k] = outputs[k];
+    }
+    predictions->chosen[row] = most_probable(p, n_classes);
+}
+
+static enum err_code same_labels(const struct model *model, const struct dataset *dataset,
+                                 struct err *err)
+{
+    bool same = model->n_labels == dataset_n_classes(dataset);
+
+    for (int k = 0; same && k < model->n_labels; k++)
+        same = strcmp(model->labels[k].text, dataset->labels.items[k].text) == 0;
+    return same ? ERR_OK
+                : err_set(err, ERR_CONFLICT, "the classes differ from those of model %lld",
+                          (long long)model->id);
+}
+
+enum err_code measure_model(const struct model *model, const struct dataset *dataset,
+                            const struct rows *rows, struct predictions *ret, struct err *err)
+{
+    CLEANUP(free_ptr) float *matrix = NULL, *margins = NULL;
+    CLEANUP(predictions_release) struct predictions predictions = {0};
+    size_t n_features = (size_t)model->encoder->n_features;
+    size_t n_outputs = (size_t)model_n_outputs(model), n_cells;
+
+    TRY(same_labels(model, dataset, err));
+    TRY(predictions_init(&predictions, dataset, rows, err));
+    if (__builtin_mul_overflow(rows->n, n_features + n_outputs, &n_cells))
+        return err_nomem(err);
+    matrix = calloc(rows->n * n_features + 1, sizeof(float));
+    margins = calloc(rows->n * n_outputs + 1, sizeof(float));
+    if (matrix == NULL || margins == NULL)
+        return err_nomem(err);
+    TRY(encoder_apply(model->encoder, dataset->frame, rows->items, rows->n, matrix, err));
+    forest_margins(model->forest, matrix, rows->n, margins);
+    for (size_t i = 0; i < rows->n; i++) {
+        forest_transform(model->forest, margins + i * n_outputs);
+        predictions_set(&predictions, i, margins + i * n_outputs);
+    }
+    *ret = predictions;
+    predictions = (struct predictions){0};
+    return ERR_OK;
+}
+
+static void class_shares(const struct dataset *dataset, const struct rows *training,
+                         double *ret_shares, int n_classes)
+{
+    memset(ret_shares, 0, (size_t)n_classes * sizeof(double));
+    for (size_t i = 0; i < training->n; i++)
+        ret_shares[(int)dataset->y[training->items[i]]] += 1.0 / (double)training->n;
+}
+
+enum err_code measure_baseline(const struct dataset *dataset, const struct rows *training,
+                               const struct rows *rows, struct predictions *ret, struct err *err)
+{
+    CLEANUP(predictions_release) struct predictions predictions = {0};
+    CLEANUP(free_ptr) double *shares = NULL;
+    int n_classes = dataset_n_classes(dataset);
+    double mean = 0;
+
+    TRY(predictions_init(&predictions, dataset, rows, err));
+    shares = calloc((size_t)n_classes + 1, sizeof(double));
+    if (shares == NULL)
+        return err_nomem(err);
+    if (n_classes > 0)
+        class_shares(dataset, training, shares, n_classes);
+    else
+        for (size_t i = 0; i < training->n; i++)
+            mean += (dataset->y[training->items[i]] - mean) / (double)(i + 1);
+    for (size_t i = 0; i < rows->n; i++) {
+        predictions.values[i] = mean;
+        if (n_classes > 0) {
+            memcpy(predictions.probabilities + i * (size_t)n_classes, shares,
+                   (size_t)n_classes * sizeof(double));
+            predictions.chosen[i] = most_probable(shares, n_classes);
+        }
+    }
+    *ret = predictions;
+    predictions = (struct predictions){0};
+    return ERR_OK;
+}
+
+enum err_code measure_metrics(const struct predictions *predictions, enum metric_task task,
+                              const struct metric *key, struct buf *json, double *ret_key,
+                              struct err *err)
+{
+    struct metric_input input = predictions_input(predictions);
+    const char *separator = "";
+    double key_value = NAN;
+
+    for (int i = 0; i < n_metrics; i++) {
+        double value = NAN;
+
+        if (!(metrics[i].tasks & task))
+            continue;
+        TRY(metrics[i].compute(&input, &value, err));
+        buf_printf(json, "%s\"%s\":", separator, metrics[i].name);
+        json_put_double(json, value);
+        separator = ",";
+        if (&metrics[i] == key)
+            key_value = value;
+    }
+    TRY(buf_check(json, err));
+    *ret_key = key_value;
+    return ERR_OK;
+}

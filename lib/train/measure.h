@@ -1,0 +1,48 @@
+/*
+ * Measuring: a model's predictions on rows it never saw, beside a baseline on the same rows.
+ */
+#ifndef PGBOOST_TRAIN_MEASURE_H
+#define PGBOOST_TRAIN_MEASURE_H
+
+#include "train/dataset.h"
+
+/* Predictions on n_rows rows in the form metrics take them. Zeroed memory is valid. */
+struct predictions {
+    size_t n_rows;
+    int n_classes;         /* 0: regression */
+    double *y;             /* [n_rows] */
+    uint32_t *classes;     /* [n_rows] */
+    double *values;        /* [n_rows] regression */
+    double *probabilities; /* [n_rows × n_classes] */
+    uint32_t *chosen;      /* [n_rows] */
+};
+void predictions_release(struct predictions *predictions);
+
+/* The truth of rows, with room for predictions. */
+MUST_CHECK enum err_code predictions_init(struct predictions *predictions,
+                                          const struct dataset *dataset, const struct rows *rows,
+                                          struct err *err);
+struct metric_input predictions_input(const struct predictions *predictions);
+
+/* Fills row i from transformed outputs: regression the value; binary the positive class's
+ * probability; multiclass all of them. */
+void predictions_set(struct predictions *predictions, size_t row, const float *outputs);
+
+/* What the model predicts for the rows: its own encoder, its own forest, as serving does. The
+ * model's labels are matched to the dataset's by text; ERR_CONFLICT when they differ. */
+MUST_CHECK enum err_code measure_model(const struct model *model, const struct dataset *dataset,
+                                       const struct rows *rows, struct predictions *ret,
+                                       struct err *err);
+
+/* The baseline: the mean of the training rows, or the classes' shares among them. */
+MUST_CHECK enum err_code measure_baseline(const struct dataset *dataset,
+                                          const struct rows *training, const struct rows *rows,
+                                          struct predictions *ret, struct err *err);
+
+/* Every metric of the task as JSON members without braces: "rmse":1.5,"mae":… (null where it is not
+ * defined), and the key metric's value. */
+MUST_CHECK enum err_code measure_metrics(const struct predictions *predictions,
+                                         enum metric_task task, const struct metric *key,
+                                         struct buf *json, double *ret_key, struct err *err);
+
+#endif

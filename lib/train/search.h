@@ -1,0 +1,22 @@
+/*
+ * The search of a run: trials over settings, the best by the key metric on the validation rows.
+ */
+#ifndef PGBOOST_TRAIN_SEARCH_H
+#define PGBOOST_TRAIN_SEARCH_H
+
+#include "train/trial.h"
+
+struct search_best {
+    struct hyperparams params;
+    struct trial_result result;
+    int64_t trial_id;
+    int n_completed, n_failed;
+};
+
+/* Runs the trials that the project's strategy and budget allow, each a row of the catalog. A trial
+ * that fails is recorded and the search goes on; when all fail, the first reason is the error. */
+MUST_CHECK enum err_code search_run(const struct trial_setup *setup, const struct design *design,
+                                    struct control *control, struct search_best *ret_best,
+                                    struct err *err);
+
+#endif

@@ -1,0 +1,232 @@
+#include "train/trial.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "forest/objective.h"
+#include "search/portfolio.h"
+#include "train/measure.h"
+
+void design_release(struct design *design)
+{
+    matrix_free(design->train);
+    matrix_free(design->valid);
+    encoder_free(design->encoder);
+    *design = (struct design){0};
+}
+
+/* Encoded rows → DMatrix. XGBoost keeps a copy of its own, so the dense one goes at once. */
+static enum err_code encode_rows(const struct encoder *encoder, const struct dataset *dataset,
+                                 const struct rows *rows, bool training, int threads,
+                                 struct matrix **ret_matrix, struct err *err)
+{
+    struct encoder_target target = dataset_encoder_target(dataset);
+    CLEANUP(free_ptr) float *features = NULL, *labels = NULL;
+    size_t n_cells;
+
+    if (__builtin_mul_overflow(rows->n, (size_t)encoder->n_features, &n_cells) ||
+        n_cells > SIZE_MAX / sizeof(float))
+        return err_nomem(err);
+    features = malloc(n_cells * sizeof(float) + 1);
+    labels = malloc(rows->n * sizeof(float) + 1);
+    if (features == NULL || labels == NULL)
+        return err_nomem(err);
+    if (training)
+        TRY(encoder_apply_training(encoder, dataset->frame, rows->items, rows->n, &target, features,
+                                   err));
+    else
+        TRY(encoder_apply(encoder, dataset->frame, rows->items, rows->n, features, err));
+    for (size_t i = 0; i < rows->n; i++)
+        labels[i] = (float)dataset->y[rows->items[i]];
+    return matrix_new(features, rows->n, encoder->n_features, encoder->feature_names,
+                      encoder->feature_types, labels, NULL, threads, ret_matrix, err);
+}
+
+static enum err_code design_fill(struct design *design, const struct project *project,
+                                 const struct dataset *dataset, const struct rows *train,
+                                 const struct rows *valid, int threads, struct err *err)
+{
+    struct encoder_target target = dataset_encoder_target(dataset);
+
+    TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
+                    &design->encoder, err));
+    TRY(encode_rows(design->encoder, dataset, train, true, threads, &design->train, err));
+    if (valid != NULL)
+        TRY(encode_rows(design->encoder, dataset, valid, false, threads, &design->valid, err));
+    return ERR_OK;
+}
+
+enum err_code design_init(struct design *design, const struct project *project,
+                          const struct dataset *dataset, const struct rows *train,
+                          const struct rows *valid, int threads, struct err *err)
+{
+    enum err_code code;
+
+    *design = (struct design){.valid_rows = valid};
+    code = design_fill(design, project, dataset, train, valid, threads, err);
+    if (code != ERR_OK)
+        design_release(design);
+    return code;
+}
+
+double trial_base_score(const struct dataset *dataset, const struct rows *training)
+{
+    double mean = 0;
+
+    if (dataset->task == METRIC_MULTICLASS)
+        return NAN;
+    for (size_t i = 0; i < training->n; i++)
+        mean += (dataset->y[training->items[i]] - mean) / (double)(i + 1);
+    if (dataset->task == METRIC_BINARY) /* the logit of 0 or 1 is infinite */
+        mean = fmin(fmax(mean, 1e-6), 1 - 1e-6);
+    return mean;
+}
+
+#define PARAMS_MAX (HYPERPARAMS_MAX + 8)
+
+PRINTF_LIKE(4, 5)
+static void add_param(struct booster_param *params, int *n, const char *name, const char *format,
+                      ...)
+{
+    va_list args;
+
+    snprintf(params[*n].name, sizeof(params[*n].name), "%s", name);
+    va_start(args, format);
+    vsnprintf(params[*n].value, sizeof(params[*n].value), format, args);
+    va_end(args);
+    (*n)++;
+}
+
+static enum err_code booster_params(const struct trial_setup *setup,
+                                    const struct hyperparams *params,
+                                    struct booster_param *ret_params, int *ret_n, struct err *err)
+{
+    int n = 0;
+
+    TRY(hyperparams_to_booster(params, ret_params, HYPERPARAMS_MAX, &n, err));
+    add_param(ret_params, &n, "objective", "%s", setup->objective->name);
+    add_param(ret_params, &n, "tree_method", "hist");
+    add_param(ret_params, &n, "nthread", "%d", setup->threads);
+    add_param(ret_params, &n, "seed", "%lld", (long long)(setup->project->seed & INT32_MAX));
+    add_param(ret_params, &n, "seed_per_iteration", "1");
+    if (!isnan(setup->base_score))
+        add_param(ret_params, &n, "base_score", "%.17g", setup->base_score);
+    if (setup->dataset->task == METRIC_MULTICLASS)
+        add_param(ret_params, &n, "num_class", "%d", dataset_n_classes(setup->dataset));
+    *ret_n = n;
+    return ERR_OK;
+}
+
+/* One look at the validation rows after a round. */
+struct look {
+    struct predictions predictions;
+    const struct objective *objective;
+    const struct metric *loss;
+    double best_loss, score; /* at the best round */
+    int best_rounds;
+};
+
+static enum err_code look_update(struct look *look, struct booster *booster,
+                                 const struct trial_setup *setup, const struct design *design,
+                                 struct err *err)
+{
+    CLEANUP(free_ptr) float *margins = NULL;
+    struct metric_input input = predictions_input(&look->predictions);
+    size_t n = 0, n_outputs;
+    double loss;
+
+    TRY(booster_margins(booster, design->valid, &margins, &n, err));
+    n_outputs = n / look->predictions.n_rows;
+    for (size_t i = 0; i < look->predictions.n_rows; i++) {
+        look->objective->transform(margins + i * n_outputs, (int)n_outputs);
+        predictions_set(&look->predictions, i, margins + i * n_outputs);
+    }
+    TRY(look->loss->compute(&input, &loss, err));
+    if (isnan(loss))
+        return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
+    if (look->best_rounds > 0 &&
+        look->best_loss - loss <= EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss))
+        return ERR_OK;
+    look->best_loss = loss;
+    look->best_rounds = booster_rounds(booster);
+    return setup->metric->compute(&input, &look->score, err);
+}
+
+static int patience(const struct hyperparams *params, size_t n_rows, int best_rounds)
+{
+    double given = hyperparams_get(params, "early_stopping_rounds", 0);
+
+    return given > 0 ? (int)given : early_stopping_patience(n_rows, best_rounds);
+}
+
+static enum err_code boost(struct look *look, struct booster *booster,
+                           const struct trial_setup *setup, const struct design *design,
+                           const struct hyperparams *params, int number, int n_trials, double best,
+                           struct control *control, struct err *err)
+{
+    int rounds_max = (int)hyperparams_get(params, "n_estimators", ROUNDS_MAX);
+    size_t n_rows = matrix_n_rows(design->train);
+
+    while (booster_rounds(booster) < rounds_max) {
+        TRY(control_check(control, err));
+        TRY(booster_update(booster, design->train, err));
+        TRY(look_update(look, booster, setup, design, err));
+        control_progress(control, "search", number, n_trials, best, booster_rounds(booster));
+        if (booster_rounds(booster) - look->best_rounds >=
+                patience(params, n_rows, look->best_rounds) ||
+            clock_ms() >= setup->deadline_ms)
+            break;
+    }
+    return ERR_OK;
+}
+
+enum err_code trial_run(const struct trial_setup *setup, const struct design *design,
+                        const struct hyperparams *params, int number, int n_trials, double best,
+                        struct control *control, struct trial_result *ret_result, struct err *err)
+{
+    struct booster_param booster_param[PARAMS_MAX];
+    CLEANUP(booster_freep) struct booster *booster = NULL;
+    struct look look = {.loss = metric_find(setup->objective->loss), .score = NAN};
+    int64_t started_ms = clock_ms();
+    enum err_code code;
+    int n;
+
+    TRY(objective_find(setup->objective->name, strlen(setup->objective->name), &look.objective,
+                       err));
+    TRY(booster_params(setup, params, booster_param, &n, err));
+    TRY(booster_new(design->train, design->valid, booster_param, n, &booster, err));
+    TRY(predictions_init(&look.predictions, setup->dataset, design->valid_rows, err));
+    code = boost(&look, booster, setup, design, params, number, n_trials, best, control, err);
+    predictions_release(&look.predictions);
+    if (code != ERR_OK)
+        return code;
+    *ret_result = (struct trial_result){
+        .rounds = look.best_rounds,
+        .score = look.score,
+        .seconds = (double)(clock_ms() - started_ms) / 1000,
+    };
+    return ERR_OK;
+}
+
+enum err_code trial_refit(const struct trial_setup *setup, const struct design *design,
+                          const struct hyperparams *params, int n_rounds, struct control *control,
+                          struct buf *bytes, struct err *err)
+{
+    struct booster_param booster_param[PARAMS_MAX];
+    CLEANUP(booster_freep) struct booster *booster = NULL;
+    int n;
+
+    TRY(booster_params(setup, params, booster_param, &n, err));
+    TRY(booster_new(design->train, NULL, booster_param, n, &booster, err));
+    while (booster_rounds(booster) < n_rounds) {
+        TRY(control_check(control, err));
+        TRY(booster_update(booster, design->train, err));
+        control_progress(control, "refit", booster_rounds(booster), n_rounds, NAN,
+                         booster_rounds(booster));
+    }
+    return booster_save(booster, n_rounds, bytes, err);
+}

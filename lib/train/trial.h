@@ -1,0 +1,59 @@
+/*
+ * One trial: one setting of hyperparameters, boosted on the training rows, stopped by the validation
+ * rows, scored by the key metric on them.
+ */
+#ifndef PGBOOST_TRAIN_TRIAL_H
+#define PGBOOST_TRAIN_TRIAL_H
+
+#include "search/hyperparams.h"
+#include "train/control.h"
+#include "train/dataset.h"
+#include "train/objective.h"
+#include "xgb/booster.h"
+
+/* Rows as XGBoost takes them, with the encoder that made them. */
+struct design {
+    struct encoder *encoder;
+    struct matrix *train, *valid; /* valid NULL: none */
+    const struct rows *valid_rows;
+};
+void design_release(struct design *design);
+
+/* Fits the encoder on `train` and encodes both; valid may be NULL. */
+MUST_CHECK enum err_code design_init(struct design *design, const struct project *project,
+                                     const struct dataset *dataset, const struct rows *train,
+                                     const struct rows *valid, int threads, struct err *err);
+
+/* What all trials of a run share. */
+struct trial_setup {
+    const struct project *project;
+    const struct dataset *dataset;
+    const struct training_objective *objective;
+    const struct metric *metric; /* key */
+    double base_score;           /* NaN: XGBoost's */
+    int threads;
+    int64_t deadline_ms; /* of the search: a trial past it ends with its best round */
+};
+
+struct trial_result {
+    int rounds;   /* the best number of rounds */
+    double score; /* key metric on the validation rows at that round */
+    double seconds;
+};
+
+/* XGBoost's starting point for the objective: the mean, or the positive class's share. */
+double trial_base_score(const struct dataset *dataset, const struct rows *training);
+
+/* Boosts until the loss on the validation rows stops improving. `best` is the best score of earlier
+ * trials, for the progress. ERR_CANCELLED and ERR_CONFLICT come from control. */
+MUST_CHECK enum err_code trial_run(const struct trial_setup *setup, const struct design *design,
+                                   const struct hyperparams *params, int number, int n_trials,
+                                   double best, struct control *control,
+                                   struct trial_result *ret_result, struct err *err);
+
+/* Boosts exactly n_rounds on design->train and appends the model's UBJSON. */
+MUST_CHECK enum err_code trial_refit(const struct trial_setup *setup, const struct design *design,
+                                     const struct hyperparams *params, int n_rounds,
+                                     struct control *control, struct buf *bytes, struct err *err);
+
+#endif

@@ -1,0 +1,238 @@
+"""Real Postgres, real programs: a private cluster for the session, a fresh database a module.
+
+`BUILD` names the build folder (make sets it). Tests poll with a deadline and never sleep blindly.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import psycopg2
+import pytest
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "bin"
+
+
+def wait_for(condition, seconds=30, what="condition"):
+    """The first true value of condition(); fails the test after a deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+class Cluster:
+    """A cluster of its own by scripts/cluster, in a folder that is removed afterwards."""
+
+    def __init__(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="pgboost-e2e-", dir="/tmp"))
+        self.dir.chmod(0o755)
+        self.run("start")
+        lines = self.run("env").splitlines()
+        self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
+        self.env = {name: value.strip("'\"") for name, value in self.env.items()}
+
+    def run(self, verb, *args):
+        return subprocess.run(
+            [ROOT / "scripts/cluster", verb, self.dir / "pg", *args],
+            check=True, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        ).stdout
+
+    def stop(self):
+        self.run("stop")
+
+    def start(self):
+        self.run("start")
+
+    def connect(self, database="postgres"):
+        connection = psycopg2.connect(
+            host=self.env["PGHOST"], port=self.env["PGPORT"], user=self.env["PGUSER"],
+            dbname=database,
+        )
+        connection.autocommit = True
+        return connection
+
+
+class Database:
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.name = "t_" + uuid.uuid4().hex[:12]
+        with_server = cluster.connect()
+        with_server.cursor().execute(f"CREATE DATABASE {self.name} ENCODING 'UTF8' TEMPLATE template0")
+        with_server.close()
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("PG", "PGBOOST_"))},
+            **cluster.env, "PGDATABASE": self.name,
+        }
+        self.dsn = (
+            f"host={cluster.env['PGHOST']} port={cluster.env['PGPORT']}"
+            f" user={cluster.env['PGUSER']} dbname={self.name}"
+        )
+        self.connection = cluster.connect(self.name)
+
+    def reconnect(self):
+        self.connection = self.cluster.connect(self.name)
+
+    def sql(self, query, *params):
+        """Rows as tuples; [] for statements without rows."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(query, params or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, query, *params):
+        return self.sql(query, *params)[0][0]
+
+
+class Cli:
+    def __init__(self, db):
+        self.db = db
+
+    def __call__(self, *args, env=None, input=None, timeout=120, program="pgboost"):
+        result = subprocess.run(
+            [BIN / program, *map(str, args)], env={**self.db.env, **(env or {})}, text=True,
+            input=input, stdin=subprocess.DEVNULL if input is None else None,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+        )
+        result.out, result.err, result.code = result.stdout, result.stderr, result.returncode
+        return result
+
+    def ok(self, *args, **options):
+        result = self(*args, **options)
+        assert result.code == 0, f"pgboost {' '.join(map(str, args))}\n{result.out}\n{result.err}"
+        return result
+
+    def json(self, *args, **options):
+        return json.loads(self.ok(*args, "--json", **options).out)
+
+
+class Daemon:
+    """pgboostd on a free port."""
+
+    def __init__(self, db, state_dir, *args, env=None):
+        self.log_path = Path(state_dir) / "pgboostd.log"
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file = open(self.log_path, "w")
+        self.proc = subprocess.Popen(
+            [BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", str(state_dir), *args],
+            env={**db.env, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=self.log_file,
+        )
+        first = self.proc.stdout.readline()
+        assert first.startswith("listening on http://"), f"{first!r}\n{self.log}"
+        self.url = first.split()[-1]
+        self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.port = int(port)
+        self.session = requests.Session()
+
+    @property
+    def log(self):
+        return self.log_path.read_text()
+
+    def get(self, path, **options):
+        return self.session.get(self.url + path, timeout=30, **options)
+
+    def post(self, path, body, **options):
+        return self.session.post(self.url + path, json=body, timeout=60, **options)
+
+    def predict(self, project, features, **members):
+        answer = self.post("/predict", {"project": project, "features": features, **members})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wait_live(self, project, model_id=None, seconds=30):
+        """Waits until the project's live model (this one, when given) answers."""
+
+        def live():
+            answer = self.get("/projects/" + requests.utils.quote(project, safe=""))
+            if answer.status_code != 200:
+                return None
+            item = answer.json()
+            found = item.get("live_model_id")
+            return item if found and (model_id is None or found == model_id) else None
+
+        return wait_for(live, seconds, f"a live model of {project}")
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.proc.poll() is None:
+            self.proc.send_signal(sig)
+        try:
+            code = self.proc.wait(20)
+        finally:
+            if self.proc.poll() is None:
+                self.proc.kill()
+                self.proc.wait()
+            self.proc.stdout.close()
+            self.log_file.close()
+        return code
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(cluster.dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def db(cluster):
+    """A fresh database of the module, without a catalog."""
+    database = Database(cluster)
+    yield database
+    database.connection.close()
+
+
+@pytest.fixture(scope="module")
+def catalog(db):
+    """The same database, migrated."""
+    Cli(db).ok("migrate")
+    return db
+
+
+@pytest.fixture(scope="module")
+def cli(db):
+    return Cli(db)
+
+
+@pytest.fixture(scope="module")
+def daemon_factory(db, tmp_path_factory):
+    daemons = []
+
+    def start(*args, env=None, state_dir=None):
+        daemon = Daemon(db, state_dir or tmp_path_factory.mktemp("state"), *args, env=env)
+        daemons.append(daemon)
+        return daemon
+
+    yield start
+    for daemon in daemons:
+        if daemon.proc.poll() is None:
+            daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def daemon(catalog, daemon_factory):
+    """pgboostd on the module's migrated database."""
+    return daemon_factory()
+
+
+@pytest.fixture
+def definition(tmp_path):
+    """Writes a definition and gives its path."""
+
+    def write(**keys):
+        path = tmp_path / f"{uuid.uuid4().hex[:8]}.json"
+        path.write_text(json.dumps(keys))
+        return path
+
+    return write

@@ -1,0 +1,80 @@
+"""The demo's two projects on the real flights: every test row, bit for bit and metric for metric."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+import oracle
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def flights(catalog, cli, daemon):
+    subprocess.run(["psql", "-q", "-X", "-f", "load.sql"], cwd=ROOT / "scripts/demo.d",
+                   env=catalog.env, check=True, stdin=subprocess.DEVNULL)
+    cli.ok("migrate", ROOT / "scripts/demo.d/views")
+    cli.ok("apply", ROOT / "models")
+    for project in ("flight_delay", "flight_late"):
+        cli.ok("train", project, timeout=400)
+        daemon.wait_live(project)
+    return catalog
+
+
+def ask(daemon, project, rows):
+    """Predictions for every row, a thousand a request."""
+    items = []
+    for at in range(0, len(rows), 1000):
+        items += daemon.predict(project, rows[at:at + 1000], encoded=True)["predictions"]
+    return items
+
+
+def test_flight_delay(flights, daemon):
+    model_id = daemon.wait_live("flight_delay")["live_model_id"]
+    stats = flights.value("SELECT r.stats FROM pgboost.runs r JOIN pgboost.models m"
+                          " ON m.run_id = r.id WHERE m.id = %s", model_id)
+    test = oracle.rows_as_json(flights, "SELECT * FROM demo.flight_features WHERE scheduled_at >="
+                               f" '{stats['split']['test_from']}' AND arrival_delay IS NOT NULL")
+    assert len(test) == stats["test"] > 3000
+    items = ask(daemon, "flight_delay", test)
+    model = oracle.StoredModel(flights, model_id)
+    model.check_golden()
+    encoded = [i["encoded"] for i in items]
+    assert (oracle.bits([i["margin"] for i in items]) == oracle.bits(model.margins(encoded))).all()
+    assert (oracle.bits([i["prediction"] for i in items])
+            == oracle.bits(model.predictions(encoded))).all()
+    y = np.array([r["arrival_delay"] for r in test], dtype=float)
+    predictions = np.array([i["prediction"] for i in items], dtype=np.float32).astype(float)
+    oracle.assert_metrics(model.metrics, oracle.regression_metrics(y, predictions))
+    assert model.metrics["rmse"] < model.metrics["baseline"]["rmse"]
+    # no training row is newer than a test row
+    newest = flights.value("SELECT max(scheduled_at) FROM demo.flight_features WHERE scheduled_at <"
+                           f" '{stats['split']['test_from']}'")
+    assert newest.isoformat() < stats["split"]["test_from"]
+
+
+def test_flight_late(flights, daemon):
+    model_id = daemon.wait_live("flight_late")["live_model_id"]
+    test = oracle.rows_as_json(flights, f"""
+        SELECT v.* FROM (SELECT flight_id, late, row_number() OVER (PARTITION BY late
+                                ORDER BY {oracle.row_hash('flight_id')}) AS place,
+                                count(*) OVER (PARTITION BY late) AS n
+                         FROM demo.flight_late WHERE late IS NOT NULL) s
+        JOIN demo.flight_late v USING (flight_id) WHERE place <= round(0.2 * n)""")
+    items = ask(daemon, "flight_late", test)
+    model = oracle.StoredModel(flights, model_id)
+    model.check_golden()
+    assert model.metrics["rows"] == len(test) > 3000
+    encoded = [i["encoded"] for i in items]
+    assert (oracle.bits([i["margin"] for i in items]) == oracle.bits(model.margins(encoded))).all()
+    p = model.predictions(encoded)
+    shown = [i["probabilities"]["on time"] for i in items]
+    assert (oracle.bits(shown) == oracle.bits(p)).all()
+    assert all(abs(sum(i["probabilities"].values()) - 1) < 1e-6 for i in items)
+    assert {i["prediction"] for i in items} <= {"late", "on time"}
+    p = p.astype(float)
+    y = np.array([["late", "on time"].index(r["late"]) for r in test])
+    oracle.assert_metrics(model.metrics,
+                          oracle.classification_metrics(y, np.column_stack([1 - p, p]), 2))
+    assert model.metrics["log_loss"] < model.metrics["baseline"]["log_loss"]
+    assert model.metrics["roc_auc"] > 0.55

@@ -1,0 +1,199 @@
+"""The main job on small tables: train, deploy, predict; labels, NULLs, unseen categories."""
+
+import math
+
+import numpy as np
+import pytest
+
+import oracle
+
+
+@pytest.fixture(scope="module")
+def rows(catalog):
+    """A table with a known signal: numbers, a category, a flag, a time; targets of each kind."""
+    catalog.sql("""
+        CREATE TABLE public.t AS
+        SELECT i AS id, x, y, colour, flag, at,
+               (3 * x + CASE colour WHEN 'red' THEN 5 WHEN 'blue' THEN -5 ELSE 0 END
+                + CASE WHEN flag THEN 2 ELSE 0 END + 0.3 * noise)::float8 AS amount,
+               CASE WHEN x + 0.3 * noise > 0 THEN 'yes' ELSE 'no' END AS answer,
+               (x + 0.3 * noise > 0) AS truth,
+               CASE WHEN colour = 'red' THEN 7 WHEN x > 0.5 THEN -1 ELSE 3 END AS grade,
+               CASE WHEN colour = 'red' THEN '"quoted"' WHEN x > 0 THEN 'naïve 🐘' ELSE '' END
+                   AS strange
+        FROM (SELECT i, sin(i * 12.9898)::float8 * 2 AS x,
+                     CASE WHEN i % 7 = 0 THEN NULL ELSE cos(i * 78.233)::float4 END AS y,
+                     (ARRAY['red', 'green', 'blue', NULL])[1 + (i * 7919) % 4] AS colour,
+                     (i * 31) % 3 = 0 AS flag,
+                     timestamp '2020-01-01' + i * interval '1 hour' AS at,
+                     sin(i * 4.1414)::float8 AS noise
+              FROM generate_series(1, 2000) i) s;
+        ALTER TABLE public.t ADD PRIMARY KEY (id)""")
+    return catalog
+
+
+def train(cli, definition, **keys):
+    defaults = {"relation": "public.t", "key": ["id"], "search": {"strategy": "none"},
+                "hyperparams": {"n_estimators": 60}}
+    cli.ok("apply", definition(**{**defaults, **keys}))
+    cli.ok("train", keys["project"], "--here")
+    shown = cli.json("show", keys["project"])
+    return shown["live_model_id"]
+
+
+def test_regression_equals_xgboost_and_sklearn(rows, cli, definition, daemon):
+    model_id = train(cli, definition, project="amount", target="amount",
+                     exclude=["answer", "truth", "grade", "strange"])
+    daemon.wait_live("amount", model_id)
+    test = oracle.rows_as_json(
+        rows, f"SELECT * FROM public.t WHERE {oracle.row_hash('id')} < 0.2 ORDER BY id")
+    assert 300 < len(test) < 500
+    answer = daemon.predict("amount", test, encoded=True)
+    assert answer["model_id"] == model_id
+    items = answer["predictions"]
+    model = oracle.StoredModel(rows, model_id)
+    model.check_golden()
+    encoded = [item["encoded"] for item in items]
+    assert (oracle.bits([i["margin"] for i in items]) == oracle.bits(model.margins(encoded))).all()
+    assert (oracle.bits([i["prediction"] for i in items])
+            == oracle.bits(model.predictions(encoded))).all()
+    predictions = np.array([i["prediction"] for i in items], dtype=np.float32).astype(float)
+    y = np.array([r["amount"] for r in test])
+    oracle.assert_metrics(model.metrics, oracle.regression_metrics(y, predictions))
+    assert model.metrics["rows"] == len(test)
+    training_mean = rows.value(
+        f"SELECT avg(amount) FROM public.t WHERE NOT {oracle.row_hash('id')} < 0.2")
+    oracle.assert_metrics(model.metrics["baseline"],
+                          oracle.regression_metrics(y, np.full(len(y), training_mean)))
+    assert model.metrics["rmse"] < 0.5 * model.metrics["baseline"]["rmse"]
+
+
+@pytest.mark.parametrize("target, labels", [
+    ("answer", ["no", "yes"]),
+    ("truth", [False, True]),
+    ("grade", [-1, 3, 7]),
+    ("strange", ["", '"quoted"', "naïve 🐘"]),
+])
+def test_labels_come_back_as_the_column_has_them(rows, cli, definition, daemon, target, labels):
+    others = {"amount", "answer", "truth", "grade", "strange"} - {target}
+    model_id = train(cli, definition, project=f"p_{target}", target=target, task="classification",
+                     exclude=sorted(others), test={"by": "stratified", "size": 0.25})
+    daemon.wait_live(f"p_{target}", model_id)
+    # stratified: within each class, the round(size × n) rows of the smallest hash
+    test = oracle.rows_as_json(rows, f"""
+        SELECT t.* FROM (SELECT *, row_number() OVER (PARTITION BY {target}
+                                ORDER BY {oracle.row_hash('id')}) AS place,
+                                count(*) OVER (PARTITION BY {target}) AS n FROM public.t) s
+        JOIN public.t USING (id) WHERE place <= round(0.25 * n)
+        ORDER BY id""")
+    items = daemon.predict(f"p_{target}", test, encoded=True)["predictions"]
+    model = oracle.StoredModel(rows, model_id)
+    assert model.metrics["rows"] == len(test)
+    encoded = [item["encoded"] for item in items]
+    assert (oracle.bits([i["margin"] for i in items]) == oracle.bits(model.margins(encoded))).all()
+    texts = [str(l).lower() if isinstance(l, bool) else str(l) for l in labels]
+    for item in items:
+        assert list(item["probabilities"]) == texts
+        assert abs(sum(item["probabilities"].values()) - 1) < 1e-6
+        best = max(item["probabilities"], key=item["probabilities"].get)
+        assert item["prediction"] == labels[texts.index(best)]
+        assert type(item["prediction"]) is type(labels[0])
+    p = model.predictions(encoded).astype(float)
+    p = np.column_stack([1 - p, p]) if len(labels) == 2 else p
+    shown = np.array([list(i["probabilities"].values()) for i in items], dtype=np.float32)
+    assert (oracle.bits(shown[:, 1:]) == oracle.bits(p[:, 1:])).all()
+    y = np.array([labels.index(r[target]) for r in test])
+    oracle.assert_metrics(model.metrics, oracle.classification_metrics(y, p, len(labels)))
+    assert model.metrics["log_loss"] < model.metrics["baseline"]["log_loss"]
+
+
+def test_missing_null_and_unseen_are_answered(rows, cli, definition, daemon):
+    train(cli, definition, project="gaps", target="amount",
+          exclude=["answer", "truth", "grade", "strange"])
+    daemon.wait_live("gaps")
+    full = {"x": 0.5, "y": 0.25, "colour": "red", "flag": True, "at": "2020-02-01T00:00:00"}
+    empty = daemon.predict("gaps", {})["prediction"]
+    nulls = daemon.predict("gaps", {name: None for name in full})["prediction"]
+    assert math.isfinite(empty) and empty == nulls
+    unseen = daemon.predict("gaps", {**full, "colour": "ultraviolet"}, encoded=True)
+    assert unseen["encoded"]["colour"] == 0
+    known = daemon.predict("gaps", full, encoded=True)
+    assert known["encoded"]["colour"] > 0 and known["prediction"] != unseen["prediction"]
+    # the relation's other columns are ignored
+    ignored = daemon.predict("gaps", {**full, "id": "any", "amount": [1], "grade": None})
+    assert ignored["prediction"] == known["prediction"]
+    # columns and rows say the same
+    table = daemon.post("/predict", {"project": "gaps", "columns": list(full),
+                                     "rows": [list(full.values())]}).json()
+    assert table["predictions"][0]["prediction"] == known["prediction"]
+
+
+def test_the_command_line_answers_as_the_daemon(rows, cli, definition, daemon):
+    train(cli, definition, project="both", target="answer",
+          exclude=["amount", "truth", "grade", "strange"])
+    daemon.wait_live("both")
+    features = '{"x": 1.25, "colour": "green", "flag": false}'
+    printed = cli.ok("predict", "both", features).out
+    asked = daemon.session.post(
+        daemon.url + "/predict", data=f'{{"project": "both", "features": {features}}}').text
+    assert printed.strip() == asked.strip()
+
+
+def test_rows_without_target_are_left_out_and_counted(rows, cli, definition):
+    rows.sql("""CREATE VIEW public.t_gaps AS
+                SELECT *, CASE WHEN id % 10 = 0 THEN NULL WHEN id % 10 = 1 THEN 'NaN'::float8
+                          ELSE amount END AS partly FROM public.t""")
+    train(cli, definition, project="partly", relation="public.t_gaps", target="partly",
+          exclude=["amount", "answer", "truth", "grade", "strange"])
+    stats = rows.value("SELECT stats FROM pgboost.runs r JOIN pgboost.projects p"
+                       " ON p.id = r.project_id WHERE p.name = 'partly'")
+    assert stats["rows"] == 2000 and stats["without_target"] == 400
+    assert stats["train"] + stats["valid"] + stats["test"] == 1600
+
+
+def test_time_split_tests_on_the_newest(rows, cli, definition):
+    train(cli, definition, project="timely", target="amount", time="at",
+          exclude=["answer", "truth", "grade", "strange"], test={"by": "time", "size": 0.2})
+    stats = rows.value("SELECT stats FROM pgboost.runs r JOIN pgboost.projects p"
+                       " ON p.id = r.project_id WHERE p.name = 'timely'")
+    split = stats["split"]
+    assert split["by"] == "time"
+    newest = rows.value("SELECT count(*) FROM public.t WHERE at >= %s::timestamp",
+                        split["test_from"])
+    assert newest == stats["test"] == 400
+    assert split["valid_from"] < split["test_from"]
+
+
+def test_same_data_same_seed_same_bytes(rows, cli, definition):
+    ids = []
+    for _ in range(2):
+        ids.append(train(cli, definition, project="again", target="amount", deploy="always",
+                         exclude=["answer", "truth", "grade", "strange"]))
+    assert ids[0] != ids[1]
+    shas = rows.sql("SELECT DISTINCT sha256 FROM pgboost.models WHERE id = ANY(%s)", ids)
+    assert len(shas) == 1
+
+
+def test_portfolio_keeps_the_best_trial(rows, cli, definition):
+    train(cli, definition, project="searched", target="amount",
+          exclude=["answer", "truth", "grade", "strange"],
+          search={"strategy": "auto", "trials": 3}, hyperparams={"n_estimators": 40})
+    trials = rows.sql("""
+        SELECT t.id, t.status, t.score, m.trial_id FROM pgboost.trials t
+        JOIN pgboost.runs r ON r.id = t.run_id JOIN pgboost.projects p ON p.id = r.project_id
+        JOIN pgboost.models m ON m.run_id = r.id WHERE p.name = 'searched' ORDER BY t.number""")
+    assert len(trials) == 3 and all(t[1] == "completed" for t in trials)
+    assert min(trials, key=lambda t: t[2])[0] == trials[0][3]
+
+
+def test_if_better_meets_the_live_model_on_the_same_rows(rows, cli, definition):
+    keys = dict(target="amount", exclude=["answer", "truth", "grade", "strange"])
+    first = train(cli, definition, project="champion", **keys)
+    # a challenger that cannot be better: one round
+    cli.ok("apply", definition(project="champion", relation="public.t", key=["id"],
+                               search={"strategy": "none"}, hyperparams={"n_estimators": 1}, **keys))
+    out = cli.ok("train", "champion", "--here").out
+    assert cli.json("show", "champion")["live_model_id"] == first
+    assert "not better" in out
+    decisions = cli.json("deployments", "champion")["items"]
+    assert len(decisions) == 2 and sum(d["refused"] for d in decisions) == 1
