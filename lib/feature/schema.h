@@ -1,9 +1,9 @@
 /*
  * What each column of a relation is for in a project: target, key, time, feature, or left out.
  *
- * A definition meets a relation here, and every disagreement is found before a row is read: a column
- * that is not there (nearest name in the hint), target among the excluded, a type that the task
- * cannot use. Errors: ERR_CONFIG with field the JSON pointer of the key.
+ * A definition meets a relation here, and every disagreement is found before a row is read: a
+ * column that is not there (nearest name in the hint), target among the excluded, a type that the
+ * task cannot use. Errors: ERR_CONFIG with field the JSON pointer of the key.
  */
 #ifndef PGBOOST_FEATURE_SCHEMA_H
 #define PGBOOST_FEATURE_SCHEMA_H
@@ -40,7 +40,7 @@ struct schema {
     struct arena arena;
 };
 
-/* warnings (may be NULL): lines for people, e.g. an integer target with two values is found later. */
+/* Errors: ERR_CONFIG as above; ERR_NOMEM. */
 MUST_CHECK enum err_code schema_new(const struct project *project, const struct relation *relation,
                                     struct schema **ret_schema, struct err *err);
 void schema_free(struct schema *schema);
