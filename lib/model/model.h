@@ -5,6 +5,12 @@
  * struct model. A model that fails any step is not a model: ERR_CORRUPT says which step.
  * The same object serves requests, scores, and stands as the champion in a comparison.
  *
+ *   model.c    the steps, and predictions from margins
+ *   labels.c   the classes of a target column, and their stored form
+ *   golden.c   the rows that prove encoder and forest
+ *   value.c    one JSON value through the encoder: golden rows and requests share it
+ *   members.c  the members of a JSON object in any order
+ *
  * Immutable after model_open; read by many threads.
  */
 #ifndef PGBOOST_MODEL_MODEL_H
@@ -14,12 +20,9 @@
 #include "feature/encoder.h"
 #include "forest/forest.h"
 
-/* How a class label is written in JSON. */
-enum label_kind { LABEL_TEXT, LABEL_BOOL, LABEL_NUMBER };
-
 struct label {
-    const char *text; /* as the target's ::text */
-    const char *json; /* as the target column has it: "late", true, 3 */
+    const char *text;     /* as the target's ::text */
+    const char *json;     /* as the target column has it: "late", true, 3 */
     const char *json_key; /* the text as a JSON string, for keys of "probabilities" */
 };
 
@@ -31,10 +34,14 @@ struct model {
     struct label *labels;
     struct encoder *encoder;
     struct forest *forest;
+    const char *json_head;     /* {"project":"…","model_id":…, as every answer begins */
+    const char **column_names; /* [encoder->n_columns], for hints */
+    const char **feature_keys; /* [encoder->n_features], names as JSON strings */
     struct arena arena;
 };
 
-/* From a catalog row with bytes. */
+/* From a catalog row with bytes, all of which is copied. Errors: ERR_CORRUPT naming model and step;
+ * ERR_NOMEM. */
 MUST_CHECK enum err_code model_open(const struct model_row *row, struct model **ret_model,
                                     struct err *err);
 void model_free(struct model *model);
@@ -45,7 +52,8 @@ DEFINE_FREEP(struct model *, model_free)
 int model_n_outputs(const struct model *model);
 
 /* Prediction from margins: regression: *ret_value. Classification: probabilities[n_labels] (binary:
- * 1 - p in float32, p) and *ret_label, the most probable (the first of equals). */
+ * 1 - p in float32, p) and *ret_label, the most probable (the first of equals). What does not
+ * belong to the task is untouched. */
 void model_predict(const struct model *model, const float *margins, float *ret_value,
                    float *probabilities, int *ret_label);
 
@@ -53,27 +61,35 @@ void model_predict(const struct model *model, const float *margins, float *ret_v
  *   labels  [{"text":"late","json":"late"}, …] in class order
  *   golden  {"inputs":[[…]], "margins":[[…]], "rows":[{"raw":{column: value}, "encoded":[…]}]}
  * golden_write takes encoded inputs[n_rows × n_features] with XGBoost's margins[n_rows × n_outputs]
- * and raw rows of the frame (raw_rows[n_raw], may be 0) that it encodes itself. */
+ * and raw rows of the frame (raw_rows[n_raw], may be 0) that it encodes itself. A column that the
+ * frame does not have: ERR_CONFLICT. Appends to json. */
 MUST_CHECK enum err_code golden_write(const struct encoder *encoder, const float *inputs,
                                       const float *margins, size_t n_rows, int n_outputs,
                                       const struct frame *frame, const uint32_t *raw_rows,
                                       size_t n_raw, struct buf *json, struct err *err);
-/* Do the encoder and the forest reproduce them, value == value? ERR_CORRUPT names the row. */
+/* Do the encoder and the forest reproduce them, value == value? ERR_CORRUPT names the row. A
+ * document without a single row proves nothing and fails. */
 MUST_CHECK enum err_code golden_check(const char *json, size_t length,
                                       const struct encoder *encoder, const struct forest *forest,
                                       struct err *err);
 
-/* Class labels of a target column: distinct non-null texts, in order: false before true, numbers by
- * value, text by bytes. Writes classes[frame rows] (UINT32_MAX where null) and the labels JSON. */
+/* Class labels of a target column: its distinct non-null values, in order: false before true,
+ * numbers by value, text by bytes. n may be 0 or 1: what that means is the caller's to say. More
+ * than MODEL_OUTPUTS_MAX: ERR_DATA. */
 struct labels {
     uint32_t n;
     struct label *items;
-    uint32_t *classes; /* [frame rows] */
+    uint32_t *classes; /* [frame rows], UINT32_MAX where null */
     struct arena arena;
 };
-MUST_CHECK enum err_code labels_new(const struct frame *frame, int target, struct labels *ret_labels,
-                                    struct err *err);
+MUST_CHECK enum err_code labels_new(const struct frame *frame, int target,
+                                    struct labels *ret_labels, struct err *err);
 void labels_release(struct labels *labels);
+
+/* The stored form, and back. Read labels live in the arena. Errors: ERR_CORRUPT, ERR_NOMEM. */
 MUST_CHECK enum err_code labels_to_json(const struct label *labels, int n, struct buf *json,
                                         struct err *err);
+MUST_CHECK enum err_code labels_from_json(const char *json, size_t length, struct arena *arena,
+                                          struct label **ret_labels, int *ret_n, struct err *err);
+
 #endif

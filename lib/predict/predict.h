@@ -1,9 +1,14 @@
 /*
  * From a request's JSON to an answer's JSON: the prediction path, without HTTP.
  *
- * Decodes the body in one strict pass straight into feature vectors through the model's encoder, and
- * writes the answer. `POST /predict` and `pgboost predict` are this function. Refuses: waiting for
- * anything, allocating per value (buffers are the caller's and grow once).
+ * Decodes the body in one strict pass straight into feature vectors through the model's encoder,
+ * and writes the answer. `POST /predict` and `pgboost predict` are this function. Refuses: waiting
+ * for anything, allocating per value (buffers are the caller's and grow once).
+ *
+ *   predict.c  the whole way on one page
+ *   request.c  the body's members and options
+ *   rows.c     rows into feature vectors
+ *   reply.c    the answer
  */
 #ifndef PGBOOST_PREDICT_PREDICT_H
 #define PGBOOST_PREDICT_PREDICT_H
@@ -14,8 +19,8 @@ struct predict_limits {
     size_t max_rows; /* ERR_LIMIT beyond */
 };
 
-/* Finds the model a request wants. model_id 0: the live one. Errors: ERR_NOT_FOUND (project, model),
- * ERR_CONFLICT (no live model). The model stays valid until predict_json returns. */
+/* Finds the model a request wants. model_id 0: the live one. Errors: ERR_NOT_FOUND (project,
+ * model), ERR_CONFLICT (no live model). The model stays valid until predict_json returns. */
 struct model_source {
     enum err_code (*find)(void *context, const char *project, size_t project_length,
                           int64_t model_id, const struct model **ret_model, struct err *err);
@@ -26,15 +31,20 @@ struct model_source {
 struct predict_scratch {
     float *features; /* grows to rows × features */
     size_t features_capacity;
-    float *outputs;
+    float *outputs; /* margins of all rows, then probabilities of one */
     size_t outputs_capacity;
+    unsigned char *seen; /* which of the relation's columns this row has named */
+    size_t seen_capacity;
+    uint32_t *columns; /* what "columns" names, in its order */
+    size_t columns_capacity;
     struct buf text; /* unescaped strings */
 };
 void predict_scratch_release(struct predict_scratch *scratch);
 
 /* body → answer (appended to reply). The body's members: project, features | columns + rows,
- * model_id, encoded; see models/README.md and the README. Errors: ERR_INVALID with field the JSON
- * pointer (RFC 6901) of what is wrong; ERR_LIMIT; those of find. On failure reply is as it was. */
+ * model_id, encoded, in any order; a member that is null counts as absent. Errors: ERR_INVALID with
+ * field the JSON pointer (RFC 6901) of what is wrong, empty when the body is not JSON; ERR_LIMIT
+ * (too many rows, too deep); those of find. On failure reply is as it was. */
 MUST_CHECK enum err_code predict_json(const char *body, size_t length,
                                       const struct model_source *source,
                                       const struct predict_limits *limits,

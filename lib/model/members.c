@@ -1,0 +1,83 @@
+#include "model/members.h"
+
+#include <string.h>
+
+#include "model/value.h"
+
+#define MEMBERS_MAX 32 /* of those that a hint may suggest */
+
+static struct member *find_member(struct member *members, int n_members, const char *name,
+                                  size_t length)
+{
+    for (int i = 0; i < n_members; i++)
+        if (strlen(members[i].name) == length && memcmp(members[i].name, name, length) == 0)
+            return &members[i];
+    return NULL;
+}
+
+static enum err_code refuse_unknown(const struct member *members, int n_members, const char *name,
+                                    size_t length, struct err *err)
+{
+    char token[POINTER_TOKEN_MAX];
+    const char *names[MEMBERS_MAX];
+    int n_names = n_members < MEMBERS_MAX ? n_members : MEMBERS_MAX;
+
+    for (int i = 0; i < n_names; i++)
+        names[i] = members[i].name;
+    err_set(err, ERR_INVALID, "unknown member \"%.*s\"", value_name_length(name, length), name);
+    err_field(err, "/%s", value_pointer_token(name, length, token));
+    value_hint_nearest(name, length, names, n_names, err);
+    return ERR_INVALID;
+}
+
+static enum err_code refuse_twice(const struct member *member, struct err *err)
+{
+    char token[POINTER_TOKEN_MAX];
+
+    err_set(err, ERR_INVALID, "\"%s\" is given twice", member->name);
+    err_field(err, "/%s", value_pointer_token(member->name, strlen(member->name), token));
+    return ERR_INVALID;
+}
+
+/* The member whose name was just read: notes where its value starts and steps over it. */
+static enum err_code read_member(struct json_reader *reader, struct member *member, struct err *err)
+{
+    struct json_reader value = *reader;
+    enum json_token token = json_next(reader, err);
+
+    if (token == JSON_ERROR)
+        return value_error(err);
+    if (member != NULL) {
+        if (member->named)
+            return refuse_twice(member, err);
+        member->named = true;
+        member->token = token;
+        member->value = value;
+    }
+    return json_skip(reader, token, err);
+}
+
+enum err_code members_read(struct json_reader *reader, struct member *members, int n_members,
+                           enum unknown_members unknown, struct buf *scratch, struct err *err)
+{
+    for (int i = 0; i < n_members; i++) {
+        members[i].named = false;
+        members[i].token = JSON_NULL;
+    }
+    for (;;) {
+        enum json_token token = json_next(reader, err);
+        struct member *member;
+        const char *name;
+        size_t length;
+
+        if (token == JSON_OBJECT_END)
+            return ERR_OK;
+        if (token != JSON_KEY)
+            return value_error(err);
+        TRY(value_text(reader, scratch, &name, &length, err));
+        member = find_member(members, n_members, name, length);
+        if (member == NULL && unknown == REFUSE_UNKNOWN)
+            return refuse_unknown(members, n_members, name, length, err);
+        TRY(read_member(reader, member, err));
+    }
+}

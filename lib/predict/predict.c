@@ -1,0 +1,73 @@
+#include "predict/predict.h"
+
+#include "predict/request.h"
+
+void predict_scratch_release(struct predict_scratch *scratch)
+{
+    free(scratch->features);
+    free(scratch->outputs);
+    free(scratch->seen);
+    free(scratch->columns);
+    buf_release(&scratch->text);
+    *scratch = (struct predict_scratch){0};
+}
+
+/* Margins of all rows, with room behind them for one row's probabilities. */
+static enum err_code evaluate(const struct model *model, const struct rows *rows,
+                              struct predict_scratch *scratch, struct err *err)
+{
+    size_t n_outputs = (size_t)model_n_outputs(model), n;
+    size_t n_labels = model->n_labels > 0 ? (size_t)model->n_labels : 1;
+    float *outputs;
+
+    if (__builtin_mul_overflow(rows->n, n_outputs, &n) || __builtin_add_overflow(n, n_labels, &n))
+        return err_nomem(err);
+    outputs = scratch_grow(scratch->outputs, &scratch->outputs_capacity, n, sizeof(*outputs));
+    if (outputs == NULL)
+        return err_nomem(err);
+    scratch->outputs = outputs;
+    if (rows->single)
+        forest_margin(model->forest, scratch->features, outputs);
+    else
+        forest_margins(model->forest, scratch->features, rows->n, outputs);
+    return ERR_OK;
+}
+
+/* Either the whole answer or nothing of it. */
+static enum err_code answer(const struct model *model, const struct rows *rows, bool encoded,
+                            const struct predict_scratch *scratch, struct buf *reply,
+                            struct err *err)
+{
+    size_t length = reply->length;
+
+    TRY(buf_check(reply, err));
+    reply_write(model, rows, encoded, scratch, reply);
+    if (!reply->failed)
+        return ERR_OK;
+    reply->failed = false;
+    reply->length = length;
+    if (reply->data != NULL)
+        reply->data[length] = '\0';
+    return err_nomem(err);
+}
+
+enum err_code predict_json(const char *body, size_t length, const struct model_source *source,
+                           const struct predict_limits *limits, struct predict_scratch *scratch,
+                           struct buf *reply, struct err *err)
+{
+    struct request request;
+    struct rows rows;
+    const struct model *model = NULL;
+    const char *project;
+    size_t project_length;
+    struct err unused;
+
+    if (err == NULL)
+        err = &unused;
+    TRY(request_read(body, length, &scratch->text, &request, err));
+    TRY(request_project(&request, &scratch->text, &project, &project_length, err));
+    TRY(source->find(source->context, project, project_length, request.model_id, &model, err));
+    TRY(rows_decode(&request, model, limits, scratch, &rows, err));
+    TRY(evaluate(model, &rows, scratch, err));
+    return answer(model, &rows, request.encoded, scratch, reply, err);
+}

@@ -1,0 +1,135 @@
+#include "predict/request.h"
+
+#include <string.h>
+
+#include "model/value.h"
+
+static const char *const names[REQUEST_MEMBERS] = {
+    [REQUEST_PROJECT] = "project",   [REQUEST_FEATURES] = "features", [REQUEST_COLUMNS] = "columns",
+    [REQUEST_ROWS] = "rows",         [REQUEST_MODEL_ID] = "model_id", [REQUEST_ENCODED] = "encoded",
+    [REQUEST_KEY] = "key",           [REQUEST_KEYS] = "keys",         [REQUEST_EXPLAIN] = "explain",
+    [REQUEST_INTERVAL] = "interval",
+};
+
+#define EXAMPLE "{\"project\": \"…\", \"features\": {\"column\": value, …}}"
+
+static enum err_code missing(enum request_member member, struct err *err)
+{
+    err_set(err, ERR_INVALID, "\"%s\" is missing", names[member]);
+    err_field(err, "/%s", names[member]);
+    return err_hint(err, "a request looks like %s", EXAMPLE);
+}
+
+static enum err_code wrong_type(const struct request *request, enum request_member member,
+                                const char *expected, struct err *err)
+{
+    err_set(err, ERR_INVALID, "expected %s, found %s", expected,
+            value_found(request->members[member].token));
+    return err_field(err, "/%s", names[member]);
+}
+
+/* Rows come as "features", or as "columns" with "rows". */
+static enum err_code check_rows(const struct request *request, struct err *err)
+{
+    bool features = request_has(request, REQUEST_FEATURES);
+    bool columns = request_has(request, REQUEST_COLUMNS), rows = request_has(request, REQUEST_ROWS);
+
+    if (features && (columns || rows)) {
+        err_set(err, ERR_INVALID, "\"features\" and \"%s\" exclude each other",
+                columns ? "columns" : "rows");
+        return err_field(err, columns ? "/columns" : "/rows");
+    }
+    if (!features && !columns && !rows)
+        return missing(REQUEST_FEATURES, err);
+    if (!features && !columns)
+        return missing(REQUEST_COLUMNS, err);
+    return !features && !rows ? missing(REQUEST_ROWS, err) : ERR_OK;
+}
+
+/* What later versions answer must not be silently left out by this one. */
+static enum err_code check_available(const struct request *request, struct err *err)
+{
+    for (enum request_member member = REQUEST_KEY; member < REQUEST_MEMBERS; member++) {
+        if (!request_has(request, member) || request->members[member].token == JSON_FALSE)
+            continue;
+        err_set(err, ERR_INVALID, "\"%s\" is not available in this version", names[member]);
+        return err_field(err, "/%s", names[member]);
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_encoded(struct request *request, struct err *err)
+{
+    enum json_token token = request->members[REQUEST_ENCODED].token;
+
+    if (token != JSON_TRUE && token != JSON_FALSE && token != JSON_NULL)
+        return wrong_type(request, REQUEST_ENCODED, "true or false", err);
+    request->encoded = token == JSON_TRUE;
+    return ERR_OK;
+}
+
+static enum err_code read_model_id(struct request *request, struct err *err)
+{
+    struct member *member = &request->members[REQUEST_MODEL_ID];
+    int64_t id = 0;
+
+    request->model_id = 0;
+    if (member->token == JSON_NULL)
+        return ERR_OK;
+    if (member->token != JSON_NUMBER)
+        return wrong_type(request, REQUEST_MODEL_ID, "a model's number", err);
+    json_next(&member->value, err);
+    for (size_t i = 0; i < member->value.length; i++) {
+        char c = member->value.text[i];
+
+        if (c < '0' || c > '9' || __builtin_mul_overflow(id, 10, &id) ||
+            __builtin_add_overflow(id, c - '0', &id)) {
+            id = 0;
+            break;
+        }
+    }
+    if (id == 0) {
+        err_set(err, ERR_INVALID, "expected a model's number: a whole number above 0");
+        return err_field(err, "/%s", names[REQUEST_MODEL_ID]);
+    }
+    request->model_id = id;
+    return ERR_OK;
+}
+
+enum err_code request_read(const char *body, size_t length, struct buf *scratch,
+                           struct request *ret_request, struct err *err)
+{
+    struct json_reader reader;
+    enum json_token token;
+
+    json_reader_init(&reader, body, length);
+    token = json_next(&reader, err);
+    if (token == JSON_ERROR)
+        return value_error(err);
+    if (token != JSON_OBJECT_BEGIN) {
+        err_set(err, ERR_INVALID, "expected an object, found %s", value_found(token));
+        return err_hint(err, "a request looks like %s", EXAMPLE);
+    }
+    for (int i = 0; i < REQUEST_MEMBERS; i++)
+        ret_request->members[i].name = names[i];
+    TRY(members_read(&reader, ret_request->members, REQUEST_MEMBERS, REFUSE_UNKNOWN, scratch, err));
+    if (json_next(&reader, err) != JSON_END)
+        return value_error(err);
+    TRY(check_available(ret_request, err));
+    TRY(check_rows(ret_request, err));
+    TRY(read_encoded(ret_request, err));
+    return read_model_id(ret_request, err);
+}
+
+enum err_code request_project(const struct request *request, struct buf *scratch,
+                              const char **ret_name, size_t *ret_length, struct err *err)
+{
+    struct json_reader reader = request->members[REQUEST_PROJECT].value;
+
+    if (!request_has(request, REQUEST_PROJECT))
+        return missing(REQUEST_PROJECT, err);
+    if (request->members[REQUEST_PROJECT].token != JSON_STRING)
+        return wrong_type(request, REQUEST_PROJECT, "a project's name as a string", err);
+    json_next(&reader, err);
+    return value_text(&reader, scratch, ret_name, ret_length, err);
+}

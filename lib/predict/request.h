@@ -1,0 +1,66 @@
+/*
+ * The pieces of predict_json, for its own files.
+ *
+ * A body is read twice: request_read checks all of it and notes where each member's value begins,
+ * so that "project" may come last; when the model is known, rows_decode reads the rows from there.
+ */
+#ifndef PGBOOST_PREDICT_REQUEST_H
+#define PGBOOST_PREDICT_REQUEST_H
+
+#include "model/members.h"
+#include "predict/predict.h"
+
+enum request_member {
+    REQUEST_PROJECT,
+    REQUEST_FEATURES,
+    REQUEST_COLUMNS,
+    REQUEST_ROWS,
+    REQUEST_MODEL_ID,
+    REQUEST_ENCODED,
+    /* The interface has these; this version refuses them. */
+    REQUEST_KEY,
+    REQUEST_KEYS,
+    REQUEST_EXPLAIN,
+    REQUEST_INTERVAL,
+    REQUEST_MEMBERS
+};
+
+struct request {
+    struct member members[REQUEST_MEMBERS];
+    int64_t model_id; /* 0: the live one */
+    bool encoded;     /* the answer shows what the model saw */
+};
+
+static inline bool request_has(const struct request *request, enum request_member member)
+{
+    return request->members[member].token != JSON_NULL;
+}
+
+/* The whole body, strictly; options are checked, rows are not. */
+MUST_CHECK enum err_code request_read(const char *body, size_t length, struct buf *scratch,
+                                      struct request *ret_request, struct err *err);
+
+/* The project's name, in the body or in scratch. */
+MUST_CHECK enum err_code request_project(const struct request *request, struct buf *scratch,
+                                         const char **ret_name, size_t *ret_length,
+                                         struct err *err);
+
+/* Decoded rows: scratch->features[n_rows × features]. */
+struct rows {
+    size_t n;
+    bool single; /* "features" is one object */
+};
+MUST_CHECK enum err_code rows_decode(const struct request *request, const struct model *model,
+                                     const struct predict_limits *limits,
+                                     struct predict_scratch *scratch, struct rows *ret_rows,
+                                     struct err *err);
+
+/* One of the scratch's arrays with room for n items; what is there is kept. NULL when memory ran
+ * out: the array is then as it was. */
+MUST_CHECK void *scratch_grow(void *array, size_t *capacity, size_t n, size_t size);
+
+/* Appends the answer from scratch->features and scratch->outputs. */
+void reply_write(const struct model *model, const struct rows *rows, bool encoded,
+                 const struct predict_scratch *scratch, struct buf *reply);
+
+#endif

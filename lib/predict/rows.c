@@ -1,0 +1,331 @@
+#include "predict/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/value.h"
+
+/* Where the decoding stands. Columns are numbered through: the encoder's first, then the relation's
+ * other ones, whose values are stepped over. */
+struct decoder {
+    const struct model *model;
+    const struct encoder *encoder;
+    const struct predict_limits *limits;
+    struct predict_scratch *scratch;
+    struct json_reader reader;
+    const char *member; /* "features", "rows" or "columns": the first part of pointers */
+    bool numbered;      /* row is the second */
+    size_t row;
+    size_t n_columns; /* of "columns" */
+};
+
+void *scratch_grow(void *array, size_t *capacity, size_t n, size_t size)
+{
+    size_t wanted = *capacity < 64 ? 64 : *capacity, n_bytes;
+
+    if (array != NULL && n <= *capacity)
+        return array;
+    while (wanted < n)
+        if (__builtin_mul_overflow(wanted, 2, &wanted))
+            return NULL;
+    if (__builtin_mul_overflow(wanted, size, &n_bytes))
+        return NULL;
+    array = realloc(array, n_bytes);
+    if (array != NULL)
+        *capacity = wanted;
+    return array;
+}
+
+/* Where an error is: /features/carrier, /features/3/carrier, /rows/3/0; last NULL: the row itself.
+ */
+static enum err_code at(const struct decoder *decoder, const char *last, struct err *err)
+{
+    char row[24] = "";
+
+    if (decoder->numbered)
+        snprintf(row, sizeof(row), "/%zu", decoder->row);
+    return err_field(err, "/%s%s%s%s", decoder->member, row, last != NULL ? "/" : "",
+                     last != NULL ? last : "");
+}
+
+static enum err_code at_index(const struct decoder *decoder, size_t index, struct err *err)
+{
+    char last[24];
+
+    snprintf(last, sizeof(last), "%zu", index);
+    return at(decoder, last, err);
+}
+
+static enum err_code at_name(const struct decoder *decoder, const char *name, size_t length,
+                             struct err *err)
+{
+    char last[POINTER_TOKEN_MAX];
+
+    return at(decoder, value_pointer_token(name, length, last), err);
+}
+
+static size_t n_known(const struct encoder *encoder)
+{
+    return (size_t)encoder->n_columns + encoder->other_names.n_keys;
+}
+
+static uint32_t find_column(const struct encoder *encoder, const char *name, size_t length)
+{
+    uint32_t column = strmap_find(&encoder->column_names, name, length);
+
+    if (column != STRMAP_NONE)
+        return column;
+    column = strmap_find(&encoder->other_names, name, length);
+    return column == STRMAP_NONE ? STRMAP_NONE : (uint32_t)encoder->n_columns + column;
+}
+
+static const struct strmap_key *column_name(const struct encoder *encoder, uint32_t column)
+{
+    uint32_t n_columns = (uint32_t)encoder->n_columns;
+
+    return column < n_columns ? &encoder->column_names.keys[column]
+                              : &encoder->other_names.keys[column - n_columns];
+}
+
+/* The column that the key or string just read names, for the first time since seen was cleared. The
+ * caller says where. */
+static enum err_code read_column(struct decoder *decoder, uint32_t *ret_column,
+                                 const char **ret_name, size_t *ret_length, struct err *err)
+{
+    const struct encoder *encoder = decoder->encoder;
+    uint32_t column;
+
+    TRY(value_text(&decoder->reader, &decoder->scratch->text, ret_name, ret_length, err));
+    column = find_column(encoder, *ret_name, *ret_length);
+    if (column == STRMAP_NONE) {
+        err_set(err, ERR_INVALID, "relation has no column \"%.*s\"",
+                value_name_length(*ret_name, *ret_length), *ret_name);
+        return value_hint_nearest(*ret_name, *ret_length, decoder->model->column_names,
+                                  encoder->n_columns, err);
+    }
+    if (decoder->scratch->seen[column])
+        return err_set(err, ERR_INVALID, "column \"%s\" is given twice",
+                       column_name(encoder, column)->text);
+    decoder->scratch->seen[column] = 1;
+    *ret_column = column;
+    return ERR_OK;
+}
+
+/* The value whose first token was just returned. The caller says where. */
+static enum err_code read_value(struct decoder *decoder, uint32_t column, enum json_token token,
+                                float *features, struct err *err)
+{
+    const struct encoder *encoder = decoder->encoder;
+
+    if (column >= (uint32_t)encoder->n_columns)
+        return json_skip(&decoder->reader, token, err);
+    return value_decode(encoder, &encoder->columns[column], &decoder->reader, token,
+                        &decoder->scratch->text, features, err);
+}
+
+/* One row as {column: value, …}. */
+static enum err_code decode_object(struct decoder *decoder, enum json_token token, float *features,
+                                   struct err *err)
+{
+    if (token != JSON_OBJECT_BEGIN) {
+        err_set(err, ERR_INVALID, "expected an object, found %s", value_found(token));
+        return at(decoder, NULL, err);
+    }
+    memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
+    for (;;) {
+        const struct strmap_key *known;
+        const char *name = "";
+        size_t length = 0;
+        uint32_t column;
+
+        token = json_next(&decoder->reader, err);
+        if (token == JSON_OBJECT_END)
+            return ERR_OK;
+        if (token != JSON_KEY)
+            return value_error(err);
+        if (read_column(decoder, &column, &name, &length, err))
+            return at_name(decoder, name, length, err);
+        token = json_next(&decoder->reader, err);
+        if (read_value(decoder, column, token, features, err)) {
+            known = column_name(decoder->encoder, column); /* name may have been overwritten */
+            return at_name(decoder, known->text, known->length, err);
+        }
+    }
+}
+
+/* One row as [value, …], one for each of "columns". */
+static enum err_code decode_array(struct decoder *decoder, enum json_token token, float *features,
+                                  struct err *err)
+{
+    size_t i = 0;
+
+    if (token != JSON_ARRAY_BEGIN) {
+        err_set(err, ERR_INVALID, "expected an array, found %s", value_found(token));
+        return at(decoder, NULL, err);
+    }
+    while ((token = json_next(&decoder->reader, err)) != JSON_ARRAY_END && token != JSON_ERROR) {
+        if (i == decoder->n_columns) {
+            err_set(err, ERR_INVALID, "expected %zu values, as many as \"columns\", found more", i);
+            return at(decoder, NULL, err);
+        }
+        if (read_value(decoder, decoder->scratch->columns[i], token, features, err))
+            return at_index(decoder, i, err);
+        i++;
+    }
+    if (token == JSON_ERROR)
+        return value_error(err);
+    if (i < decoder->n_columns) {
+        err_set(err, ERR_INVALID, "expected %zu values, as many as \"columns\", found %zu",
+                decoder->n_columns, i);
+        return at(decoder, NULL, err);
+    }
+    return ERR_OK;
+}
+
+typedef enum err_code (*decode_row_fn)(struct decoder *decoder, enum json_token token,
+                                       float *features, struct err *err);
+
+/* One more row: its features start as missing. */
+static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
+                                enum json_token token, struct err *err)
+{
+    struct predict_scratch *scratch = decoder->scratch;
+    size_t n_features = (size_t)decoder->encoder->n_features, needed;
+    float *features;
+
+    if (decoder->row == decoder->limits->max_rows) {
+        err_set(err, ERR_LIMIT, "more than %zu rows in one request", decoder->limits->max_rows);
+        err_hint(err, "send them in several requests");
+        return at(decoder, NULL, err);
+    }
+    if (__builtin_mul_overflow(decoder->row + 1, n_features, &needed))
+        return err_nomem(err);
+    features = scratch_grow(scratch->features, &scratch->features_capacity, needed, sizeof(float));
+    if (features == NULL)
+        return err_nomem(err);
+    scratch->features = features;
+    features += decoder->row * n_features;
+    encode_missing(decoder->encoder, features);
+    return decode(decoder, token, features, err);
+}
+
+/* The rows of an array whose JSON_ARRAY_BEGIN was just returned. */
+static enum err_code decode_rows(struct decoder *decoder, decode_row_fn decode, struct err *err)
+{
+    decoder->numbered = true;
+    for (;; decoder->row++) {
+        enum json_token token = json_next(&decoder->reader, err);
+
+        if (token == JSON_ARRAY_END)
+            return ERR_OK;
+        if (token == JSON_ERROR)
+            return value_error(err);
+        TRY(decode_row(decoder, decode, token, err));
+    }
+}
+
+/* Turns the decoder to the beginning of a member's value; returns its first token. */
+static enum json_token turn_to(struct decoder *decoder, const struct request *request,
+                               enum request_member member, struct err *err)
+{
+    decoder->member = request->members[member].name;
+    decoder->reader = request->members[member].value;
+    return json_next(&decoder->reader, err);
+}
+
+static enum err_code decode_features(struct decoder *decoder, const struct request *request,
+                                     struct err *err)
+{
+    enum json_token token = turn_to(decoder, request, REQUEST_FEATURES, err);
+
+    if (token == JSON_ARRAY_BEGIN)
+        return decode_rows(decoder, decode_object, err);
+    if (token != JSON_OBJECT_BEGIN) {
+        err_set(err, ERR_INVALID, "expected an object or an array of objects, found %s",
+                value_found(token));
+        return at(decoder, NULL, err);
+    }
+    TRY(decode_row(decoder, decode_object, token, err));
+    decoder->row = 1;
+    return ERR_OK;
+}
+
+/* What "columns" names, into columns[n_known]: no column comes twice, so there is room for all. */
+static enum err_code read_columns(struct decoder *decoder, uint32_t *columns, struct err *err)
+{
+    size_t n = 0;
+
+    memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
+    for (;; n++) {
+        enum json_token token = json_next(&decoder->reader, err);
+        const char *name = "";
+        size_t length = 0;
+
+        if (token == JSON_ARRAY_END)
+            break;
+        if (token == JSON_ERROR)
+            return value_error(err);
+        if (token != JSON_STRING) {
+            err_set(err, ERR_INVALID, "expected a column's name, found %s", value_found(token));
+            return at_index(decoder, n, err);
+        }
+        if (read_column(decoder, &columns[n], &name, &length, err))
+            return at_index(decoder, n, err);
+    }
+    decoder->n_columns = n;
+    return ERR_OK;
+}
+
+static enum err_code decode_columns(struct decoder *decoder, const struct request *request,
+                                    struct err *err)
+{
+    enum json_token token = turn_to(decoder, request, REQUEST_COLUMNS, err);
+    struct predict_scratch *scratch = decoder->scratch;
+    uint32_t *columns;
+
+    if (token != JSON_ARRAY_BEGIN) {
+        err_set(err, ERR_INVALID, "expected an array of column names, found %s",
+                value_found(token));
+        return at(decoder, NULL, err);
+    }
+    /* one more: the name after the last possible one is read before it is refused */
+    columns = scratch_grow(scratch->columns, &scratch->columns_capacity,
+                           n_known(decoder->encoder) + 1, sizeof(*columns));
+    if (columns == NULL)
+        return err_nomem(err);
+    scratch->columns = columns;
+    return read_columns(decoder, columns, err);
+}
+
+static enum err_code decode_table(struct decoder *decoder, const struct request *request,
+                                  struct err *err)
+{
+    TRY(decode_columns(decoder, request, err));
+    if (turn_to(decoder, request, REQUEST_ROWS, err) != JSON_ARRAY_BEGIN) {
+        err_set(err, ERR_INVALID, "expected an array of rows, found %s",
+                value_found(request->members[REQUEST_ROWS].token));
+        return at(decoder, NULL, err);
+    }
+    return decode_rows(decoder, decode_array, err);
+}
+
+enum err_code rows_decode(const struct request *request, const struct model *model,
+                          const struct predict_limits *limits, struct predict_scratch *scratch,
+                          struct rows *ret_rows, struct err *err)
+{
+    struct decoder decoder = {
+        .model = model, .encoder = model->encoder, .limits = limits, .scratch = scratch};
+    unsigned char *seen =
+        scratch_grow(scratch->seen, &scratch->seen_capacity, n_known(model->encoder), 1);
+
+    if (seen == NULL)
+        return err_nomem(err);
+    scratch->seen = seen;
+    if (request_has(request, REQUEST_FEATURES))
+        TRY(decode_features(&decoder, request, err));
+    else
+        TRY(decode_table(&decoder, request, err));
+    ret_rows->n = decoder.row;
+    ret_rows->single = !decoder.numbered;
+    return ERR_OK;
+}

@@ -1,0 +1,29 @@
+/*
+ * libFuzzer's entry for model bytes: loads them, and walks one row where they are a model.
+ *
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ilib tests/fuzz/fuzz_forest.c \
+ *         $(ls lib/forest/*.c) lib/base/err.c lib/base/buf.c lib/base/arena.c -lm -o fuzz_forest
+ *     ./fuzz_forest CORPUS      seeds: tests/unit/forest/make_models.py CORPUS
+ */
+#include <stdlib.h>
+
+#include "forest/forest.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+    CLEANUP(free_ptr) float *row = NULL;
+    CLEANUP(free_ptr) float *margins = NULL;
+
+    if (forest_load(data, size, &forest, NULL) != ERR_OK)
+        return 0;
+    row = calloc((size_t)forest_n_features(forest), sizeof(*row));
+    margins = calloc((size_t)forest_n_outputs(forest), sizeof(*margins));
+    if (row == NULL || margins == NULL)
+        abort();
+    forest_margin(forest, row, margins);
+    forest_transform(forest, margins);
+    return 0;
+}

@@ -1,0 +1,356 @@
+/* What predict_json refuses: the code, where it was, and a sentence without the value. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "asking.h"
+#include "base/utf8.h"
+
+static struct asking asking;
+
+static int setup(void **state)
+{
+    (void)state;
+    asking_init(&asking);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    asking_release(&asking);
+    return 0;
+}
+
+struct refusal {
+    const char *body;
+    enum err_code code;
+    const char *field, *message, *hint;
+};
+
+#define EXAMPLE "a request looks like {\"project\": \"…\", \"features\": {\"column\": value, …}}"
+
+static void check_all(const struct refusal *refusals, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct refusal *r = &refusals[i];
+        enum err_code code = ask(&asking, r->body);
+
+        if (code != r->code || asking.err.code != r->code ||
+            strcmp(asking.err.field, r->field) != 0 ||
+            strcmp(asking.err.message, r->message) != 0 || strcmp(asking.err.hint, r->hint) != 0)
+            fail_msg("%s\n  gave %s \"%s\" \"%s\" \"%s\"", r->body, err_name(code),
+                     asking.err.field, asking.err.message, asking.err.hint);
+        assert_int_equal(asking.reply.length, 0);
+    }
+}
+
+#define P "\"project\":\"regression\""
+
+static void test_bodies(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"", ERR_INVALID, "", "line 1, column 1: expected a value, found the end of the text", ""},
+        {"{" P ",}", ERR_INVALID, "", "line 1, column 25: expected a key, found \"}\"", ""},
+        {"{" P ",\"features\":{}} x", ERR_INVALID, "",
+         "line 1, column 40: expected the end of the text, found \"x\"", ""},
+        {"{" P ",\"features\":{\"distance\":NaN}}", ERR_INVALID, "",
+         "line 1, column 48: expected a value, found \"N\"", ""},
+        {"[]", ERR_INVALID, "", "expected an object, found an array", EXAMPLE},
+        {"null", ERR_INVALID, "", "expected an object, found null", EXAMPLE},
+        {"{}", ERR_INVALID, "/features", "\"features\" is missing", EXAMPLE},
+        {"{\"features\":{}}", ERR_INVALID, "/project", "\"project\" is missing", EXAMPLE},
+        {"{\"project\":null,\"features\":{}}", ERR_INVALID, "/project", "\"project\" is missing",
+         EXAMPLE},
+        {"{\"project\":1,\"features\":{}}", ERR_INVALID, "/project",
+         "expected a project's name as a string, found a number", ""},
+        {"{" P "," P ",\"features\":{}}", ERR_INVALID, "/project", "\"project\" is given twice",
+         ""},
+        {"{" P ",\"feature\":{}}", ERR_INVALID, "/feature", "unknown member \"feature\"",
+         "did you mean \"features\"?"},
+        {"{" P ",\"features\":{},\"a/b~\\u0063\":1}", ERR_INVALID, "/a~1b~0c",
+         "unknown member \"a/b~c\"", ""},
+        {"{" P ",\"features\":null}", ERR_INVALID, "/features", "\"features\" is missing", EXAMPLE},
+        {"{" P ",\"rows\":[]}", ERR_INVALID, "/columns", "\"columns\" is missing", EXAMPLE},
+        {"{" P ",\"columns\":[]}", ERR_INVALID, "/rows", "\"rows\" is missing", EXAMPLE},
+        {"{" P ",\"features\":{},\"rows\":[]}", ERR_INVALID, "/rows",
+         "\"features\" and \"rows\" exclude each other", ""},
+        {"{" P ",\"features\":{},\"columns\":[]}", ERR_INVALID, "/columns",
+         "\"features\" and \"columns\" exclude each other", ""},
+    };
+
+    (void)state;
+    check_all(refusals, N_ELEMENTS(refusals));
+}
+
+static void test_options(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{" P ",\"key\":{\"id\":1}}", ERR_INVALID, "/key",
+         "\"key\" is not available in this version", ""},
+        {"{" P ",\"keys\":[]}", ERR_INVALID, "/keys", "\"keys\" is not available in this version",
+         ""},
+        {"{" P ",\"features\":{},\"explain\":true}", ERR_INVALID, "/explain",
+         "\"explain\" is not available in this version", ""},
+        {"{" P ",\"features\":{},\"interval\":0.9}", ERR_INVALID, "/interval",
+         "\"interval\" is not available in this version", ""},
+        {"{" P ",\"features\":{},\"encoded\":\"true\"}", ERR_INVALID, "/encoded",
+         "expected true or false, found a string", ""},
+        {"{" P ",\"features\":{},\"model_id\":\"7\"}", ERR_INVALID, "/model_id",
+         "expected a model's number, found a string", ""},
+        {"{" P ",\"features\":{},\"model_id\":0}", ERR_INVALID, "/model_id",
+         "expected a model's number: a whole number above 0", ""},
+        {"{" P ",\"features\":{},\"model_id\":-7}", ERR_INVALID, "/model_id",
+         "expected a model's number: a whole number above 0", ""},
+        {"{" P ",\"features\":{},\"model_id\":7.5}", ERR_INVALID, "/model_id",
+         "expected a model's number: a whole number above 0", ""},
+        {"{" P ",\"features\":{},\"model_id\":9223372036854775808}", ERR_INVALID, "/model_id",
+         "expected a model's number: a whole number above 0", ""},
+        {"{" P ",\"features\":{},\"model_id\":9223372036854775807}", ERR_NOT_FOUND, "",
+         "there is no model 9223372036854775807", ""},
+        {"{\"project\":\"flights\",\"features\":{}}", ERR_NOT_FOUND, "", "there is no such project",
+         ""},
+        {"{\"project\":\"regression\\u0000\",\"features\":{}}", ERR_NOT_FOUND, "",
+         "there is no such project", ""},
+        {"{\"project\":\"resting\",\"features\":{}}", ERR_CONFLICT, "",
+         "project \"resting\" has no live model", ""},
+    };
+
+    (void)state;
+    check_all(refusals, N_ELEMENTS(refusals));
+}
+
+static void test_shapes_of_rows(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{" P ",\"features\":1}", ERR_INVALID, "/features",
+         "expected an object or an array of objects, found a number", ""},
+        {"{" P ",\"features\":[{},[]]}", ERR_INVALID, "/features/1",
+         "expected an object, found an array", ""},
+        {"{" P ",\"features\":[null]}", ERR_INVALID, "/features/0",
+         "expected an object, found null", ""},
+        {"{" P ",\"columns\":{},\"rows\":[]}", ERR_INVALID, "/columns",
+         "expected an array of column names, found an object", ""},
+        {"{" P ",\"columns\":[\"seats\",1],\"rows\":[]}", ERR_INVALID, "/columns/1",
+         "expected a column's name, found a number", ""},
+        {"{" P ",\"columns\":[\"seats\",\"id\",\"Distanse\"],\"rows\":[]}", ERR_INVALID,
+         "/columns/2", "relation has no column \"Distanse\"", "did you mean \"distance\"?"},
+        {"{" P ",\"columns\":[\"id\",\"seats\",\"i\\u0064\"],\"rows\":[]}", ERR_INVALID,
+         "/columns/2", "column \"id\" is given twice", ""},
+        {"{" P ",\"columns\":[\"distance\",\"carrier\",\"scheduled at\",\"on/off~\",\"seats\","
+         "\"ratio\",\"price\",\"delay\",\"id\",\"id\"],\"rows\":[]}",
+         ERR_INVALID, "/columns/9", "column \"id\" is given twice", ""},
+        {"{" P ",\"columns\":[\"seats\"],\"rows\":{}}", ERR_INVALID, "/rows",
+         "expected an array of rows, found an object", ""},
+        {"{" P ",\"columns\":[\"seats\"],\"rows\":[[1],{}]}", ERR_INVALID, "/rows/1",
+         "expected an array, found an object", ""},
+        {"{" P ",\"columns\":[\"seats\",\"ratio\"],\"rows\":[[1,2],[1]]}", ERR_INVALID, "/rows/1",
+         "expected 2 values, as many as \"columns\", found 1", ""},
+        {"{" P ",\"columns\":[\"seats\",\"ratio\"],\"rows\":[[1,2],[1,2,3]]}", ERR_INVALID,
+         "/rows/1", "expected 2 values, as many as \"columns\", found more", ""},
+    };
+
+    (void)state;
+    check_all(refusals, N_ELEMENTS(refusals));
+}
+
+static void test_columns(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{" P ",\"features\":{\"seat\":1}}", ERR_INVALID, "/features/seat",
+         "relation has no column \"seat\"", "did you mean \"seats\"?"},
+        {"{" P ",\"features\":[{},{\"~x/\\u0079\":1}]}", ERR_INVALID, "/features/1/~0x~1y",
+         "relation has no column \"~x/y\"", ""},
+        {"{" P ",\"features\":{\"\":1}}", ERR_INVALID, "/features/", "relation has no column \"\"",
+         ""},
+        {"{" P ",\"features\":{\"seats\":1,\"ratio\":1,\"\\u0073eats\":1}}", ERR_INVALID,
+         "/features/seats", "column \"seats\" is given twice", ""},
+        {"{" P ",\"features\":[{\"seats\":1},{\"delay\":1,\"delay\":1}]}", ERR_INVALID,
+         "/features/1/delay", "column \"delay\" is given twice", ""},
+        {"{" P ",\"features\":{\"on/off~\":null,\"on\\/off~\":null}}", ERR_INVALID,
+         "/features/on~1off~0", "column \"on/off~\" is given twice", ""},
+    };
+
+    (void)state;
+    check_all(refusals, N_ELEMENTS(refusals));
+}
+
+#define INT4 "a whole number from -2147483648 to 2147483647"
+
+static void test_values(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{" P ",\"features\":{\"distance\":true}}", ERR_INVALID, "/features/distance",
+         "expected a number, found true", ""},
+        {"{" P ",\"features\":{\"distance\":\"far\"}}", ERR_INVALID, "/features/distance",
+         "expected a number, found a string", ""},
+        {"{" P ",\"features\":{\"distance\":\"\"}}", ERR_INVALID, "/features/distance",
+         "expected a number, found a string", ""},
+        {"{" P ",\"features\":{\"distance\":[1]}}", ERR_INVALID, "/features/distance",
+         "expected a number, found an array", ""},
+        {"{" P ",\"features\":{\"distance\":{}}}", ERR_INVALID, "/features/distance",
+         "expected a number, found an object", ""},
+        {"{" P ",\"features\":{\"distance\":1e400}}", ERR_INVALID, "/features/distance",
+         "a number beyond what a double can hold", ""},
+        {"{" P ",\"features\":{\"price\":-1e400}}", ERR_INVALID, "/features/price",
+         "a number beyond what a double can hold", ""},
+        {"{" P ",\"features\":[{},{},{\"seats\":5.5}]}", ERR_INVALID, "/features/2/seats",
+         "expected " INT4, ""},
+        {"{" P ",\"features\":{\"seats\":2147483648}}", ERR_INVALID, "/features/seats",
+         "expected " INT4, ""},
+        {"{" P ",\"features\":{\"seats\":\"5.0\"}}", ERR_INVALID, "/features/seats",
+         "expected " INT4 ", found a string", ""},
+        {"{" P ",\"features\":{\"on/off~\":1}}", ERR_INVALID, "/features/on~1off~0",
+         "expected true or false, found a number", ""},
+        {"{" P ",\"features\":{\"on/off~\":\"maybe\"}}", ERR_INVALID, "/features/on~1off~0",
+         "expected true or false, found a string", ""},
+        {"{" P ",\"features\":{\"carrier\":1}}", ERR_INVALID, "/features/carrier",
+         "expected a string, found a number", ""},
+        {"{" P ",\"features\":{\"carrier\":false}}", ERR_INVALID, "/features/carrier",
+         "expected a string, found false", ""},
+        {"{" P ",\"features\":{\"carrier\":\"U\\u0000A\"}}", ERR_INVALID, "/features/carrier",
+         "a string holds \\u0000", "text in Postgres cannot hold it: leave it out"},
+        {"{" P ",\"features\":{\"scheduled at\":5}}", ERR_INVALID, "/features/scheduled at",
+         "expected a timestamp like 2013-01-01 05:00+00, found a number", ""},
+        {"{" P ",\"features\":{\"scheduled at\":\"2013-13-01\"}}", ERR_INVALID,
+         "/features/scheduled at", "expected a timestamp like 2013-01-01 05:00+00", ""},
+        {"{" P ",\"columns\":[\"id\",\"seats\"],\"rows\":[[1,1],[[],null],[{},\"x\"]]}",
+         ERR_INVALID, "/rows/2/1", "expected " INT4 ", found a string", ""},
+    };
+
+    (void)state;
+    check_all(refusals, N_ELEMENTS(refusals));
+}
+
+static void test_limits(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{" P ",\"features\":[{},{},{},{},{},{}]}", ERR_LIMIT, "/features/5",
+         "more than 5 rows in one request", "send them in several requests"},
+        {"{" P ",\"columns\":[],\"rows\":[[],[],[],[],[],[]]}", ERR_LIMIT, "/rows/5",
+         "more than 5 rows in one request", "send them in several requests"},
+    };
+
+    (void)state;
+    check_all(refusals, N_ELEMENTS(refusals));
+    assert_int_equal(ask(&asking, "{" P ",\"features\":[{},{},{},{},{}]}"), ERR_OK);
+}
+
+/* The value of an ignored column may be anything, as deep as JSON may be here: 64 levels, of which
+ * the body and its features are two. */
+static void test_depth(void **state)
+{
+    (void)state;
+    for (int depth = JSON_DEPTH_MAX - 2; depth <= 100000;
+         depth = depth == 62 ? 63 : depth + 99937) {
+        CLEANUP(buf_release) struct buf body = {0};
+        enum err_code code;
+
+        buf_puts(&body, "{" P ",\"features\":{\"delay\":");
+        for (int i = 0; i < depth; i++)
+            buf_putc(&body, '[');
+        for (int i = 0; i < depth; i++)
+            buf_putc(&body, ']');
+        buf_puts(&body, "}}");
+        code = ask(&asking, buf_text(&body));
+        assert_int_equal(code, depth == JSON_DEPTH_MAX - 2 ? ERR_OK : ERR_LIMIT);
+    }
+}
+
+static const char *const whole =
+    "{\"columns\":[\"on\\/off~\",\"carrier\",\"id\",\"scheduled "
+    "at\",\"distance\"],\"encoded\":true,"
+    "\"rows\":[[true,\"q\\\"\\\\\\u00e9\\ud83d\\udeeb\",{\"a\":[1,2.5e-3]},\"2013-01-01 05:00\","
+    "-1.5E+2],[null,\"Ünï\",null,null,\"1\"]],\"model_id\":7," P "}";
+
+static void test_truncated_at_each_byte(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(&asking, whole), ERR_OK);
+    for (size_t length = 0; length < strlen(whole); length++) {
+        assert_int_equal(ask_bytes(&asking, whole, length), ERR_INVALID);
+        assert_string_equal(asking.err.field, "");
+        assert_int_equal(asking.reply.length, 0);
+    }
+}
+
+/* Whatever a byte becomes: an answer that is JSON, or an error of the known kinds. */
+static void test_each_byte_changed(void **state)
+{
+    static const char replacements[] = {'\0', '"', '\\', '{', ']', '0', '-', ' ', (char)0xff, 'e'};
+    CLEANUP(free_ptr) char *body = strdup(whole);
+
+    (void)state;
+    for (size_t i = 0; i < strlen(whole); i++) {
+        for (size_t k = 0; k < sizeof(replacements); k++) {
+            enum err_code code;
+            cJSON *root = NULL;
+
+            body[i] = replacements[k];
+            code = ask_bytes(&asking, body, strlen(whole));
+            if (code == ERR_OK) {
+                assert_int_equal(
+                    json_parse(asking.reply.data, asking.reply.length, "reply", &root, &asking.err),
+                    ERR_OK);
+                cJSON_Delete(root);
+            } else {
+                assert_true(code == ERR_INVALID || code == ERR_NOT_FOUND);
+            }
+        }
+        body[i] = whole[i];
+    }
+}
+
+static void test_the_reply_stays_as_it_was(void **state)
+{
+    static const struct predict_limits limits = {.max_rows = 1};
+    CLEANUP(buf_release) struct buf reply = {0};
+    static const char *const body = "{" P ",\"features\":{\"seats\":\"x\"}}";
+
+    (void)state;
+    buf_puts(&reply, "before");
+    assert_int_equal(
+        predict_json(body, strlen(body), &asking.source, &limits, &asking.scratch, &reply, NULL),
+        ERR_INVALID);
+    assert_string_equal(buf_text(&reply), "before");
+}
+
+/* A client's name goes into the message and pointer only as far as it is shown. */
+static void test_long_names(void **state)
+{
+    CLEANUP(buf_release) struct buf body = {0};
+
+    (void)state;
+    buf_puts(&body, "{" P ",\"features\":{\"");
+    for (int i = 0; i < 100000; i++)
+        buf_puts(&body, "/é");
+    buf_puts(&body, "\":1}}");
+    assert_int_equal(ask(&asking, buf_text(&body)), ERR_INVALID);
+    assert_true(strlen(asking.err.message) < 200);
+    assert_true(utf8_valid(asking.err.message, strlen(asking.err.message)));
+    assert_true(utf8_valid(asking.err.field, strlen(asking.err.field)));
+    assert_int_equal(strncmp(asking.err.field, "/features/~1é~1é", 18), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_shapes_of_rows),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_truncated_at_each_byte),
+        cmocka_unit_test(test_each_byte_changed),
+        cmocka_unit_test(test_the_reply_stays_as_it_was),
+        cmocka_unit_test(test_long_names),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
