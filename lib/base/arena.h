@@ -20,7 +20,8 @@ struct arena {
 
 void arena_release(struct arena *arena);
 MUST_CHECK void *arena_alloc(struct arena *arena, size_t n_bytes);
-MUST_CHECK void *arena_alloc_array(struct arena *arena, size_t n, size_t size); /* checks n × size */
+MUST_CHECK void *arena_alloc_array(struct arena *arena, size_t n,
+                                   size_t size); /* checks n × size */
 MUST_CHECK char *arena_strdup(struct arena *arena, const char *text);
 MUST_CHECK char *arena_strndup(struct arena *arena, const char *text, size_t length);
 

@@ -39,6 +39,7 @@ bool buf_reserve(struct buf *buf, size_t n_bytes)
     data = realloc(buf->data, capacity);
     if (data == NULL)
         goto fail;
+    data[buf->length] = '\0'; /* new memory has no NUL yet */
     buf->data = data;
     buf->capacity = capacity;
     return true;
@@ -107,7 +108,6 @@ char *buf_take(struct buf *buf)
         return NULL;
     }
     text = buf->data;
-    text[buf->length] = '\0';
     *buf = (struct buf){0};
     return text;
 }
@@ -123,13 +123,11 @@ static void close_fd(const int *fd)
         close(*fd);
 }
 
-enum err_code buf_read_file(struct buf *buf, const char *path, size_t max_bytes, struct err *err)
+static enum err_code read_fd(struct buf *buf, int fd, const char *path, size_t max_bytes,
+                             struct err *err)
 {
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t start = buf->length;
 
-    if (fd < 0)
-        return err_errno(err, errno, "cannot open \"%s\"", path);
     for (;;) {
         ssize_t n;
 
@@ -147,4 +145,20 @@ enum err_code buf_read_file(struct buf *buf, const char *path, size_t max_bytes,
         if (buf->length - start > max_bytes)
             return err_set(err, ERR_LIMIT, "\"%s\" is larger than %zu bytes", path, max_bytes);
     }
+}
+
+enum err_code buf_read_file(struct buf *buf, const char *path, size_t max_bytes, struct err *err)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t start = buf->length;
+    enum err_code code;
+
+    if (fd < 0)
+        return err_errno(err, errno, "cannot open \"%s\"", path);
+    code = read_fd(buf, fd, path, max_bytes, err);
+    if (code != ERR_OK && buf->data != NULL) {
+        buf->length = start; /* a file is read whole or not at all */
+        buf->data[start] = '\0';
+    }
+    return code;
 }

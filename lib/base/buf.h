@@ -1,9 +1,9 @@
 /*
  * A growable byte buffer.
  *
- * Invariants: zeroed memory is a valid empty buffer; `data` is NULL or holds `length` bytes followed
- * by a NUL that is not counted; after a failed allocation `failed` is set, every later append is a
- * no-op, and the owner checks once, at the end (buf_check). Not thread-safe.
+ * Invariants: zeroed memory is a valid empty buffer; `data` is NULL or holds `length` bytes
+ * followed by a NUL that is not counted; after a failed allocation `failed` is set, every later
+ * append is a no-op, and the owner checks once, at the end (buf_check). Not thread-safe.
  */
 #ifndef PGBOOST_BASE_BUF_H
 #define PGBOOST_BASE_BUF_H

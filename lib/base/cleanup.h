@@ -40,6 +40,6 @@ static inline void free_ptr(void *pointer)
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK             __attribute__((warn_unused_result))
 
 #endif

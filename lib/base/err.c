@@ -28,34 +28,32 @@ static const struct {
     [ERR_CANCELLED] = {"cancelled", 1, 409},
 };
 
-/* vsnprintf cuts at a byte; step back to the start of a character that was cut. */
-static void format_cut(char *text, size_t size, const char *format, va_list args)
+/* vsnprintf cuts at a byte; step back to the start of a character that was cut. The text is made
+ * aside, as an argument may be the very text that it replaces. */
+static void format_cut(char *out, size_t size, const char *format, va_list args)
 {
+    char text[sizeof(((struct err *)NULL)->message)];
     int length = vsnprintf(text, size, format, args);
+    size_t end = length < 0 ? 0 : (size_t)length;
 
-    if (length < 0) {
-        text[0] = '\0';
-    } else if ((size_t)length >= size) {
-        size_t end = size - 1;
-
+    if (end >= size) {
+        end = size - 1;
         while (end > 0 && (text[end - 1] & 0xc0) == 0x80)
             end--;
         if (end > 0 && (text[end - 1] & 0x80))
             end--;
-        text[end] = '\0';
     }
+    memcpy(out, text, end);
+    out[end] = '\0';
 }
 
 static enum err_code set_message(struct err *err, enum err_code code, const char *format,
                                  va_list args)
 {
     if (err != NULL) {
-        char message[sizeof(err->message)]; /* an argument may be err's own text */
-
-        format_cut(message, sizeof(message), format, args);
-        memset(err, 0, sizeof(*err));
+        format_cut(err->message, sizeof(err->message), format, args);
         err->code = code;
-        memcpy(err->message, message, sizeof(message));
+        err->sqlstate[0] = err->field[0] = err->hint[0] = '\0';
     }
     return code;
 }

@@ -36,10 +36,10 @@ enum err_code {
 
 struct err {
     enum err_code code;
-    char sqlstate[6];   /* of ERR_SQL and ERR_DENIED; empty otherwise */
-    char field[256];    /* JSON pointer or option name of what was wrong; may be empty */
+    char sqlstate[6]; /* of ERR_SQL and ERR_DENIED; empty otherwise */
+    char field[256];  /* JSON pointer or option name of what was wrong; may be empty */
     char message[640];
-    char hint[384];     /* what to do; may be empty */
+    char hint[384]; /* what to do; may be empty */
 };
 
 /* Fills err (when not NULL), clearing field, hint and sqlstate. Returns code, so that a failing

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-#define SHA256_SIZE 32
+#define SHA256_SIZE     32
 #define SHA256_HEX_SIZE 65 /* with the NUL */
 
 MUST_CHECK enum err_code sha256(const void *data, size_t n_bytes, uint8_t ret_digest[SHA256_SIZE],

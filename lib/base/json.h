@@ -39,7 +39,7 @@ struct json_reader {
     const char *start, *at, *end;
     const char *text; /* of the last key, string (without quotes, escapes as written) or number */
     size_t length;
-    bool escaped;             /* the last key or string holds escapes: use json_unescape */
+    bool escaped; /* the last key or string holds escapes: use json_unescape */
     int depth;
     unsigned char state;
     unsigned char is_object[JSON_DEPTH_MAX]; /* one flag a level */
@@ -67,11 +67,24 @@ void json_position(const char *start, const char *at, int *ret_line, int *ret_co
 MUST_CHECK enum err_code json_parse(const char *text, size_t length, const char *what,
                                     cJSON **ret_root, struct err *err);
 
+/* Appends the same JSON without spaces. Strings are written anew, numbers are copied as they stand,
+ * so that none loses a digit; the order of keys stays. Errors as json_next. */
+MUST_CHECK enum err_code json_compact(const char *text, size_t length, struct buf *out,
+                                      struct err *err);
+
+/* Appends "/name", escaped, to a JSON pointer (RFC 6901). */
+void json_pointer_append(struct buf *pointer, const char *name);
+
+/* The line and column of what a JSON pointer names in a text: of a scalar or, for the rest, of the
+ * key that holds it. False when it is not there. For messages: it reads the text from its start. */
+bool json_locate(const char *text, size_t length, const char *pointer, int *ret_line,
+                 int *ret_column);
+
 /* Writers: append to buf. Strings are quoted and escaped; invalid UTF-8 becomes U+FFFD. */
 void json_put_string(struct buf *buf, const char *text, size_t length);
 void json_put_text(struct buf *buf, const char *text); /* NUL-terminated; NULL → null */
-void json_put_float(struct buf *buf, float value);     /* shortest that reads back; not finite → null */
-void json_put_double(struct buf *buf, double value);   /* likewise */
+void json_put_float(struct buf *buf, float value); /* shortest that reads back; not finite → null */
+void json_put_double(struct buf *buf, double value); /* likewise */
 void json_put_bool(struct buf *buf, bool value);
 
 static inline void cjson_delete_ptr(cJSON **root)

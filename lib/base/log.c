@@ -82,8 +82,8 @@ void log_err(enum log_level level, const char *message, const struct err *err)
 {
     char error[768], hint[512];
 
-    log_write(level, message, "error=%s code=%s%s%s%s%s", log_text(err->message, error, sizeof(error)),
-              log_text(err_name(err->code), hint, 32), err->sqlstate[0] ? " sqlstate=" : "",
-              err->sqlstate, err->hint[0] ? " hint=" : "",
+    log_write(level, message, "error=%s code=%s%s%s%s%s",
+              log_text(err->message, error, sizeof(error)), log_text(err_name(err->code), hint, 32),
+              err->sqlstate[0] ? " sqlstate=" : "", err->sqlstate, err->hint[0] ? " hint=" : "",
               err->hint[0] ? log_text(err->hint, hint + 32, sizeof(hint) - 32) : "");
 }

@@ -22,10 +22,10 @@ void log_write(enum log_level level, const char *message, const char *pairs_form
 /* The error with its code, SQLSTATE and hint as pairs. */
 void log_err(enum log_level level, const char *message, const struct err *err);
 
-#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
-#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   log_write(LOG_ERROR, __VA_ARGS__)
 
 /* Quotes text for logfmt into out (cut to its size); returns out. */
 const char *log_text(const char *text, char *out, size_t size);

@@ -13,7 +13,7 @@ struct rng {
 
 void rng_init(struct rng *rng, uint64_t seed);
 uint64_t rng_next(struct rng *rng);
-double rng_uniform(struct rng *rng);                   /* [0, 1), 53 bits */
-uint64_t rng_below(struct rng *rng, uint64_t bound);   /* [0, bound), without bias; bound > 0 */
+double rng_uniform(struct rng *rng);                 /* [0, 1), 53 bits */
+uint64_t rng_below(struct rng *rng, uint64_t bound); /* [0, bound), without bias; bound > 0 */
 
 #endif

@@ -30,7 +30,8 @@ struct strmap {
 };
 
 void strmap_release(struct strmap *map);
-uint32_t strmap_find(const struct strmap *map, const char *text, size_t length); /* or STRMAP_NONE */
+uint32_t strmap_find(const struct strmap *map, const char *text,
+                     size_t length); /* or STRMAP_NONE */
 
 /* The key's index, inserting it when new. STRMAP_NONE when memory ran out. */
 MUST_CHECK uint32_t strmap_add(struct strmap *map, const char *text, size_t length);

@@ -1,7 +1,9 @@
 /*
- * Time zones and the calendar, by the machine's tz database (through GLib's GTimeZone, which unlike
- * the C library's takes any number of zones at once in any thread).
+ * Time zones and the calendar, by the machine's tz database. The C library's knows one zone a
+ * process; GLib's knows many but searches them linearly and prints on its own. Both differ from
+ * Postgres where a time of the wall clock is skipped or comes twice. So the files are read here.
  *
+ * A zone never changes once made and may be used by many threads.
  * Timestamps are Postgres's: microseconds since 2000-01-01 00:00:00, proleptic Gregorian.
  */
 #ifndef PGBOOST_BASE_ZONE_H
@@ -15,13 +17,15 @@
 
 struct zone;
 
-/* By IANA name ("UTC", "Europe/Zurich") or fixed offset ("+02:00"). Unknown: ERR_INVALID. */
+/* By IANA name ("UTC", "Europe/Zurich"; case matters) or fixed offset ("+02:00": east of UTC).
+ * Unknown: ERR_INVALID. */
 MUST_CHECK enum err_code zone_new(const char *name, struct zone **ret_zone, struct err *err);
 void zone_free(struct zone *zone);
 DEFINE_FREEP(struct zone *, zone_free)
 
-/* Wall-clock time in the zone of an instant, and back. A wall-clock time that exists twice or not at
- * all is read as Postgres reads it: with the standard-time offset of the two in question. */
+/* Wall-clock time in the zone of an instant, and back. A wall-clock time that is skipped is read
+ * with the offset before the jump, one that comes twice with the offset after it: as Postgres reads
+ * them. Postgres's ±infinity (INT64_MAX, INT64_MIN) stays what it is. */
 int64_t zone_to_local(const struct zone *zone, int64_t utc_us);
 int64_t zone_from_local(const struct zone *zone, int64_t local_us);
 

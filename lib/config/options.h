@@ -22,7 +22,8 @@ struct options {
     const char *dsn;       /* "": libpq's defaults */
     const char *read_dsn;  /* default: dsn */
     const char *listen;    /* "127.0.0.1:8080"; "[::1]:8080" */
-    const char *state_dir; /* default: $STATE_DIRECTORY, else $XDG_STATE_HOME/pgboost, else ~/.local/state/pgboost */
+    const char *state_dir; /* default: $STATE_DIRECTORY, else $XDG_STATE_HOME/pgboost, else
+                              ~/.local/state/pgboost */
     const char *worker;    /* "": beside pgboostd */
     int64_t threads;       /* HTTP; 0: one a core */
     int64_t workers;       /* runs trained at once; 1 */

@@ -1,8 +1,8 @@
 /*
  * A project definition: one prediction task, as models/NAME.json, SQL or HTTP declares it.
  *
- * The table of keys in project.c is the master copy of every key: its type, values and default.
- * Refuses: looking at the relation (feature/schema does), defaults anywhere else.
+ * The table of keys in project_keys.c is the master copy of every key: its type, values and
+ * default. Refuses: looking at the relation (feature/schema does), defaults anywhere else.
  *
  * The stored form is JSON with only the keys the user gave, so that a later default reaches old
  * projects; project_parse fills in defaults.
@@ -32,12 +32,12 @@ struct column_override {
 };
 
 struct project {
-    const char *name;     /* "project": 1-63 characters, no control characters, no "/" */
+    const char *name;     /* "project": 1-63 bytes, no control characters, no "/" */
     const char *relation; /* as given */
     const char *target;
     enum task task;
     struct string_list key;
-    const char *time; /* NULL: none */
+    const char *time;           /* NULL: none */
     struct string_list include; /* empty: all */
     struct string_list exclude;
     int n_overrides;
@@ -51,19 +51,20 @@ struct project {
     double search_minutes;    /* 0: no bound */
     const cJSON *hyperparams; /* object or NULL; owned by `json` */
     enum deploy_rule deploy;
-    int keep; /* models; 10 */
-    int64_t seed; /* 42 */
-    int threads;  /* 0: as the daemon or machine gives */
-    const char *timezone; /* "UTC" */
-    const char *schedule; /* kept for display until schedules exist; NULL: none */
+    int keep;              /* models; 10 */
+    int64_t seed;          /* 42 */
+    int threads;           /* 0: as the daemon or machine gives */
+    const char *timezone;  /* "UTC" */
+    const char *schedule;  /* kept for display until schedules exist; NULL: none */
     const char *json_text; /* the definition as compact JSON: what the catalog stores */
     cJSON *json;
     struct arena arena;
 };
 
 /* Parses and validates a definition. `what` names it in errors ("models/x.json"). Errors
- * ERR_CONFIG: message names file, line where known, and key; field is the JSON pointer. Unknown keys get the
- * nearest known one in the hint. A key or value that this version does not have is an error. */
+ * ERR_CONFIG: message names file, line where known, and key; field is the JSON pointer. Unknown
+ * keys get the nearest known one in the hint. A key or value that this version does not have is an
+ * error. */
 MUST_CHECK enum err_code project_parse(const char *text, size_t length, const char *what,
                                        struct project **ret_project, struct err *err);
 void project_free(struct project *project);

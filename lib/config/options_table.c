@@ -1,0 +1,290 @@
+#include "config/options_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+
+#define KIB    INT64_C(1024)
+#define MIB    (KIB * 1024)
+#define GIB    (MIB * 1024)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+static const char *const role_names[] = {"all", "server", "trainer", NULL};
+static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
+
+static bool is_listen(const char *text)
+{
+    char host[256];
+    int port;
+
+    return options_split_listen(text, host, sizeof(host), &port, NULL) == ERR_OK;
+}
+
+#define AT(field) offsetof(struct options, field)
+
+const struct option_row option_rows[] = {
+    {.name = "dsn",
+     .type = OPTION_TEXT,
+     .offset = AT(dsn),
+     .fallback = "",
+     .placeholder = "CONNINFO",
+     .fallback_help = "the PG* variables",
+     .help = "database of the catalog, as libpq's connection string or URI"},
+    {.name = "read_dsn",
+     .type = OPTION_TEXT,
+     .offset = AT(read_dsn),
+     .fallback = "",
+     .placeholder = "CONNINFO",
+     .fallback_help = "dsn",
+     .help = "where relations are read, such as a replica, by a role that can only read"},
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .offset = AT(listen),
+     .fallback = "127.0.0.1:8080",
+     .valid = is_listen,
+     .placeholder = "ADDRESS:PORT",
+     .help = "where HTTP is served; port 0 takes any free one"},
+    {.name = "state_dir",
+     .type = OPTION_TEXT,
+     .offset = AT(state_dir),
+     .fallback = "",
+     .placeholder = "DIR",
+     .fallback_help = "$STATE_DIRECTORY, else ~/.local/state/pgboost",
+     .help = "folder of the model cache and of spilled rows"},
+    {.name = "worker",
+     .type = OPTION_TEXT,
+     .offset = AT(worker),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "pgboost-worker beside pgboostd",
+     .help = "the program that trains"},
+    {.name = "threads",
+     .type = OPTION_INT,
+     .offset = AT(threads),
+     .fallback = "0",
+     .high = 256,
+     .placeholder = "N",
+     .fallback_help = "one a core",
+     .help = "threads that serve HTTP"},
+    {.name = "workers",
+     .type = OPTION_INT,
+     .offset = AT(workers),
+     .fallback = "1",
+     .low = 1,
+     .high = 64,
+     .placeholder = "N",
+     .help = "runs trained at the same time"},
+    {.name = "role",
+     .type = OPTION_CHOICE,
+     .offset = AT(role),
+     .fallback = "all",
+     .names = role_names,
+     .placeholder = "ROLE",
+     .help = "all, server (no training) or trainer (no predictions)"},
+    {.name = "body_limit",
+     .type = OPTION_BYTES,
+     .offset = AT(body_limit_bytes),
+     .fallback = "16 MiB",
+     .low = KIB,
+     .high = GIB,
+     .placeholder = "SIZE",
+     .help = "largest body of a request"},
+    {.name = "rows_limit",
+     .type = OPTION_INT,
+     .offset = AT(rows_limit),
+     .fallback = "10000",
+     .low = 1,
+     .high = 1000000,
+     .placeholder = "N",
+     .help = "most rows of a request"},
+    {.name = "poll",
+     .type = OPTION_DURATION,
+     .offset = AT(poll_ms),
+     .fallback = "2 s",
+     .low = 100,
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "how often the catalog is asked for news, where NOTIFY does not reach"},
+    {.name = "log_level",
+     .type = OPTION_CHOICE,
+     .offset = AT(log_level),
+     .fallback = "info",
+     .names = level_names,
+     .placeholder = "LEVEL",
+     .help = "debug, info, warning or error"},
+};
+
+const int n_option_rows = N_ELEMENTS(option_rows);
+
+static bool same_name(const char *name, const char *text, size_t length)
+{
+    if (strlen(name) != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((text[i] == '-' ? '_' : text[i]) != name[i])
+            return false;
+    return true;
+}
+
+const struct option_row *option_find(const char *name, size_t length)
+{
+    for (int i = 0; i < n_option_rows; i++)
+        if (same_name(option_rows[i].name, name, length))
+            return &option_rows[i];
+    return NULL;
+}
+
+const char *option_nearest(const char *name)
+{
+    const char *names[N_ELEMENTS(option_rows)];
+
+    for (int i = 0; i < n_option_rows; i++)
+        names[i] = option_rows[i].name;
+    return nearest_name(name, names, n_option_rows);
+}
+
+/* Largest first within a kind, so that a bound is printed in the unit that suits it. As in
+ * Postgres, kB, MB and GB count in 1024s. */
+static const struct unit {
+    const char *name;
+    enum option_type type;
+    int64_t factor;
+} units[] = {
+    {"GiB", OPTION_BYTES, GIB},     {"MiB", OPTION_BYTES, MIB},
+    {"KiB", OPTION_BYTES, KIB},     {"GB", OPTION_BYTES, GIB},
+    {"MB", OPTION_BYTES, MIB},      {"kB", OPTION_BYTES, KIB},
+    {"B", OPTION_BYTES, 1},         {"d", OPTION_DURATION, 24 * HOUR},
+    {"h", OPTION_DURATION, HOUR},   {"min", OPTION_DURATION, MINUTE},
+    {"s", OPTION_DURATION, SECOND}, {"ms", OPTION_DURATION, 1},
+};
+
+static const struct unit *find_unit(enum option_type type, const char *name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(units); i++)
+        if (units[i].type == type && strcmp(units[i].name, name) == 0)
+            return &units[i];
+    return NULL;
+}
+
+/* "64 MiB": digits, spaces, a unit where the type has units. Zero needs none. */
+static bool parse_amount(enum option_type type, const char *text, int64_t *ret_amount)
+{
+    int64_t amount = 0;
+    const struct unit *unit;
+    const char *at = text;
+
+    for (; *at >= '0' && *at <= '9'; at++)
+        if (__builtin_mul_overflow(amount, 10, &amount) ||
+            __builtin_add_overflow(amount, *at - '0', &amount))
+            return false;
+    if (at == text)
+        return false;
+    at += strspn(at, " \t");
+    if (*at != '\0') {
+        unit = find_unit(type, at);
+        if (unit == NULL || __builtin_mul_overflow(amount, unit->factor, &amount))
+            return false;
+    } else if (type != OPTION_INT && amount != 0) {
+        return false;
+    }
+    *ret_amount = amount;
+    return true;
+}
+
+static void put_amount(enum option_type type, int64_t amount, struct buf *text)
+{
+    for (size_t i = 0; i < N_ELEMENTS(units); i++) {
+        if (units[i].type == type && amount != 0 && amount % units[i].factor == 0) {
+            buf_printf(text, "%lld %s", (long long)(amount / units[i].factor), units[i].name);
+            return;
+        }
+    }
+    buf_printf(text, "%lld", (long long)amount);
+}
+
+/* "a size between 1 KiB and 1 GiB, such as "16 MiB"" */
+static void put_expected(const struct option_row *row, struct buf *text)
+{
+    static const char *const nouns[] = {
+        [OPTION_INT] = "a whole number", [OPTION_BYTES] = "a size", [OPTION_DURATION] = "a time"};
+
+    if (row->type == OPTION_TEXT) {
+        buf_printf(text, "%s, such as \"%s\"", row->placeholder, row->fallback);
+        return;
+    }
+    if (row->type == OPTION_CHOICE) {
+        buf_puts(text, "one of ");
+        for (int i = 0; row->names[i] != NULL; i++)
+            buf_printf(text, "%s\"%s\"", i > 0 ? ", " : "", row->names[i]);
+        return;
+    }
+    buf_printf(text, "%s between ", nouns[row->type]);
+    put_amount(row->type, row->low, text);
+    buf_puts(text, " and ");
+    put_amount(row->type, row->high, text);
+    if (row->type != OPTION_INT)
+        buf_printf(text, " with its unit, such as \"%s\"", row->fallback);
+}
+
+/* Where a value stood, for messages. */
+struct place {
+    const char *subject;
+    enum err_code code;
+};
+
+static enum err_code refuse(const struct option_row *row, const char *text,
+                            const struct place *place, struct err *err)
+{
+    CLEANUP(buf_release) struct buf expected = {0};
+
+    put_expected(row, &expected);
+    err_set(err, place->code, "%s: expected %s, found \"%.60s\"", place->subject,
+            buf_text(&expected), text);
+    err_field(err, "%s", row->name);
+    return place->code;
+}
+
+static enum err_code set_text(struct options *options, const struct option_row *row,
+                              const char *text, const struct place *place, struct err *err)
+{
+    char *copy;
+
+    if (row->valid != NULL && !row->valid(text))
+        return refuse(row, text, place, err);
+    copy = arena_strdup(&options->arena, text);
+    if (copy == NULL)
+        return err_nomem(err);
+    *(const char **)((char *)options + row->offset) = copy;
+    return ERR_OK;
+}
+
+static enum err_code set_choice(struct options *options, const struct option_row *row,
+                                const char *text, const struct place *place, struct err *err)
+{
+    for (int i = 0; row->names[i] != NULL; i++) {
+        if (strcmp(row->names[i], text) == 0) {
+            memcpy((char *)options + row->offset, &i, sizeof(i)); /* gcc's enums are ints */
+            return ERR_OK;
+        }
+    }
+    return refuse(row, text, place, err);
+}
+
+enum err_code option_set(struct options *options, const struct option_row *row, const char *text,
+                         const char *subject, enum err_code code, struct err *err)
+{
+    struct place place = {subject, code};
+    int64_t amount;
+
+    if (row->type == OPTION_TEXT)
+        return set_text(options, row, text, &place, err);
+    if (row->type == OPTION_CHOICE)
+        return set_choice(options, row, text, &place, err);
+    if (!parse_amount(row->type, text, &amount) || amount < row->low || amount > row->high)
+        return refuse(row, text, &place, err);
+    *(int64_t *)((char *)options + row->offset) = amount;
+    return ERR_OK;
+}

@@ -1,0 +1,46 @@
+/*
+ * The master copy of the daemon's options, and how their values are read and written.
+ * Private to lib/config and its tests.
+ */
+#ifndef PGBOOST_CONFIG_OPTIONS_TABLE_H
+#define PGBOOST_CONFIG_OPTIONS_TABLE_H
+
+#include "config/options.h"
+
+enum option_type {
+    OPTION_TEXT,
+    OPTION_INT,
+    OPTION_BYTES,    /* int64_t bytes; "64 MiB" */
+    OPTION_DURATION, /* int64_t milliseconds; "10 s" */
+    OPTION_CHOICE,   /* an enum; values is its names in order */
+};
+
+struct option_row {
+    const char *name; /* as in the file; flags may write - for _ */
+    enum option_type type;
+    size_t offset;                   /* into struct options */
+    const char *fallback;            /* the default, as a user would write it */
+    int64_t low, high;               /* inclusive; of numbers */
+    const char *const *names;        /* of OPTION_CHOICE; ends with NULL */
+    bool (*valid)(const char *text); /* of OPTION_TEXT; NULL: any text */
+    const char *placeholder;         /* what --help shows for the value */
+    const char *fallback_help;       /* NULL: fallback says it */
+    const char *help;
+};
+
+extern const struct option_row option_rows[];
+extern const int n_option_rows;
+
+/* By name, "-" and "_" being the same. NULL when there is none. */
+const struct option_row *option_find(const char *name, size_t length);
+
+/* The nearest option to a name, or NULL. */
+const char *option_nearest(const char *name);
+
+/* Reads a value into the option's field. `subject` and `code` say for the message where it stood:
+ * '/etc/pgboost/pgboostd.conf:3: "threads"' and ERR_CONFIG, '"--threads"' and ERR_USAGE. */
+MUST_CHECK enum err_code option_set(struct options *options, const struct option_row *row,
+                                    const char *text, const char *subject, enum err_code code,
+                                    struct err *err);
+
+#endif

@@ -1,0 +1,145 @@
+#include "config/project.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "base/zone.h"
+#include "config/project_keys.h"
+#include "config/project_read.h"
+
+#define FILE_BYTES_MAX (1 << 20)
+#define NAME_BYTES_MAX 63
+
+void project_free(struct project *project)
+{
+    if (project == NULL)
+        return;
+    cJSON_Delete(project->json);
+    arena_release(&project->arena);
+    free(project);
+}
+
+enum err_code project_check_name(const char *name, struct err *err)
+{
+    size_t length = strlen(name);
+
+    if (length == 0)
+        return err_set(err, ERR_INVALID, "a project's name must not be empty");
+    if (length > NAME_BYTES_MAX)
+        return err_set(err, ERR_INVALID, "a project's name has at most %d bytes, this one %zu",
+                       NAME_BYTES_MAX, length);
+    if (!utf8_valid(name, length))
+        return err_set(err, ERR_INVALID, "a project's name must be valid UTF-8");
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+            return err_set(err, ERR_INVALID, "a project's name must not hold control characters");
+    /* it is a part of addresses and of file names */
+    if (strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return err_set(err, ERR_INVALID,
+                       "a project's name must not hold \"/\" and not be \".\" or \"..\"");
+    return ERR_OK;
+}
+
+/* What one value says about another, or needs more than its type to be right. */
+static enum err_code check(const struct project_reader *reader, struct err *err)
+{
+    const struct project *project = reader->project;
+    CLEANUP(zone_freep) struct zone *zone = NULL;
+    struct err reason = {0};
+
+    if (project_check_name(project->name, &reason) != ERR_OK)
+        return project_refuse(reader, "/project", err, "%s", reason.message);
+    if (project->test_by == TEST_BY_TIME && project->time == NULL) {
+        project_refuse(reader, "/test/by", err, "a split by time needs the key \"time\"");
+        return err_hint(err, "add \"time\": the name of the column that says when a row happened");
+    }
+    if (project->test_by == TEST_BY_STRATIFIED && project->task == TASK_REGRESSION) {
+        project_refuse(reader, "/test/by", err, "a stratified split needs classes");
+        return err_hint(err, "use \"random\" or \"time\" for a regression");
+    }
+    if (zone_new(project->timezone, &zone, &reason) != ERR_OK) {
+        project_refuse(reader, "/timezone", err, "%s", reason.message);
+        return err_hint(err, "%s", reason.hint);
+    }
+    return ERR_OK;
+}
+
+static enum err_code keep_text(struct project *project, const char *text, size_t length,
+                               struct err *err)
+{
+    CLEANUP(buf_release) struct buf compact = {0};
+
+    TRY(json_compact(text, length, &compact, err));
+    project->json_text = arena_strndup(&project->arena, buf_text(&compact), compact.length);
+    return project->json_text == NULL ? err_nomem(err) : ERR_OK;
+}
+
+static enum err_code parse(const char *text, size_t length, struct project *project,
+                           struct err *err)
+{
+    struct project_reader reader = {project, text, length};
+    enum err_code code = json_parse(text, length, NULL, &project->json, err);
+
+    if (code != ERR_OK && code != ERR_NOMEM && err != NULL)
+        err->code = ERR_CONFIG; /* whatever is wrong with a definition */
+    if (code != ERR_OK)
+        return code == ERR_NOMEM ? code : ERR_CONFIG;
+    TRY(project_read(&reader, err));
+    TRY(check(&reader, err));
+    return keep_text(project, text, length, err);
+}
+
+enum err_code project_parse(const char *text, size_t length, const char *what,
+                            struct project **ret_project, struct err *err)
+{
+    CLEANUP(project_freep) struct project *project = calloc(1, sizeof(*project));
+    enum err_code code;
+
+    if (project == NULL)
+        return err_nomem(err);
+    code = parse(text, length, project, err);
+    if (code != ERR_OK) {
+        err_prefix(err, "%s", what);
+        return code;
+    }
+    *ret_project = TAKE_PTR(project);
+    return ERR_OK;
+}
+
+enum err_code project_load(const char *path, struct project **ret_project, struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = {0};
+
+    TRY(buf_read_file(&text, path, FILE_BYTES_MAX, err));
+    return project_parse(text.data, text.length, path, ret_project, err);
+}
+
+static const char *choice_name(const struct choice *choices, int value, const char *fallback)
+{
+    for (; choices->name != NULL; choices++)
+        if (choices->value == value)
+            return choices->name;
+    return fallback;
+}
+
+const char *task_name(enum task task)
+{
+    return choice_name(task_choices, (int)task, "auto");
+}
+
+const char *test_by_name(enum test_by by)
+{
+    return choice_name(test_by_choices, (int)by, "auto");
+}
+
+const char *deploy_rule_name(enum deploy_rule rule)
+{
+    return choice_name(deploy_choices, (int)rule, "if_better");
+}
+
+const char *search_strategy_name(enum search_strategy strategy)
+{
+    return choice_name(search_choices, (int)strategy, "auto");
+}

@@ -1,0 +1,134 @@
+#include "config/project_keys.h"
+
+#include <string.h>
+
+#include "base/nearest.h"
+#include "config/project.h"
+
+const struct choice task_choices[] = {
+    {"regression", TASK_REGRESSION},
+    {"classification", TASK_CLASSIFICATION},
+    {"ranking", CHOICE_LATER},
+    {"survival", CHOICE_LATER},
+    {NULL, 0},
+};
+
+const struct choice test_by_choices[] = {
+    {"random", TEST_BY_RANDOM},
+    {"stratified", TEST_BY_STRATIFIED},
+    {"time", TEST_BY_TIME},
+    {"group", CHOICE_LATER},
+    {NULL, 0},
+};
+
+const struct choice search_choices[] = {
+    {"auto", SEARCH_AUTO},    {"none", SEARCH_NONE}, {"grid", CHOICE_LATER},
+    {"random", CHOICE_LATER}, {"tpe", CHOICE_LATER}, {NULL, 0},
+};
+
+const struct choice deploy_choices[] = {
+    {"if_better", DEPLOY_IF_BETTER},
+    {"always", DEPLOY_ALWAYS},
+    {"never", DEPLOY_NEVER},
+    {NULL, 0},
+};
+
+const struct choice column_as_choices[] = {
+    {"number", AS_NUMBER},
+    {"category", AS_CATEGORY},
+    {"timestamp", AS_TIMESTAMP},
+    {"ignore", AS_IGNORE},
+    {NULL, 0},
+};
+
+const struct choice algorithm_choices[] = {
+    {"xgboost", 0},
+    {"dart", CHOICE_LATER},
+    {"random_forest", CHOICE_LATER},
+    {"linear", CHOICE_LATER},
+    {NULL, 0},
+};
+
+#define AT(field) offsetof(struct project, field)
+#define TEXT      .type = KEY_TEXT, .expected = "a text that is not empty"
+#define LIST      .type = KEY_LIST, .expected = "a column's name or a list of them"
+
+const struct project_key project_keys[] = {
+    {"project", TEXT, .required = true, .offset = AT(name)},
+    {"relation", TEXT, .required = true, .offset = AT(relation)},
+    {"target", TEXT, .required = true, .offset = AT(target)},
+    {"task", KEY_CHOICE, .offset = AT(task), .choices = task_choices},
+    {"key", LIST, .offset = AT(key)},
+    {"time", TEXT, .offset = AT(time)},
+    {"include", LIST, .offset = AT(include)},
+    {"exclude", LIST, .offset = AT(exclude)},
+    {"columns", KEY_COLUMNS, .offset = AT(overrides), .choices = column_as_choices,
+     .expected = "an object such as {\"carrier\": {\"as\": \"category\"}}"},
+    {"algorithms", KEY_CHOICES, .choices = algorithm_choices, .expected = "a list of algorithms",
+     .fallback = "xgboost"},
+    {"objective", TEXT, .offset = AT(objective)},
+    {"metric", TEXT, .offset = AT(metric)},
+    {"test.size", KEY_NUMBER, .offset = AT(test_size), .low = 0, .high = 1, .open = true,
+     .expected = "a number between 0 and 1", .fallback = "0.2"},
+    {"test.by", KEY_CHOICE, .offset = AT(test_by), .choices = test_by_choices},
+    {"search.strategy", KEY_CHOICE, .offset = AT(search_strategy), .choices = search_choices,
+     .fallback = "auto"},
+    {"search.trials", KEY_INT, .offset = AT(search_trials), .low = 1, .high = 100000,
+     .expected = "a whole number between 1 and 100000"},
+    {"search.minutes", KEY_NUMBER, .offset = AT(search_minutes), .low = 0, .high = 1e6,
+     .open = true, .expected = "a number of minutes above 0"},
+    {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
+     .expected = "an object such as {\"eta\": 0.1}"},
+    {"deploy", KEY_CHOICE, .offset = AT(deploy), .choices = deploy_choices,
+     .fallback = "if_better"},
+    {"keep", KEY_INT, .offset = AT(keep), .low = 1, .high = 1000,
+     .expected = "a whole number between 1 and 1000", .fallback = "10"},
+    {"seed", KEY_LONG, .offset = AT(seed), .low = 0, .high = 9007199254740991.0,
+     .expected = "a whole number between 0 and 9007199254740991", .fallback = "42"},
+    {"threads", KEY_INT, .offset = AT(threads), .low = 0, .high = 1024,
+     .expected = "a whole number between 0 and 1024", .fallback = "0"},
+    {"timezone", TEXT, .offset = AT(timezone), .fallback = "UTC"},
+    {.name = "schedule", .type = KEY_LATER},
+    {.name = "group", .type = KEY_LATER},
+    {.name = "weight", .type = KEY_LATER},
+    {.name = "source", .type = KEY_LATER},
+    {.name = "search.params", .type = KEY_LATER},
+    {.name = "search.folds", .type = KEY_LATER},
+};
+
+const int n_project_keys = N_ELEMENTS(project_keys);
+
+const struct project_key *project_key_find(const char *name)
+{
+    for (int i = 0; i < n_project_keys; i++)
+        if (strcmp(project_keys[i].name, name) == 0)
+            return &project_keys[i];
+    return NULL;
+}
+
+bool project_key_is_group(const char *name)
+{
+    size_t length = strlen(name);
+
+    for (int i = 0; i < n_project_keys; i++)
+        if (strncmp(project_keys[i].name, name, length) == 0 && project_keys[i].name[length] == '.')
+            return true;
+    return false;
+}
+
+const char *project_key_nearest(const char *name)
+{
+    const char *names[N_ELEMENTS(project_keys)];
+    int n = 0;
+
+    for (int i = 0; i < n_project_keys; i++) {
+        const char *dot = strchr(project_keys[i].name, '.');
+
+        if (project_keys[i].type == KEY_LATER)
+            continue;
+        if (dot != NULL && strcmp(dot + 1, name) == 0)
+            return project_keys[i].name; /* the right key, outside of its object */
+        names[n++] = project_keys[i].name;
+    }
+    return nearest_name(name, names, n);
+}

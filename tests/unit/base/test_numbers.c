@@ -1,0 +1,123 @@
+/* Hashes, random numbers and the clock. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/random.h"
+
+/* FIPS 180-4's examples. */
+static void sha256_of_standard_texts(void **state)
+{
+    static const struct {
+        const char *text, *hex;
+    } cases[] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        char hex[SHA256_HEX_SIZE];
+        uint8_t digest[SHA256_SIZE];
+        struct err err;
+
+        assert_int_equal(sha256_hex(cases[i].text, strlen(cases[i].text), hex, &err), ERR_OK);
+        assert_string_equal(hex, cases[i].hex);
+        assert_int_equal(sha256(cases[i].text, strlen(cases[i].text), digest, &err), ERR_OK);
+        assert_int_equal(digest[0] >> 4, hex[0] >= 'a' ? hex[0] - 'a' + 10 : hex[0] - '0');
+    }
+}
+
+/* FNV-1a and MurmurHash3's finalizer, computed in Python. */
+static void hash64_is_what_it_says(void **state)
+{
+    (void)state;
+    assert_true(hash64("", 0) == UINT64_C(0xefd01f60ba992926));
+    assert_true(hash64("a", 1) == UINT64_C(0x82a2a958a9bece5b));
+    assert_true(hash64("foobar", 6) == UINT64_C(0x2c22194922d1672b));
+}
+
+/* The first numbers of Vigna's splitmix64.c from the state 1234567. */
+static void splitmix64(void **state)
+{
+    static const uint64_t numbers[] = {UINT64_C(6457827717110365317), UINT64_C(3203168211198807973),
+                                       UINT64_C(9817491932198370423), UINT64_C(4593380528125082431),
+                                       UINT64_C(16408922859458223821)};
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 1234567);
+    for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
+        assert_true(rng_next(&rng) == numbers[i]);
+}
+
+static void uniform_stays_below_one(void **state)
+{
+    struct rng rng;
+    double sum = 0;
+
+    (void)state;
+    rng_init(&rng, 3);
+    for (int i = 0; i < 100000; i++) {
+        double u = rng_uniform(&rng);
+
+        assert_true(u >= 0 && u < 1);
+        sum += u;
+    }
+    assert_true(sum > 49500 && sum < 50500); /* 5 standard deviations are 456 */
+}
+
+static void below_is_even(void **state)
+{
+    int counts[7] = {0};
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 4);
+    for (int i = 0; i < 70000; i++)
+        counts[rng_below(&rng, 7)]++;
+    for (int i = 0; i < 7; i++)
+        assert_true(counts[i] > 9500 && counts[i] < 10500);
+    assert_true(rng_below(&rng, 1) == 0);
+    for (int i = 0; i < 100; i++)
+        assert_true(rng_below(&rng, (UINT64_C(1) << 63) + 1) <= UINT64_C(1) << 63);
+}
+
+static void deadlines(void **state)
+{
+    int64_t now = clock_ms();
+
+    (void)state;
+    assert_true(clock_ms() >= now);
+    assert_true(deadline_in(-1) == DEADLINE_NEVER);
+    assert_true(deadline_in(INT64_MAX) == DEADLINE_NEVER);
+    assert_true(deadline_in(1000) >= now + 1000);
+    assert_int_equal(deadline_left_ms(DEADLINE_NEVER), -1);
+    assert_int_equal(deadline_left_ms(now - 1), 0);
+    assert_int_equal(deadline_left_ms(INT64_MIN), 0);
+    assert_int_equal(deadline_left_ms(DEADLINE_NEVER - 1), INT_MAX);
+    assert_in_range(deadline_left_ms(now + 60000), 1, 60000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_of_standard_texts),
+        cmocka_unit_test(hash64_is_what_it_says),
+        cmocka_unit_test(splitmix64),
+        cmocka_unit_test(uniform_stays_below_one),
+        cmocka_unit_test(below_is_even),
+        cmocka_unit_test(deadlines),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

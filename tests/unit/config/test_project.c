@@ -1,0 +1,469 @@
+/* Project definitions: what is read, what is refused and how that is said. */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "config/project.h"
+#include "config/project_keys.h"
+
+#define REQUIRED "\"project\":\"p\",\"relation\":\"r\",\"target\":\"t\""
+
+static enum err_code parse(const char *text, struct project **ret_project, struct err *err)
+{
+    return project_parse(text, strlen(text), "x.json", ret_project, err);
+}
+
+static void defaults(void **state)
+{
+    CLEANUP(project_freep) struct project *p = NULL;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(parse("{" REQUIRED "}", &p, &err), ERR_OK);
+    assert_string_equal(p->name, "p");
+    assert_string_equal(p->relation, "r");
+    assert_string_equal(p->target, "t");
+    assert_int_equal(p->task, TASK_AUTO);
+    assert_int_equal(p->key.n, 0);
+    assert_null(p->time);
+    assert_int_equal(p->include.n + p->exclude.n + p->n_overrides, 0);
+    assert_null(p->objective);
+    assert_null(p->metric);
+    assert_true(p->test_size == 0.2);
+    assert_int_equal(p->test_by, TEST_BY_AUTO);
+    assert_int_equal(p->search_strategy, SEARCH_AUTO);
+    assert_int_equal(p->search_trials, 0);
+    assert_true(p->search_minutes == 0);
+    assert_null(p->hyperparams);
+    assert_int_equal(p->deploy, DEPLOY_IF_BETTER);
+    assert_int_equal(p->keep, 10);
+    assert_int_equal(p->seed, 42);
+    assert_int_equal(p->threads, 0);
+    assert_string_equal(p->timezone, "UTC");
+    assert_null(p->schedule);
+    assert_string_equal(p->json_text, "{" REQUIRED "}");
+}
+
+static void every_key(void **state)
+{
+    static const char text[] =
+        "{\n \"project\": \"\\\";drop table x\", \"relation\": \"demo.\\\"My View\\\"\",\n"
+        " \"target\": \"late\", \"task\": \"classification\", \"key\": \"id\", \"time\": \"at\",\n"
+        " \"include\": [\"a\", \"b\"], \"exclude\": [], \"columns\": {\"a/b\": {\"as\": "
+        "\"category\"},\n"
+        " \"c\": {\"as\": \"ignore\"}, \"d\": {}}, \"algorithms\": [\"xgboost\"],\n"
+        " \"objective\": \"binary:logistic\", \"metric\": \"roc_auc\",\n"
+        " \"test\": {\"size\": 0.250, \"by\": \"time\"},\n"
+        " \"search\": {\"strategy\": \"none\", \"trials\": 7, \"minutes\": 0.5},\n"
+        " \"hyperparams\": {\"eta\": 0.1000000000000000055}, \"deploy\": \"never\", \"keep\": "
+        "1000,\n"
+        " \"seed\": 9007199254740991, \"threads\": 3, \"timezone\": \"Europe/Zurich\"}";
+    CLEANUP(project_freep) struct project *p = NULL;
+    struct err err = {0};
+
+    (void)state;
+    if (parse(text, &p, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    assert_string_equal(p->name, "\";drop table x");
+    assert_string_equal(p->relation, "demo.\"My View\"");
+    assert_int_equal(p->task, TASK_CLASSIFICATION);
+    assert_int_equal(p->key.n, 1);
+    assert_string_equal(p->key.items[0], "id");
+    assert_string_equal(p->time, "at");
+    assert_int_equal(p->include.n, 2);
+    assert_string_equal(p->include.items[1], "b");
+    assert_int_equal(p->exclude.n, 0);
+    assert_int_equal(p->n_overrides, 3);
+    assert_string_equal(p->overrides[0].column, "a/b");
+    assert_int_equal(p->overrides[0].as, AS_CATEGORY);
+    assert_int_equal(p->overrides[1].as, AS_IGNORE);
+    assert_int_equal(p->overrides[2].as, AS_AUTO);
+    assert_string_equal(p->objective, "binary:logistic");
+    assert_string_equal(p->metric, "roc_auc");
+    assert_true(p->test_size == 0.25);
+    assert_int_equal(p->test_by, TEST_BY_TIME);
+    assert_int_equal(p->search_strategy, SEARCH_NONE);
+    assert_int_equal(p->search_trials, 7);
+    assert_true(p->search_minutes == 0.5);
+    assert_true(cJSON_GetObjectItem(p->hyperparams, "eta")->valuedouble == 0.1);
+    assert_int_equal(p->deploy, DEPLOY_NEVER);
+    assert_int_equal(p->keep, 1000);
+    assert_true(p->seed == INT64_C(9007199254740991));
+    assert_int_equal(p->threads, 3);
+    assert_string_equal(p->timezone, "Europe/Zurich");
+    assert_non_null(strstr(p->json_text, "\"size\":0.250,"));
+    assert_non_null(strstr(p->json_text, "{\"eta\":0.1000000000000000055}"));
+    assert_null(strchr(p->json_text, '\n'));
+}
+
+static void the_stored_form_reads_back(void **state)
+{
+    CLEANUP(project_freep) struct project *first = NULL, *second = NULL;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(
+        parse("{ " REQUIRED ", \"search\": {\"minutes\": 1e1}, \"time\": null}", &first, &err),
+        ERR_OK);
+    assert_int_equal(parse(first->json_text, &second, &err), ERR_OK);
+    assert_string_equal(second->json_text, first->json_text);
+    assert_string_equal(first->json_text,
+                        "{" REQUIRED ",\"search\":{\"minutes\":1e1},\"time\":null}");
+    assert_true(second->search_minutes == 10);
+}
+
+static void null_is_absent(void **state)
+{
+    CLEANUP(project_freep) struct project *p = NULL;
+    struct err err = {0};
+
+    (void)state;
+    if (parse("{" REQUIRED ",\"test\":null,\"search\":{\"trials\":null},\"keep\":null,"
+              "\"schedule\":null,\"columns\":null}",
+              &p, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(p->keep, 10);
+    assert_int_equal(p->search_trials, 0);
+}
+
+struct refusal {
+    const char *text, *message, *field, *hint; /* hint NULL: any */
+};
+
+static void check_refusals(const struct refusal *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct project *project = NULL;
+        struct err err = {0};
+
+        if (parse(cases[i].text, &project, &err) == ERR_OK)
+            fail_msg("%s was accepted", cases[i].text);
+        assert_null(project);
+        assert_int_equal(err.code, ERR_CONFIG);
+        assert_string_equal(err.message, cases[i].message);
+        assert_string_equal(err.field, cases[i].field);
+        if (cases[i].hint != NULL)
+            assert_string_equal(err.hint, cases[i].hint);
+    }
+}
+
+static void refuses_texts(void **state)
+{
+    static const struct refusal cases[] = {
+        {"", "x.json: line 1, column 1: expected a value, found the end of the text", "", NULL},
+        {"{\n\"project\": 1,}", "x.json: line 2, column 14: expected a key, found \"}\"", "", NULL},
+        {"[]", "x.json: expected an object of keys", "", NULL},
+        {"7", "x.json: expected an object of keys", "", NULL},
+        {"{\"keep\":1,\"keep\":2}", "x.json: the key \"keep\" appears more than once in one object",
+         "", NULL},
+        {"{\"project\":\"\\u0000\"}",
+         "x.json: line 1, column 13: a string holds \\u0000, which Postgres's text cannot", "",
+         NULL},
+        {"{}", "x.json: the key \"project\" is missing", "/project", NULL},
+        {"{\"project\":\"p\",\"target\":\"t\"}", "x.json: the key \"relation\" is missing",
+         "/relation", NULL},
+        {"{\"project\":\"p\",\"relation\":\"r\",\"target\":null}",
+         "x.json: the key \"target\" is missing", "/target", NULL},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void refuses_unknown_keys(void **state)
+{
+    static const struct refusal cases[] = {
+        {"{" REQUIRED ",\n\"metrics\":1}", "x.json: line 2: \"metrics\": unknown key", "/metrics",
+         "did you mean \"metric\"?"},
+        {"{" REQUIRED ",\"Target\":1}", "x.json: line 1: \"Target\": unknown key", "/Target",
+         "did you mean \"target\"?"},
+        {"{" REQUIRED ",\"zzzzz\":1}", "x.json: line 1: \"zzzzz\": unknown key", "/zzzzz",
+         "models/README.md lists every key"},
+        {"{" REQUIRED ",\"test\":{\"siz\":1}}", "x.json: line 1: \"test.siz\": unknown key",
+         "/test/siz", "did you mean \"size\" in the object \"test\"?"},
+        {"{" REQUIRED ",\"trials\":1}", "x.json: line 1: \"trials\": unknown key", "/trials",
+         "did you mean \"trials\" in the object \"search\"?"},
+        {"{" REQUIRED ",\"test.size\":0.1}", "x.json: line 1: \"test.size\": unknown key",
+         "/test.size", "did you mean \"size\" in the object \"test\"?"},
+        {"{" REQUIRED ",\"\":1}", "x.json: line 1: \"\": unknown key", "/", NULL},
+        {"{" REQUIRED ",\"a/b~c\":1}", "x.json: line 1: \"a/b~c\": unknown key", "/a~1b~0c", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"is\":\"number\"}}}",
+         "x.json: line 1: \"columns.c.is\": unknown key", "/columns/c/is", NULL},
+        {"{" REQUIRED ",\"test\":{\"test\":{\"size\":1}}}",
+         "x.json: line 1: \"test.test\": unknown key", "/test/test", NULL},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void refuses_wrong_types(void **state)
+{
+    static const struct refusal cases[] = {
+        {"{" REQUIRED ",\n\"test\":{\n\"size\":\"abc\"}}",
+         "x.json: line 3: \"test.size\": expected a number between 0 and 1, found \"abc\"",
+         "/test/size", NULL},
+        {"{" REQUIRED ",\"test\":{\"size\":0}}",
+         "x.json: line 1: \"test.size\": expected a number between 0 and 1, found 0", "/test/size",
+         NULL},
+        {"{" REQUIRED ",\"test\":{\"size\":1.0}}",
+         "x.json: line 1: \"test.size\": expected a number between 0 and 1, found 1", "/test/size",
+         NULL},
+        {"{" REQUIRED ",\"test\":0.2}", "x.json: line 1: \"test\": expected an object, found 0.2",
+         "/test", NULL},
+        {"{" REQUIRED ",\"keep\":0}",
+         "x.json: line 1: \"keep\": expected a whole number between 1 and 1000, found 0", "/keep",
+         NULL},
+        {"{" REQUIRED ",\"keep\":1001}",
+         "x.json: line 1: \"keep\": expected a whole number between 1 and 1000, found 1001",
+         "/keep", NULL},
+        {"{" REQUIRED ",\"keep\":2.5}",
+         "x.json: line 1: \"keep\": expected a whole number between 1 and 1000, found 2.5", "/keep",
+         NULL},
+        {"{" REQUIRED ",\"keep\":true}",
+         "x.json: line 1: \"keep\": expected a whole number between 1 and 1000, found true",
+         "/keep", NULL},
+        {"{" REQUIRED ",\"search\":{\"minutes\":0}}",
+         "x.json: line 1: \"search.minutes\": expected a number of minutes above 0, found 0",
+         "/search/minutes", NULL},
+        {"{" REQUIRED ",\"seed\":9007199254740993}",
+         "x.json: line 1: \"seed\": expected a whole number between 0 and 9007199254740991, found "
+         "9007199254740992",
+         "/seed", NULL},
+        {"{" REQUIRED ",\"key\":[1]}",
+         "x.json: line 1: \"key\": expected a column's name or a list of them, found 1", "/key",
+         NULL},
+        {"{" REQUIRED ",\"key\":[\"a\",\n\"b\",\n\"a\"]}",
+         "x.json: line 3: \"key.2\": a column that is listed twice", "/key/2", NULL},
+        {"{" REQUIRED ",\"time\":\"\"}",
+         "x.json: line 1: \"time\": expected a text that is not empty, found \"\"", "/time", NULL},
+        {"{" REQUIRED ",\"relation\":{}}",
+         "x.json: the key \"relation\" appears more than once in "
+         "one object",
+         "", NULL},
+        {"{" REQUIRED ",\"metric\":{}}",
+         "x.json: line 1: \"metric\": expected a text that is not empty, found an object",
+         "/metric", NULL},
+        {"{" REQUIRED ",\"hyperparams\":[1]}",
+         "x.json: line 1: \"hyperparams\": expected an object such as {\"eta\": 0.1}, found a list",
+         "/hyperparams", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":\"number\"}}",
+         "x.json: line 1: \"columns.c\": expected an object such as {\"as\": \"category\"}, found "
+         "\"number\"",
+         "/columns/c", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"as\":\"text\"}}}",
+         "x.json: line 1: \"columns.c.as\": expected one of \"number\", \"category\", "
+         "\"timestamp\", \"ignore\", found \"text\"",
+         "/columns/c/as", NULL},
+        {"{" REQUIRED ",\"deploy\":1}",
+         "x.json: line 1: \"deploy\": expected one of \"if_better\", \"always\", \"never\", found "
+         "1",
+         "/deploy", NULL},
+        {"{" REQUIRED ",\"algorithms\":[]}",
+         "x.json: line 1: \"algorithms\": expected a list of algorithms, found an empty list",
+         "/algorithms", NULL},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void refuses_what_comes_later(void **state)
+{
+    static const struct refusal cases[] = {
+        {"{" REQUIRED ",\"algorithms\":[\"xgboost\",\"linear\"]}",
+         "x.json: line 1: \"algorithms\": \"linear\" is not available in this version",
+         "/algorithms", "available: \"xgboost\""},
+        {"{" REQUIRED ",\"task\":\"ranking\"}",
+         "x.json: line 1: \"task\": \"ranking\" is not available in this version", "/task",
+         "available: \"regression\", \"classification\""},
+        {"{" REQUIRED ",\"search\":{\"strategy\":\"tpe\"}}",
+         "x.json: line 1: \"search.strategy\": \"tpe\" is not available in this version",
+         "/search/strategy", "available: \"auto\", \"none\""},
+        {"{" REQUIRED ",\"test\":{\"by\":\"group\"}}",
+         "x.json: line 1: \"test.by\": \"group\" is not available in this version", "/test/by",
+         "available: \"random\", \"stratified\", \"time\""},
+        {"{" REQUIRED ",\"schedule\":\"0 3 * * *\"}",
+         "x.json: line 1: \"schedule\": not available in this version", "/schedule",
+         "leave it out"},
+        {"{" REQUIRED ",\"search\":{\"folds\":5}}",
+         "x.json: line 1: \"search.folds\": not available in this version", "/search/folds",
+         "leave it out"},
+        {"{" REQUIRED ",\"weight\":\"w\"}",
+         "x.json: line 1: \"weight\": not available in this version", "/weight", "leave it out"},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void refuses_what_does_not_fit(void **state)
+{
+    static const struct refusal cases[] = {
+        {"{" REQUIRED ",\n\"test\":{\"by\":\"time\"}}",
+         "x.json: line 2: \"test.by\": a split by time needs the key \"time\"", "/test/by", NULL},
+        {"{" REQUIRED ",\"task\":\"regression\",\"test\":{\"by\":\"stratified\"}}",
+         "x.json: line 1: \"test.by\": a stratified split needs classes", "/test/by", NULL},
+        {"{" REQUIRED ",\"timezone\":\"Europe/Zürich\"}",
+         "x.json: line 1: \"timezone\": unknown time zone \"Europe/Zürich\"", "/timezone", NULL},
+        {"{\"project\":\"a/b\",\"relation\":\"r\",\"target\":\"t\"}",
+         "x.json: line 1: \"project\": a project's name must not hold \"/\" and not be \".\" or "
+         "\"..\"",
+         "/project", NULL},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void long_values_are_not_echoed(void **state)
+{
+    CLEANUP(buf_release) struct buf text = {0};
+    struct project *project = NULL;
+    struct err err;
+
+    (void)state;
+    buf_puts(&text, "{" REQUIRED ",\"keep\":\"");
+    for (int i = 0; i < 500000; i++)
+        buf_putc(&text, 'x');
+    buf_puts(&text, "\"}");
+    assert_int_equal(parse(text.data, &project, &err), ERR_CONFIG);
+    assert_string_equal(err.message, "x.json: line 1: \"keep\": expected a whole number between 1 "
+                                     "and 1000, found a text of 500000 bytes");
+}
+
+static void names(void **state)
+{
+    static const char *const good[] = {"p",   "flight_delay", "\";drop table x", "größe 1",
+                                       "...", "a.b",          "\xf0\x9f\x98\x80"};
+    static const char *const bad[] = {"", ".", "..", "a/b", "a\nb", "\x7f", "\xff", "caf\xc3"};
+    char name[65];
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(good); i++)
+        assert_int_equal(project_check_name(good[i], NULL), ERR_OK);
+    for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+        assert_int_equal(project_check_name(bad[i], NULL), ERR_INVALID);
+    memset(name, 'n', sizeof(name));
+    name[63] = '\0';
+    assert_int_equal(project_check_name(name, NULL), ERR_OK);
+    name[63] = 'n';
+    name[64] = '\0';
+    assert_int_equal(project_check_name(name, NULL), ERR_INVALID);
+}
+
+static void choices_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(task_name(TASK_REGRESSION), "regression");
+    assert_string_equal(task_name(TASK_AUTO), "auto");
+    assert_string_equal(test_by_name(TEST_BY_STRATIFIED), "stratified");
+    assert_string_equal(deploy_rule_name(DEPLOY_NEVER), "never");
+    assert_string_equal(search_strategy_name(SEARCH_NONE), "none");
+}
+
+static void loads_files(void **state)
+{
+    char path[] = "/tmp/pgboost-test-XXXXXX";
+    int fd = mkstemp(path);
+    CLEANUP(project_freep) struct project *p = NULL;
+    struct err err;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_true(write(fd, "{" REQUIRED "}", strlen("{" REQUIRED "}")) > 0);
+    assert_int_equal(project_load(path, &p, &err), ERR_OK);
+    assert_int_equal(ftruncate(fd, (1 << 20) + 1), 0);
+    close(fd);
+    assert_int_equal(project_load(path, &p, &err), ERR_LIMIT);
+    unlink(path);
+    assert_int_equal(project_load(path, &p, &err), ERR_IO);
+    assert_string_equal(p->name, "p"); /* untouched by the failures */
+}
+
+/* The README is the users' side of the table; the test runs in the project's folder. */
+static void readme_has_every_key(void **state)
+{
+    CLEANUP(buf_release) struct buf readme = {0};
+    struct err err = {0};
+
+    (void)state;
+    if (buf_read_file(&readme, "models/README.md", 1 << 20, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < n_project_keys; i++) {
+        const struct project_key *key = &project_keys[i];
+        char cell[96];
+
+        snprintf(cell, sizeof(cell), "`%s%s`", key->name,
+                 key->type == KEY_COLUMNS ? ".NAME.as" : "");
+        if (strstr(readme.data, cell) == NULL)
+            fail_msg("models/README.md does not have %s", cell);
+        for (const struct choice *c = key->choices; c != NULL && c->name != NULL; c++) {
+            snprintf(cell, sizeof(cell), "`%s`", c->name);
+            if (c->value != CHOICE_LATER && strstr(readme.data, cell) == NULL)
+                fail_msg("models/README.md does not have the value %s of %s", cell, key->name);
+        }
+    }
+}
+
+/* What people copy from must work: the README's definitions, and those beside it. */
+static void examples_are_valid(void **state)
+{
+    static const char fence[] = "```json\n";
+    CLEANUP(buf_release) struct buf readme = {0};
+    struct err err = {0};
+    glob_t files;
+    int n = 0;
+
+    (void)state;
+    assert_int_equal(buf_read_file(&readme, "models/README.md", 1 << 20, &err), ERR_OK);
+    for (char *at = strstr(readme.data, fence); at != NULL; at = strstr(at, fence), n++) {
+        CLEANUP(project_freep) struct project *p = NULL;
+
+        at += strlen(fence);
+        if (project_parse(at, (size_t)(strstr(at, "```") - at), "example", &p, &err) != ERR_OK)
+            fail_msg("%s", err.message);
+    }
+    assert_int_equal(n, 2);
+    if (glob("models/*.json", 0, NULL, &files) != 0)
+        return; /* there need not be any */
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        CLEANUP(project_freep) struct project *p = NULL;
+
+        if (project_load(files.gl_pathv[i], &p, &err) != ERR_OK)
+            fail_msg("%s", err.message);
+    }
+    globfree(&files);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(the_stored_form_reads_back),
+        cmocka_unit_test(null_is_absent),
+        cmocka_unit_test(refuses_texts),
+        cmocka_unit_test(refuses_unknown_keys),
+        cmocka_unit_test(refuses_wrong_types),
+        cmocka_unit_test(refuses_what_comes_later),
+        cmocka_unit_test(refuses_what_does_not_fit),
+        cmocka_unit_test(long_values_are_not_echoed),
+        cmocka_unit_test(names),
+        cmocka_unit_test(choices_have_names),
+        cmocka_unit_test(loads_files),
+        cmocka_unit_test(readme_has_every_key),
+        cmocka_unit_test(examples_are_valid),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
