@@ -6,9 +6,9 @@
  * and child is checked, trees must be trees (each node reached once, no cycles), sizes are bounded
  * by the bytes that are there.
  *
- * Rules (XGBoost's cpu_predictor): NaN goes default_left; a categorical value in the node's set goes
- * right, else left (also when negative or beyond the set); else left when x < condition. The margin
- * starts at the base margin and adds the leaves in tree order, in float32.
+ * Rules (XGBoost's cpu_predictor): NaN goes default_left; a categorical value in the node's set
+ * goes right, else left (also when negative or beyond the set); else left when x < condition. The
+ * margin starts at the base margin and adds the leaves in tree order, in float32.
  *
  * Refuses: linking XGBoost, knowing what a feature means. A loaded forest is read by many threads.
  */
@@ -23,8 +23,12 @@
 
 struct forest;
 
-MUST_CHECK enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **ret_forest,
-                                     struct err *err);
+/* A model beyond these is refused: callers hold rows and margins in arrays of this size. */
+#define FOREST_OUTPUTS_MAX  4096
+#define FOREST_FEATURES_MAX 1000000
+
+MUST_CHECK enum err_code forest_load(const uint8_t *bytes, size_t n_bytes,
+                                     struct forest **ret_forest, struct err *err);
 void forest_free(struct forest *forest);
 DEFINE_FREEP(struct forest *, forest_free)
 
@@ -46,8 +50,8 @@ void forest_margins(const struct forest *forest, const float *features, size_t n
                     float *ret_margins);
 
 /* XGBoost's transform of the objective from margins to predictions, in place over values[n_outputs]
- * (softprob: probabilities; logistic: the positive class's). ERR_INVALID at load for an objective
- * that is not in the table. */
+ * (softprob: probabilities; logistic: the positive class's; softmax: the class's index in
+ * values[0]). ERR_INVALID at load for an objective that is not in the table. */
 void forest_transform(const struct forest *forest, float *values);
 
 #endif

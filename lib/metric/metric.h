@@ -14,24 +14,25 @@
 
 enum metric_task { METRIC_REGRESSION = 1, METRIC_BINARY = 2, METRIC_MULTICLASS = 4 };
 
-/* What is measured. Regression: y and predictions. Classification: classes, probabilities, labels. */
+/* What is measured. Regression: y and predictions. Classification: classes, probabilities, labels.
+ */
 struct metric_input {
     size_t n_rows;
     const double *y;             /* [n_rows] */
     const double *predictions;   /* [n_rows] */
     int n_classes;               /* 2: binary, class 1 is the positive one */
-    const uint32_t *classes;     /* [n_rows] true class */
-    const uint32_t *chosen;      /* [n_rows] predicted class */
+    const uint32_t *classes;     /* [n_rows] true class, below n_classes */
+    const uint32_t *chosen;      /* [n_rows] predicted class, below n_classes */
     const double *probabilities; /* [n_rows × n_classes], rows sum to 1 */
 };
 
 struct metric {
-    const char *name;   /* the key: "rmse" */
-    const char *title;  /* "root mean squared error" */
+    const char *name;  /* the key: "rmse" */
+    const char *title; /* "root mean squared error" */
     bool higher_is_better;
     unsigned tasks;     /* of metric_task */
     const char *source; /* the function of scikit-learn it equals */
-    /* NaN where it is not defined (roc_auc with one class). May allocate: ERR_NOMEM. */
+    /* NaN where it is not defined (no rows; roc_auc with one class). May allocate: ERR_NOMEM. */
     enum err_code (*compute)(const struct metric_input *input, double *ret_value, struct err *err);
 };
 

@@ -6,18 +6,21 @@
 #define PGBOOST_SEARCH_HYPERPARAMS_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
-#include "base/err.h"
 #include "base/buf.h"
+#include "base/err.h"
+#include "xgb/booster.h" /* its struct alone: this module links without XGBoost */
 
 enum hyperparam_type { HYPERPARAM_INT, HYPERPARAM_FLOAT, HYPERPARAM_CHOICE };
 
 struct hyperparam {
     const char *name; /* XGBoost's */
     enum hyperparam_type type;
-    double low, high;      /* inclusive; INT and FLOAT */
-    const char *choices;   /* CHOICE: "depthwise,lossguide" */
-    const char *alias_of;  /* NULL, or the name it stands for: learning_rate → eta */
+    double low, high;     /* inclusive; INT and FLOAT */
+    const char *choices;  /* CHOICE: "depthwise,lossguide" */
+    const char *alias_of; /* NULL, or the name it stands for: learning_rate → eta */
+    bool ours;            /* the training loop's own, not one of XGBoost's parameters */
 };
 
 extern const struct hyperparam hyperparam_table[];
@@ -37,14 +40,25 @@ struct hyperparams {
     struct hyperparam_value values[HYPERPARAMS_MAX];
 };
 
-MUST_CHECK enum err_code hyperparams_set(struct hyperparams *params, const char *name, double number,
-                                         const char *choice, struct err *err);
+/* One value by name or alias: number of INT and FLOAT, choice of CHOICE (NULL otherwise). Errors as
+ * hyperparams_overlay's. */
+MUST_CHECK enum err_code hyperparams_set(struct hyperparams *params, const char *name,
+                                         double number, const char *choice, struct err *err);
 
 /* Lays a JSON object ({"eta": 0.1, "max_depth": 6}) over params. Errors: ERR_CONFIG, field
  * "/hyperparams/NAME", nearest name in the hint, the range in the message. object NULL: nothing. */
 MUST_CHECK enum err_code hyperparams_overlay(struct hyperparams *params, const cJSON *object,
                                              struct err *err);
+
+/* The number set for a name (not an alias), or fallback. */
 double hyperparams_get(const struct hyperparams *params, const char *name, double fallback);
+
+/* {"eta":0.1,"grow_policy":"lossguide"}, appended. */
 void hyperparams_to_json(const struct hyperparams *params, struct buf *json);
+
+/* As XGBoost's parameters, without those that are ours. ERR_LIMIT when there are more than max. */
+MUST_CHECK enum err_code hyperparams_to_booster(const struct hyperparams *params,
+                                                struct booster_param *ret_params, int max,
+                                                int *ret_n, struct err *err);
 
 #endif

@@ -11,7 +11,7 @@
 #include "search/hyperparams.h"
 
 int portfolio_size(bool classification);
-/* Setting i of [0, portfolio_size). */
+/* Setting i of [0, portfolio_size); ret_params is overwritten. */
 void portfolio_get(bool classification, int i, struct hyperparams *ret_params);
 
 /* Rounds to wait for an improvement: max(base, 0.3 × best_round + 20), base =
@@ -19,6 +19,6 @@ void portfolio_get(bool classification, int i, struct hyperparams *ret_params);
 int early_stopping_patience(size_t n_rows, int best_round);
 
 #define EARLY_STOPPING_MIN_DELTA 2e-6
-#define ROUNDS_MAX 10000
+#define ROUNDS_MAX               10000
 
 #endif

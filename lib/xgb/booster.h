@@ -4,7 +4,8 @@
  *
  * Facts it rests on: hist always (the exact method treats categories as numbers); a booster lives
  * and dies on one thread (prediction caches are per thread); parameters are checked against an
- * allow-list before XGBoost sees them, because it accepts any name; base_score is always set.
+ * allow-list before XGBoost sees them, because it accepts any name; base_score is always set (0.5
+ * where the caller gives none).
  * Every return code is checked; XGBoost's message becomes err's.
  */
 #ifndef PGBOOST_XGB_BOOSTER_H
@@ -17,11 +18,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-struct matrix;  /* DMatrix with labels */
+struct matrix; /* DMatrix with labels */
 struct booster;
 
 /* features[n_rows × n_features] row-major, NaN missing, not kept; labels[n_rows] finite (ERR_DATA
- * otherwise); feature_types[n_features] "q", "i", "c"; feature_names likewise. weights may be NULL. */
+ * otherwise); feature_types[n_features] "q", "i", "c"; feature_names likewise. weights may be NULL.
+ */
 MUST_CHECK enum err_code matrix_new(const float *features, size_t n_rows, int n_features,
                                     const char *const *feature_names,
                                     const char *const *feature_types, const float *labels,
@@ -32,7 +34,8 @@ DEFINE_FREEP(struct matrix *, matrix_free)
 size_t matrix_n_rows(const struct matrix *matrix);
 
 /* A booster for training on train (and to be evaluated on valid, may be NULL): names and values are
- * XGBoost's; n_params pairs. */
+ * XGBoost's; n_params pairs. ERR_INVALID for a name that is not known here; a value that XGBoost
+ * refuses may only fail at the first update. */
 struct booster_param {
     char name[32];
     char value[48];
@@ -48,12 +51,13 @@ MUST_CHECK enum err_code booster_update(struct booster *booster, const struct ma
                                         struct err *err);
 int booster_rounds(const struct booster *booster);
 
-/* Output margins of a matrix: ret_margins[n_rows × n_outputs] is allocated, the caller frees. Cached
- * by XGBoost for train and valid, so that a call after each round costs one tree. */
+/* Output margins of a matrix: ret_margins[n_rows × n_outputs] is allocated, the caller frees.
+ * Cached by XGBoost for train and valid, so that a call after each round costs one tree. */
 MUST_CHECK enum err_code booster_margins(struct booster *booster, const struct matrix *matrix,
                                          float **ret_margins, size_t *ret_n, struct err *err);
 
-/* The first n_rounds rounds as UBJSON, appended to bytes. */
+/* The first n_rounds rounds (1 … booster_rounds; 0 only before the first) as UBJSON, appended to
+ * bytes, with the features' names and types. */
 MUST_CHECK enum err_code booster_save(struct booster *booster, int n_rounds, struct buf *bytes,
                                       struct err *err);
 

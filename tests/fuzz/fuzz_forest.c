@@ -1,8 +1,9 @@
 /*
  * libFuzzer's entry for model bytes: loads them, and walks one row where they are a model.
  *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ilib tests/fuzz/fuzz_forest.c \
- *         $(ls lib/forest/*.c) lib/base/err.c lib/base/buf.c lib/base/arena.c -lm -o fuzz_forest
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ilib -o fuzz_forest \
+ *         tests/fuzz/fuzz_forest.c $(ls lib/forest/[a-z]*.c) \
+ *         lib/base/err.c lib/base/buf.c lib/base/arena.c -lm
  *     ./fuzz_forest CORPUS      seeds: tests/unit/forest/make_models.py CORPUS
  */
 #include <stdlib.h>

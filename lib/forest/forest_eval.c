@@ -1,0 +1,180 @@
+/*
+ * The walk, and what is asked of a forest.
+ *
+ * A step depends on the one before it, so that a single walk waits for memory most of the time.
+ * LANES walks therefore go in step: of one row through several trees, or of several rows through
+ * one tree. A walk that has reached its leaf stays there (a leaf's child is itself). Leaves are
+ * added in tree order, in float32, as XGBoost does: the order decides the bits.
+ */
+#include <string.h>
+
+#include "forest/forest_internal.h"
+
+#define LANES      8
+#define BLOCK_ROWS 64 /* rows that stay in cache while all trees pass over them */
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* XGBoost's common::Decision: right when in the set; negative codes and codes beyond it are not. */
+static ALWAYS_INLINE uint32_t in_set(const uint32_t *set, float value)
+{
+    uint32_t code;
+
+    if (!(value >= 0.0f && value < (float)set[0]))
+        return 0;
+    code = (uint32_t)value; /* fractions are cut off */
+    return set[1 + code / 32] >> code % 32 & 1;
+}
+
+/* Without branches but for categories: which way a row goes is what a processor cannot foresee. A
+ * NaN compares as "not less", so that it goes right where the node lets a missing value go right.
+ */
+static ALWAYS_INLINE uint32_t step(const struct forest *forest, uint32_t at, const float *features,
+                                   bool categories)
+{
+    const struct node *node = &forest->nodes[at];
+    float value = features[node->feature];
+    uint32_t missing = value != value;
+    uint32_t right = !(value < node->condition);
+
+    if (categories && node->is_category)
+        right = in_set(forest->sets + node->set, value) | missing;
+    return node->left + (right & node->lets_right[missing]);
+}
+
+/* LANES walks of `depth` steps each, from at[i], by the row at features + i × stride. */
+static ALWAYS_INLINE void walk(const struct forest *forest, uint32_t *at, const float *features,
+                               size_t stride, uint32_t depth, bool categories)
+{
+    uint32_t lanes[LANES]; /* in registers: nothing takes its address once the loop is unrolled */
+
+    memcpy(lanes, at, sizeof(lanes));
+    for (uint32_t d = 0; d < depth; d++) {
+#pragma GCC unroll 8
+        for (size_t i = 0; i < LANES; i++)
+            lanes[i] = step(forest, lanes[i], features + i * stride, categories);
+    }
+    memcpy(at, lanes, sizeof(lanes));
+}
+
+/* One row through n ≤ LANES trees. */
+static void add_trees(const struct forest *forest, const struct tree *trees, int n,
+                      const float *row, float *margins)
+{
+    uint32_t at[LANES], depth = 0;
+    bool categories = false;
+
+    for (int i = 0; i < LANES; i++) {
+        const struct tree *tree = &trees[i < n ? i : 0];
+
+        at[i] = tree->root;
+        depth = tree->depth > depth ? tree->depth : depth;
+        categories |= tree->has_categories;
+    }
+    if (categories)
+        walk(forest, at, row, 0, depth, true);
+    else
+        walk(forest, at, row, 0, depth, false);
+    for (int i = 0; i < n; i++)
+        margins[trees[i].output] += forest->nodes[at[i]].leaf;
+}
+
+/* LANES rows through one tree. */
+static void add_rows(const struct forest *forest, const struct tree *tree, const float *rows,
+                     float *margins)
+{
+    size_t width = (size_t)forest->n_features;
+    uint32_t at[LANES];
+
+    for (int i = 0; i < LANES; i++)
+        at[i] = tree->root;
+    if (tree->has_categories)
+        walk(forest, at, rows, width, tree->depth, true);
+    else
+        walk(forest, at, rows, width, tree->depth, false);
+    for (size_t i = 0; i < LANES; i++)
+        margins[i * (size_t)forest->n_outputs + tree->output] += forest->nodes[at[i]].leaf;
+}
+
+void forest_margin(const struct forest *forest, const float *features, float *ret_margins)
+{
+    uint32_t t = 0;
+
+    for (int k = 0; k < forest->n_outputs; k++)
+        ret_margins[k] = forest->base_margin;
+    for (; t + LANES <= forest->n_trees; t += LANES)
+        add_trees(forest, forest->trees + t, LANES, features, ret_margins);
+    if (t < forest->n_trees)
+        add_trees(forest, forest->trees + t, (int)(forest->n_trees - t), features, ret_margins);
+}
+
+/* n_rows is a multiple of LANES. */
+static void block_margins(const struct forest *forest, const float *features, size_t n_rows,
+                          float *margins)
+{
+    size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
+
+    for (size_t i = 0; i < n_rows * n_outputs; i++)
+        margins[i] = forest->base_margin;
+    for (uint32_t t = 0; t < forest->n_trees; t++)
+        for (size_t row = 0; row < n_rows; row += LANES)
+            add_rows(forest, &forest->trees[t], features + row * width, margins + row * n_outputs);
+}
+
+void forest_margins(const struct forest *forest, const float *features, size_t n_rows,
+                    float *ret_margins)
+{
+    size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
+    size_t n_in_lanes = n_rows / LANES * LANES;
+
+    for (size_t row = 0; row < n_in_lanes; row += BLOCK_ROWS) {
+        size_t n = n_in_lanes - row < BLOCK_ROWS ? n_in_lanes - row : BLOCK_ROWS;
+
+        block_margins(forest, features + row * width, n, ret_margins + row * n_outputs);
+    }
+    for (size_t row = n_in_lanes; row < n_rows; row++)
+        forest_margin(forest, features + row * width, ret_margins + row * n_outputs);
+}
+
+void forest_transform(const struct forest *forest, float *values)
+{
+    forest->objective->transform(values, forest->n_outputs);
+}
+
+/* ---- getters ---- */
+
+int forest_n_features(const struct forest *forest)
+{
+    return forest->n_features;
+}
+
+int forest_n_outputs(const struct forest *forest)
+{
+    return forest->n_outputs;
+}
+
+int forest_n_trees(const struct forest *forest)
+{
+    return (int)forest->n_trees;
+}
+
+const char *forest_objective(const struct forest *forest)
+{
+    return forest->objective->name;
+}
+
+float forest_base_margin(const struct forest *forest)
+{
+    return forest->base_margin;
+}
+
+void forest_set_base_margin(struct forest *forest, float base_margin)
+{
+    forest->base_margin = base_margin;
+}
+
+size_t forest_bytes(const struct forest *forest)
+{
+    return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
+           forest->n_nodes * sizeof(*forest->nodes) + forest->n_sets * sizeof(*forest->sets);
+}

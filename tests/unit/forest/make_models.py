@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Models by python3-xgboost and what it answers, for test_forest: the oracle.
+
+    make_models.py DIRECTORY [ROWS]
+
+For each model, NAME.ubj holds its bytes and NAME.rows what XGBoost's in-place prediction gives:
+int32 rows, features, outputs, predicted; then as float32, row by row, the features, the margins
+[rows × outputs] and the predictions [rows × predicted].
+
+OBJECTIVE.transform (":" as "_") has margins of every size and the predictions XGBoost makes of them:
+int32 rows, outputs, predicted; then as float32 the margins and the predictions.
+"""
+import os
+import re
+import sys
+
+import numpy as np
+import xgboost as xgb
+
+FEATURES = 6
+CATEGORIES = {1: 3, 4: 100}  # feature → number of categories
+CLASSES = 4
+FLT_MAX = np.finfo(np.float32).max
+ODD_NUMBERS = [np.nan, FLT_MAX, -FLT_MAX, np.inf, -np.inf, 1e-45, -1e-45, 1e-38, 0.0, -0.0]
+ODD_CODES = [np.nan, -1, -0.5, -0.0, 0.5, 1.5, 2.9999998, 31, 32, 63.5, 64, 99, 100, 127, 128, 1e6,
+             16777215, 16777216, 2147483648, FLT_MAX, -FLT_MAX, np.inf, -np.inf, 1e-45]
+
+
+def training_data(rng, n, categorical, missing):
+    x = rng.normal(size=(n, FEATURES)).astype(np.float32)
+    for f, k in CATEGORIES.items():
+        x[:, f] = rng.integers(0, k, n)
+    signal = x[:, 0] * 2 + np.sin(x[:, 2] * 3) + (x[:, 1] == 1) * 2 + (x[:, 4] * 7 % 11) / 5
+    if missing:
+        x[rng.random(x.shape) < 0.1] = np.nan
+    types = ["c" if f in CATEGORIES and categorical else "q" for f in range(FEATURES)]
+    return x, signal + rng.normal(size=n) * 0.3, types
+
+
+def odd_rows(rng, x, thresholds, n):
+    """Rows to predict: training rows, a third of whose values are odd or sit on a threshold."""
+    rows = x[rng.integers(0, len(x), n)].copy()
+    for f in range(FEATURES):
+        odd = ODD_CODES if f in CATEGORIES else ODD_NUMBERS
+        choice = np.array(odd, dtype=np.float32)[rng.integers(0, len(odd), n)]
+        rows[:, f] = np.where(rng.random(n) < 0.2, choice, rows[:, f])
+        if len(thresholds[f]):
+            exact = thresholds[f][rng.integers(0, len(thresholds[f]), n)]
+            rows[:, f] = np.where(rng.random(n) < 0.2, exact, rows[:, f])
+    return rows
+
+
+def thresholds_of(booster):
+    """The numerical conditions of each feature, and their neighbours."""
+    splits = re.findall(r"\[f(\d+)<([^\]]+)\]", "".join(booster.get_dump()))
+    found = {}
+    for f in range(FEATURES):
+        exact = np.array([float(value) for i, value in splits if int(i) == f], dtype=np.float32)
+        found[f] = np.concatenate([exact, np.nextafter(exact, np.float32(np.inf)),
+                                   np.nextafter(exact, np.float32(-np.inf))])
+    return found
+
+
+def label_of(objective, y):
+    if objective.startswith(("binary:", "reg:logistic")):
+        return (y > np.median(y)).astype(np.float32)
+    if objective.startswith("multi:"):
+        return np.digitize(y, np.quantile(y, [0.3, 0.6, 0.8])).astype(np.float32)
+    if objective.startswith("rank:"):
+        return np.digitize(y, np.quantile(y, [0.5, 0.8])).astype(np.float32)
+    if objective.startswith(("count:", "reg:gamma", "reg:tweedie", "reg:squaredlog", "survival:")):
+        return np.exp(np.clip(y, -3, 3)).astype(np.float32)
+    return y.astype(np.float32)
+
+
+def train(rng, objective, rounds=12, categorical=False, missing=True, targets=1, n=1500, **params):
+    x, y, types = training_data(rng, n, categorical, missing)
+    label = label_of(objective, y)
+    if targets > 1:
+        label = np.column_stack([label, -label, label * 2][:targets])
+    matrix = xgb.DMatrix(x, feature_types=types, enable_categorical=True)
+    if objective == "survival:aft":
+        matrix.set_float_info("label_lower_bound", label)
+        matrix.set_float_info("label_upper_bound", label * 1.1)
+    else:
+        matrix.set_label(label)
+    if objective.startswith("rank:"):
+        matrix.set_group([50] * (n // 50))
+    if objective.startswith("multi:"):
+        params["num_class"] = CLASSES
+    settings = {"tree_method": "hist", "max_depth": 5, "eta": 0.3, "nthread": 1, "seed": 7,
+                "objective": objective, "verbosity": 0, **params}
+    return xgb.train(settings, matrix, rounds), x
+
+
+MODELS = {
+    "squarederror": dict(objective="reg:squarederror", base_score=105.25),
+    "no_missing": dict(objective="reg:squarederror", missing=False),
+    "one_hot": dict(objective="reg:squarederror", categorical=True, max_cat_to_onehot=1000),
+    "partition": dict(objective="reg:squarederror", categorical=True, max_cat_to_onehot=1),
+    "partition_deep": dict(objective="binary:logistic", categorical=True, max_cat_to_onehot=2,
+                           max_depth=9, base_score=0.2345678, rounds=30),
+    "logistic": dict(objective="binary:logistic", base_score=0.3),
+    "logistic_half": dict(objective="binary:logistic", rounds=1, gamma=1e9),
+    "softprob": dict(objective="multi:softprob", categorical=True, rounds=9),
+    "softmax": dict(objective="multi:softmax"),
+    "forest": dict(objective="reg:squarederror", num_parallel_tree=3, subsample=0.5,
+                   colsample_bynode=0.5),
+    "forest_softprob": dict(objective="multi:softprob", num_parallel_tree=2, subsample=0.7),
+    "one_leaf": dict(objective="reg:squarederror", gamma=1e9),
+    "no_trees": dict(objective="reg:squarederror", rounds=0, base_score=3.5),
+    "no_trees_softprob": dict(objective="multi:softprob", rounds=0),
+    "lossguide": dict(objective="reg:squarederror", grow_policy="lossguide", max_depth=0,
+                      max_leaves=200, min_child_weight=0.1),
+    "pruned": dict(objective="reg:squarederror", tree_method="exact", gamma=3.0, max_depth=7),
+    "two_targets": dict(objective="reg:squarederror", targets=2),
+    "reg_logistic": dict(objective="reg:logistic"),
+    "logitraw": dict(objective="binary:logitraw", base_score=0.7),
+    "hinge": dict(objective="binary:hinge"),
+    "poisson": dict(objective="count:poisson", base_score=1.7),
+    "gamma": dict(objective="reg:gamma", base_score=0.1),
+    "tweedie": dict(objective="reg:tweedie", base_score=2.5),
+    "squaredlogerror": dict(objective="reg:squaredlogerror"),
+    "pseudohuber": dict(objective="reg:pseudohubererror"),
+    "absoluteerror": dict(objective="reg:absoluteerror"),
+    "cox": dict(objective="survival:cox"),
+    "aft": dict(objective="survival:aft", base_score=1.3),
+    "pairwise": dict(objective="rank:pairwise"),
+    "ndcg": dict(objective="rank:ndcg"),
+    "map": dict(objective="rank:map"),
+}
+
+
+def write_table(path, head, tables):
+    with open(path, "wb") as f:
+        f.write(np.array(head, dtype=np.int32).tobytes())
+        for table in tables:
+            f.write(np.ascontiguousarray(table, dtype=np.float32).tobytes())
+
+
+def write_transform(directory, rng, objective, n=5000):
+    """A booster without trees hands base margins on to its transform."""
+    k = CLASSES if objective.startswith("multi:") else 1
+    margins = (rng.normal(size=(n, k)) * rng.choice([0.01, 1, 10, 100], (n, 1))).astype(np.float32)
+    booster, x = train(rng, objective, rounds=0, n=100)
+    matrix = xgb.DMatrix(np.zeros((n, FEATURES), dtype=np.float32), base_margin=margins,
+                         feature_types=["q"] * FEATURES)
+    values = booster.predict(matrix).reshape(n, -1)
+    name = objective.replace(":", "_") + ".transform"
+    write_table(os.path.join(directory, name), [n, k, values.shape[1]], [margins, values])
+
+
+def main():
+    directory = sys.argv[1]
+    n_rows = int(sys.argv[2]) if len(sys.argv) > 2 else 1001
+    rng = np.random.default_rng(20240611)
+    for name, options in MODELS.items():
+        booster, x = train(rng, **options)
+        rows = odd_rows(rng, x, thresholds_of(booster), n_rows)
+        margins = booster.inplace_predict(rows, predict_type="margin").reshape(n_rows, -1)
+        values = booster.inplace_predict(rows, predict_type="value").reshape(n_rows, -1)
+        with open(os.path.join(directory, name + ".ubj"), "wb") as f:
+            f.write(booster.save_raw("ubj"))
+        head = [n_rows, rows.shape[1], margins.shape[1], values.shape[1]]
+        write_table(os.path.join(directory, name + ".rows"), head, [rows, margins, values])
+    for objective in sorted({options["objective"] for options in MODELS.values()}):
+        write_transform(directory, rng, objective)
+    # Boosters that are refused.
+    for name, settings in {"dart": {"booster": "dart"}, "gblinear": {"booster": "gblinear"}}.items():
+        booster, _ = train(rng, "reg:squarederror", rounds=2, **settings)
+        with open(os.path.join(directory, name + ".refused"), "wb") as f:
+            f.write(booster.save_raw("ubj"))
+
+
+if __name__ == "__main__":
+    main()

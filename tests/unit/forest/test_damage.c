@@ -1,0 +1,443 @@
+/* Damaged and hostile models: refused or loaded, never a crash, never a read out of bounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "forest/forest.h"
+#include "models.h"
+
+static struct forest_models models;
+
+/* Loads a copy of exactly n bytes, so that a sanitizer sees the first byte beyond. A model that
+ * loads must also be safe to walk. */
+static enum err_code load_and_walk(const uint8_t *bytes, size_t n, struct err *err)
+{
+    CLEANUP(free_ptr) uint8_t *copy = malloc(n > 0 ? n : 1);
+    CLEANUP(free_ptr) float *row = NULL;
+    CLEANUP(free_ptr) float *margins = NULL;
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, n);
+    TRY(forest_load(copy, n, &forest, err));
+    row = calloc((size_t)forest_n_features(forest), sizeof(*row));
+    margins = calloc((size_t)forest_n_outputs(forest), sizeof(*margins));
+    assert_non_null(row);
+    assert_non_null(margins);
+    row[forest_n_features(forest) - 1] = 3e9f;
+    forest_margin(forest, row, margins);
+    forest_transform(forest, margins);
+    return ERR_OK;
+}
+
+static bool is_refusal(enum err_code code)
+{
+    return code == ERR_CORRUPT || code == ERR_INVALID || code == ERR_LIMIT;
+}
+
+static void test_every_truncation_is_refused(void **state)
+{
+    static const char *const names[] = {"no_trees", "logistic_half", "one_hot"};
+
+    (void)state;
+    for (size_t m = 0; m < N_ELEMENTS(names); m++) {
+        CLEANUP(buf_release) struct buf bytes = {0};
+        size_t step;
+
+        assert_true(forest_models_read(&models, names[m], ".ubj", &bytes));
+        step = bytes.length > 4000 ? 7 : 1;
+        for (size_t n = 0; n < bytes.length; n += step) {
+            struct err err = {0};
+
+            assert_int_equal(load_and_walk((const uint8_t *)bytes.data, n, &err), ERR_CORRUPT);
+            assert_non_null(strstr(err.message, "model cannot be read: "));
+        }
+        buf_putc(&bytes, 'Z');
+        assert_int_equal(load_and_walk((const uint8_t *)bytes.data, bytes.length, NULL),
+                         ERR_CORRUPT);
+    }
+}
+
+static void mutate(struct rng *rng, char *bytes, size_t n)
+{
+    static const char interesting[] = {0,   1,   127, (char)128, (char)255, '[',
+                                       '{', '$', '#', 'L',       'S'};
+    size_t at = rng_below(rng, n);
+
+    switch (rng_below(rng, 4)) {
+    case 0:
+        bytes[at] ^= (char)(1 << rng_below(rng, 8));
+        break;
+    case 1:
+        bytes[at] = interesting[rng_below(rng, sizeof(interesting))];
+        break;
+    case 2:
+        bytes[at] = (char)rng_next(rng);
+        break;
+    default: { /* copy a piece over another */
+        size_t from = rng_below(rng, n), most = n - (from > at ? from : at);
+
+        memmove(bytes + at, bytes + from, rng_below(rng, most) % 64);
+        break;
+    }
+    }
+}
+
+static void test_mutations_never_crash(void **state)
+{
+    static const char *const names[] = {"logistic_half", "partition", "softprob", "no_trees"};
+    size_t n_refused = 0, n_loaded = 0;
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 42);
+    for (size_t m = 0; m < N_ELEMENTS(names); m++) {
+        CLEANUP(buf_release) struct buf bytes = {0};
+
+        assert_true(forest_models_read(&models, names[m], ".ubj", &bytes));
+        for (int i = 0; i < 1500; i++) {
+            CLEANUP(free_ptr) char *copy = malloc(bytes.length);
+            enum err_code code;
+
+            memcpy(copy, bytes.data, bytes.length);
+            for (uint64_t k = 1 + rng_below(&rng, 4); k > 0; k--)
+                mutate(&rng, copy, bytes.length);
+            code = load_and_walk((const uint8_t *)copy, bytes.length, NULL);
+            assert_true(code == ERR_OK || is_refusal(code));
+            n_refused += code != ERR_OK;
+            n_loaded += code == ERR_OK;
+        }
+    }
+    assert_true(n_refused > 100); /* the mutations do reach what is checked … */
+    assert_true(n_loaded > 100);  /* … and what is only walked */
+}
+
+/* ---- documents made by hand: one tree of three nodes ---- */
+
+struct tree_spec {
+    const char *left, *right, *feature; /* three int8 each, as \x.. text */
+    const char *categories;             /* members about categories, ready-made; may be NULL */
+    size_t categories_length;
+    const char *num_feature, *num_class, *base_score, *objective, *num_nodes;
+    char tree_info;
+};
+
+static void put_key(struct buf *out, const char *key)
+{
+    buf_printf(out, "U%c%s", (char)strlen(key), key);
+}
+
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+    put_key(out, key);
+    buf_printf(out, "SU%c%s", (char)strlen(text), text);
+}
+
+static void put_int8s(struct buf *out, const char *key, const char *three)
+{
+    put_key(out, key);
+    buf_puts(out, "[$i#U\x03");
+    buf_append(out, three, 3);
+}
+
+static void put_tree(struct buf *out, const struct tree_spec *spec)
+{
+    buf_puts(out, "{");
+    put_int8s(out, "left_children", spec->left);
+    put_int8s(out, "right_children", spec->right);
+    put_int8s(out, "split_indices", spec->feature);
+    put_int8s(out, "default_left", "\x01\x00\x00");
+    put_key(out, "split_conditions");
+    buf_append(out, "[$d#U\x03\x00\x00\x00\x00\x3f\x80\x00\x00\x40\x00\x00\x00", 18);
+    if (spec->categories != NULL)
+        buf_append(out, spec->categories, spec->categories_length);
+    put_key(out, "tree_param");
+    buf_puts(out, "{");
+    put_text(out, "num_nodes", spec->num_nodes);
+    put_text(out, "size_leaf_vector", "1");
+    buf_puts(out, "}}");
+}
+
+static void put_model(struct buf *out, const struct tree_spec *spec)
+{
+    buf_puts(out, "{");
+    put_key(out, "learner");
+    buf_puts(out, "{");
+    put_key(out, "gradient_booster");
+    buf_puts(out, "{");
+    put_key(out, "model");
+    buf_puts(out, "{");
+    put_key(out, "gbtree_model_param");
+    buf_puts(out, "{");
+    put_text(out, "num_trees", "1");
+    buf_puts(out, "}");
+    put_key(out, "tree_info");
+    buf_append(out, (char[]){'[', 'i', spec->tree_info, ']'}, 4);
+    put_key(out, "trees");
+    buf_puts(out, "[");
+    put_tree(out, spec);
+    buf_puts(out, "]}");
+    put_text(out, "name", "gbtree");
+    buf_puts(out, "}");
+    put_key(out, "learner_model_param");
+    buf_puts(out, "{");
+    put_text(out, "base_score", spec->base_score);
+    put_text(out, "num_class", spec->num_class);
+    put_text(out, "num_feature", spec->num_feature);
+    buf_puts(out, "}");
+    put_key(out, "objective");
+    buf_puts(out, "{");
+    put_text(out, "name", spec->objective);
+    buf_puts(out, "}}}");
+}
+
+static const struct tree_spec good = {
+    .left = "\x01\xff\xff",
+    .right = "\x02\xff\xff",
+    .feature = "\x01\x00\x00",
+    .num_feature = "2",
+    .num_class = "0",
+    .base_score = "5E-1",
+    .objective = "reg:squarederror",
+    .num_nodes = "3",
+};
+
+static enum err_code load_spec(const struct tree_spec *spec, struct forest **ret_forest,
+                               struct err *err)
+{
+    CLEANUP(buf_release) struct buf bytes = {0};
+
+    put_model(&bytes, spec);
+    return forest_load((const uint8_t *)bytes.data, bytes.length, ret_forest, err);
+}
+
+/* The hand-made model is right where nothing is wrong with it: x[1] < 0 → 1, else 2, missing left.
+ */
+static void test_hand_made_model(void **state)
+{
+    static const struct {
+        float x, margin;
+    } rows[] = {{-1, 1.5f}, {0, 2.5f}, {1, 2.5f}, {-0.0f, 2.5f}, {__builtin_nanf(""), 1.5f}};
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+    struct err err = {0};
+
+    (void)state;
+    if (load_spec(&good, &forest, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const float row[2] = {99, rows[i].x};
+        float margin;
+
+        forest_margin(forest, row, &margin);
+        assert_true(margin == rows[i].margin);
+    }
+}
+
+#define GOOD_TREE .left = "\x01\xff\xff", .right = "\x02\xff\xff", .feature = "\x01\x00\x00"
+#define GOOD_REST                                                                                  \
+    .num_feature = "2", .num_class = "0", .base_score = "5E-1", .objective = "reg:squarederror",   \
+    .num_nodes = "3"
+#define CATEGORIES(text) .categories = text, .categories_length = sizeof(text) - 1
+#define SPLIT_TYPE       "U\x0asplit_type[$U#U\x03\x01\x00\x00"
+#define SETS(nodes, segments, sizes)                                                               \
+    "U\x10"                                                                                        \
+    "categories_nodes" nodes "U\x13"                                                               \
+    "categories_segments" segments "U\x10"                                                         \
+    "categories_sizes" sizes
+
+static void test_each_check(void **state)
+{
+    static const struct {
+        struct tree_spec spec;
+        enum err_code code;
+        const char *message;
+    } refused[] = {
+        {{GOOD_REST, .left = "\x00\xff\xff", .right = "\x02\xff\xff", .feature = "\x01\x00\x00"},
+         ERR_CORRUPT,
+         "node 0 is reached twice"},
+        {{GOOD_REST, .left = "\x02\xff\xff", .right = "\x02\xff\xff", .feature = "\x01\x00\x00"},
+         ERR_CORRUPT,
+         "node 2 is reached twice"},
+        {{GOOD_REST, .left = "\x01\xff\xff", .right = "\x03\xff\xff", .feature = "\x01\x00\x00"},
+         ERR_CORRUPT,
+         "child 3 is out of range"},
+        {{GOOD_REST, .left = "\x01\xff\xff", .right = "\xff\xff\xff", .feature = "\x01\x00\x00"},
+         ERR_CORRUPT,
+         "child -1 is out of range"},
+        {{GOOD_REST, .left = "\xfe\xff\xff", .right = "\x02\xff\xff", .feature = "\x01\x00\x00"},
+         ERR_CORRUPT,
+         "child -2 is out of range"},
+        {{GOOD_REST, .left = "\x01\xff\xff", .right = "\x02\xff\xff", .feature = "\xff\x00\x00"},
+         ERR_CORRUPT,
+         "feature -1 is out of range"},
+        {{GOOD_REST, .left = "\x01\xff\xff", .right = "\x02\xff\xff", .feature = "\x02\x00\x00"},
+         ERR_CORRUPT,
+         "splits on feature 2 of 2"},
+        {{GOOD_REST, GOOD_TREE, .tree_info = 1}, ERR_CORRUPT, "adds to output 1 of 1"},
+        {{GOOD_REST, GOOD_TREE, .tree_info = -1}, ERR_CORRUPT, "adds to output -1 of 1"},
+        {{GOOD_REST, GOOD_TREE, CATEGORIES(SPLIT_TYPE)},
+         ERR_CORRUPT,
+         "a categorical split has no set"},
+        {{GOOD_REST, GOOD_TREE, CATEGORIES(SPLIT_TYPE SETS("[i\x00]", "[i\x00]", "[i\x01]"))},
+         ERR_CORRUPT,
+         "category set 0 is out of range"},
+        {{GOOD_REST, GOOD_TREE,
+          CATEGORIES(SPLIT_TYPE "U\x0a"
+                                "categories[i\x05]" SETS("[i\x03]", "[i\x00]", "[i\x01]"))},
+         ERR_CORRUPT,
+         "category set 0 has no node of its own"},
+        {{GOOD_REST, GOOD_TREE,
+          CATEGORIES(SPLIT_TYPE "U\x0a"
+                                "categories[i\x05]" SETS("[i\x00]", "[]", "[i\x01]"))},
+         ERR_CORRUPT,
+         "category arrays differ in length"},
+        {{GOOD_REST, GOOD_TREE,
+          CATEGORIES(SPLIT_TYPE "U\x0a"
+                                "categories[i\xff]" SETS("[i\x00]", "[i\x00]", "[i\x01]"))},
+         ERR_CORRUPT,
+         "category -1 is out of range"},
+        {{GOOD_REST, GOOD_TREE,
+          CATEGORIES(SPLIT_TYPE
+                     "U\x0a"
+                     "categories[l\x01\x00\x00\x00]" SETS("[i\x00]", "[i\x00]", "[i\x01]"))},
+         ERR_CORRUPT,
+         "category 16777216 is out of range"},
+        {{GOOD_TREE, .num_feature = "0", .num_class = "0", .base_score = "0",
+          .objective = "reg:squarederror", .num_nodes = "3"},
+         ERR_CORRUPT,
+         "model has 0 features"},
+        {{GOOD_TREE, .num_feature = "99999999999", .num_class = "0", .base_score = "0",
+          .objective = "reg:squarederror", .num_nodes = "3"},
+         ERR_CORRUPT,
+         "\"num_feature\" is not a number"},
+        {{GOOD_TREE, .num_feature = "2", .num_class = "5000", .base_score = "0",
+          .objective = "multi:softprob", .num_nodes = "3"},
+         ERR_LIMIT,
+         "more than 4096 outputs"},
+        {{GOOD_TREE, .num_feature = "2", .num_class = "0", .base_score = "0",
+          .objective = "reg:unheard", .num_nodes = "3"},
+         ERR_INVALID,
+         "objective \"reg:unheard\" is not supported"},
+        {{GOOD_TREE, .num_feature = "2", .num_class = "0", .base_score = "0",
+          .objective = "reg:squarederror", .num_nodes = "4"},
+         ERR_CORRUPT,
+         "a tree of 3 nodes says it has 4"},
+        {{GOOD_TREE, .num_feature = "2", .num_class = "0", .base_score = "1",
+          .objective = "binary:logistic", .num_nodes = "3"},
+         ERR_CORRUPT,
+         "base_score 1 is not between 0 and 1"},
+        {{GOOD_TREE, .num_feature = "2", .num_class = "0", .base_score = "0",
+          .objective = "count:poisson", .num_nodes = "3"},
+         ERR_CORRUPT,
+         "base_score 0 is not positive"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(refused); i++) {
+        struct forest *forest = NULL;
+        struct err err = {0};
+
+        assert_int_equal(load_spec(&refused[i].spec, &forest, &err), refused[i].code);
+        assert_null(forest);
+        if (strstr(err.message, refused[i].message) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", err.message, refused[i].message);
+    }
+}
+
+/* Newer XGBoosts write a list; what is not a finite number is refused. */
+static void test_base_score_forms(void **state)
+{
+    static const struct {
+        const char *text;
+        enum err_code code;
+        float margin;
+    } forms[] = {
+        {"5E-1", ERR_OK, 0.5f},
+        {"-1.25", ERR_OK, -1.25f},
+        {"1.0123457E2", ERR_OK, 101.23457f},
+        {"[5E-1]", ERR_OK, 0.5f},
+        {"[5E-1,5E-1,0.5]", ERR_OK, 0.5f},
+        {"[5E-1,6E-1]", ERR_INVALID, 0},
+        {"[5E-1", ERR_CORRUPT, 0},
+        {"[]", ERR_CORRUPT, 0},
+        {"[5E-1,]", ERR_CORRUPT, 0},
+        {"5E-1]", ERR_CORRUPT, 0},
+        {"", ERR_CORRUPT, 0},
+        {"nan", ERR_CORRUPT, 0},
+        {"1e39", ERR_CORRUPT, 0},
+        {"0.5x", ERR_CORRUPT, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(forms); i++) {
+        CLEANUP(forest_freep) struct forest *forest = NULL;
+        struct tree_spec spec = good;
+        struct err err = {0};
+
+        spec.base_score = forms[i].text;
+        if (load_spec(&spec, &forest, &err) != forms[i].code)
+            fail_msg("base_score \"%s\": %s", forms[i].text, err.message);
+        if (forms[i].code == ERR_OK)
+            assert_true(forest_base_margin(forest) == forms[i].margin);
+    }
+}
+
+/* 2 MiB of bitmap for 5 bytes of input: bounded by the sets' limit, not by the machine's memory. */
+static void test_category_bomb(void **state)
+{
+    static const char wide[] =
+        SPLIT_TYPE "U\x0a"
+                   "categories[l\x00\xff\xff\xff]" SETS("[i\x00]", "[i\x00]", "[i\x01]");
+    CLEANUP(buf_release) struct buf bytes = {0};
+    CLEANUP(buf_release) struct buf bomb = {0};
+    struct tree_spec spec = good;
+    struct forest *forest = NULL;
+    const char *tree;
+    size_t before, n_tree;
+
+    (void)state;
+    spec.categories = wide;
+    spec.categories_length = sizeof(wide) - 1;
+    put_model(&bytes, &spec);
+    tree = memmem(bytes.data, bytes.length, "trees[", 6);
+    assert_non_null(tree);
+    before = (size_t)(tree + 6 - bytes.data);
+    n_tree = (size_t)((char *)memmem(tree, bytes.length - before, "}}]}", 4) + 2 - (tree + 6));
+    buf_append(&bomb, bytes.data, before);
+    for (int i = 0; i < 40; i++)
+        buf_append(&bomb, bytes.data + before, n_tree);
+    buf_append(&bomb, bytes.data + before + n_tree, bytes.length - before - n_tree);
+    assert_int_equal(forest_load((const uint8_t *)bomb.data, bomb.length, &forest, NULL),
+                     ERR_LIMIT);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return forest_models_make(&models);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    forest_models_remove(&models);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_truncation_is_refused),
+        cmocka_unit_test(test_mutations_never_crash),
+        cmocka_unit_test(test_hand_made_model),
+        cmocka_unit_test(test_each_check),
+        cmocka_unit_test(test_base_score_forms),
+        cmocka_unit_test(test_category_bomb),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
