@@ -7,8 +7,9 @@
  *
  * Rules (the public interface): integers, numeric and float8 go by their exact value to the nearest
  * double; float4 goes from decimal to float32 directly. NaN is a missing value: reading it gives
- * is_null (timestamps: ±infinity likewise). -0 stays until the encoder makes it +0. ±Infinity and
- * numeric beyond double become ±HUGE_VAL here; the encoder clamps. char(n) loses trailing blanks.
+ * is_null (timestamps: ±infinity likewise, and dates later than the latest timestamp). -0 stays
+ * until the encoder makes it +0. ±Infinity and numeric beyond double become ±HUGE_VAL here; the
+ * encoder clamps. char(n) loses trailing blanks.
  *
  * Allocates nothing; text points into the caller's bytes.
  */
@@ -53,11 +54,12 @@ enum cell_kind cell_kind_of(enum pg_type type);
 MUST_CHECK enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t n_bytes,
                                           struct cell *ret_cell, struct err *err);
 
-/* From the text Postgres prints under DateStyle ISO (zone: for a timestamptz without one), as a JSON
- * string would hold it. Also takes to_jsonb's forms ("2013-01-01T05:00:00+00:00"). ERR_INVALID with
- * what was expected ("expected a timestamp like 2013-01-01 05:00:00"). */
-MUST_CHECK enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const char *text,
-                                        size_t n_bytes, struct cell *ret_cell, struct err *err);
+/* From the text Postgres prints under DateStyle ISO (zone: for a timestamptz without one), as a
+ * JSON string would hold it. Also takes to_jsonb's forms ("2013-01-01T05:00:00+00:00"). zone NULL:
+ * UTC. ERR_INVALID with what was expected ("expected a timestamp like 2013-01-01 05:00"). */
+MUST_CHECK enum err_code cell_from_text(enum pg_type type, const struct zone *zone,
+                                        const char *text, size_t n_bytes, struct cell *ret_cell,
+                                        struct err *err);
 
 /* From a JSON number as written (already valid JSON grammar). For numeric types only; other types:
  * ERR_INVALID "expected …". A number that overflows a double: ERR_INVALID. For integer types a
@@ -76,11 +78,12 @@ MUST_CHECK enum err_code numeric_to_double(const uint8_t *data, uint32_t n_bytes
                                            struct err *err);
 
 /* The value as Postgres's ::text would print it, for labels, keys and golden rows: booleans
- * "true"/"false" (the cast's form), integers, shortest doubles, ISO timestamps (timestamptz in UTC
- * with +00). Appends; a null cell appends nothing. */
+ * "true"/"false" (the cast's form), integers, shortest floats and doubles, ISO timestamps
+ * (timestamptz in UTC with +00). A numeric is held as a double and prints as one ("1.50" as "1.5").
+ * Appends; a null cell appends nothing. */
 void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text);
 
-/* The value as to_jsonb would write it. */
+/* The value as to_jsonb would write it (numbers may have an exponent); a null cell: null. */
 void cell_to_json(enum pg_type type, const struct cell *cell, struct buf *json);
 
 #endif

@@ -4,8 +4,8 @@
  * Every wait is libpq's asynchronous interface with poll() and a deadline, so that a stopped server
  * costs a bounded time. A connection that timed out or broke is `broken`: every later call answers
  * ERR_UNREACHABLE at once, and the owner closes it. Statements and parameters are separate, always
- * (PQexecParams; nothing is pasted into SQL but identifiers through pg_quote_identifier).
- * One thread at a time per connection; pg_interrupt_fd lets another thread wake it.
+ * (PQsendQueryParams; nothing is pasted into SQL but identifiers through pg_quote_identifier).
+ * One thread at a time per connection; pg_wait's interrupt_fd lets another thread wake it.
  *
  * In the way of the data: first. Refuses: knowing what a run or a model is (catalog does).
  */
@@ -23,8 +23,10 @@ struct pg;
 struct pg_options {
     const char *dsn;              /* conninfo or URI; NULL or "": libpq's own defaults and PG* */
     const char *application_name; /* shown in pg_stat_activity */
-    int connect_timeout_ms;       /* 0: 10 s */
-    int statement_timeout_ms;     /* client-side deadline of one statement; 0: 60 s, <0: none */
+    int connect_timeout_ms;       /* 0: the dsn's or PGCONNECT_TIMEOUT, else 10 s */
+    int statement_timeout_ms;     /* of one statement; 0: 60 s, <0: none. The server's own
+                                     statement_timeout too, so that it stops what nobody awaits;
+                                     the client gives up 1 s later. In a COPY: the longest silence */
     bool read_only;               /* default_transaction_read_only */
 };
 
@@ -40,7 +42,7 @@ DEFINE_FREEP(struct pg *, pg_close)
 
 bool pg_broken(const struct pg *pg);
 int pg_socket(const struct pg *pg);
-int pg_server_version(const struct pg *pg); /* 150020 */
+int pg_server_version(const struct pg *pg);   /* 150020 */
 const char *pg_describe(const struct pg *pg); /* "host=… port=… dbname=… user=…" for people */
 
 /* A parameter. Text unless n_bytes says binary. value NULL is SQL's NULL. */
@@ -73,8 +75,8 @@ struct pg_param pg_param_int(struct pg_int *storage, int64_t value);
  *   pg_row   exactly one: none is ERR_NOT_FOUND, more is ERR_FAILED
  * Errors of the server: code by SQLSTATE (42501 and 28xxx ERR_DENIED, 42P01/42703/3F000
  * ERR_NOT_FOUND, 57014 ERR_TIMEOUT, 53xxx and 57Pxx/08xxx ERR_UNREACHABLE, 54xxx ERR_LIMIT, 40001,
- * 23505 and 55P03 ERR_CONFLICT, others ERR_SQL) with sqlstate set and the server's primary message
- * and hint; DETAIL is left out, it holds rows. */
+ * 40P01, 23505 and 55P03 ERR_CONFLICT, others ERR_SQL) with sqlstate set and the server's primary
+ * message and hint; DETAIL is left out, it holds rows. */
 struct pg_table {
     PGresult *result;
     int n_rows, n_columns;
@@ -92,11 +94,11 @@ MUST_CHECK enum err_code pg_row(struct pg *pg, const char *sql, int n_params,
                                 struct err *err);
 /* Like pg_rows with binary results: for bytea. */
 MUST_CHECK enum err_code pg_rows_binary(struct pg *pg, const char *sql, int n_params,
-                                        const struct pg_param *params,
-                                        struct pg_table *ret_table, struct err *err);
+                                        const struct pg_param *params, struct pg_table *ret_table,
+                                        struct err *err);
 
 /* Several statements in one string, without parameters, in one implicit or explicit transaction:
- * migrations only. On failure err's message ends with the line of the text ("line 12: …"). */
+ * migrations only. On failure err's message starts with the line of the text ("line 12: …"). */
 MUST_CHECK enum err_code pg_script(struct pg *pg, const char *sql, struct err *err);
 
 /* Cells. NULL → NULL, 0, false. Text cells are NUL-terminated. */
@@ -139,7 +141,7 @@ MUST_CHECK enum err_code pg_copy_open(struct pg *pg, const char *sql, int n_colu
  * server confirmed that the COPY was complete. Malformed data: ERR_CORRUPT. */
 MUST_CHECK enum err_code pg_copy_next(struct pg_copy *copy, struct pg_field *fields, bool *ret_done,
                                       struct err *err);
-void pg_copy_close(struct pg_copy *copy); /* cancels when not at the end: the pg is then broken */
+void pg_copy_close(struct pg_copy *copy); /* not at the end: the pg is then broken */
 DEFINE_FREEP(struct pg_copy *, pg_copy_close)
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * What Postgres says of a relation: its columns, their types, and the statement that reads it.
  *
- * Names resolve through to_regclass with search_path = pg_catalog, so a relation is given as
- * "schema.name" (quoted parts as in SQL: "My Schema"."Table"); an unqualified name is looked for in
- * public. Errors name what is missing and list near misses in the hint.
+ * A relation is given as schema.name (quoted parts as in SQL: "My Schema"."Table"); an unqualified
+ * name is looked for in public. Names travel as parameters, never inside a statement. Errors name
+ * what is missing, and the hint has the near miss.
  */
 #ifndef PGBOOST_PG_RELATION_H
 #define PGBOOST_PG_RELATION_H
@@ -30,7 +30,7 @@ enum pg_type {
     PG_TYPES
 };
 
-const char *pg_type_name(enum pg_type type);                    /* "int4": stored with encoders */
+const char *pg_type_name(enum pg_type type); /* "int4": stored with encoders */
 bool pg_type_from_name(const char *name, enum pg_type *ret_type);
 
 struct relation_column {
@@ -39,6 +39,7 @@ struct relation_column {
     enum pg_type type;
     int attnum;
     bool not_null;
+    bool readable;                  /* false: SELECT was granted on other columns only */
     const char *const *enum_labels; /* NULL-terminated, in enum order; NULL for other types */
 };
 
@@ -62,11 +63,12 @@ int relation_find(const struct relation *relation, const char *column); /* index
 
 /* Starts reading columns (indices into relation->columns) in one REPEATABLE READ READ ONLY
  * transaction: BEGIN, SET LOCAL (search_path pg_catalog, synchronize_seqscans off,
- * max_parallel_workers_per_gather 0, statement_timeout), COPY (SELECT … FROM rel) TO STDOUT
- * (FORMAT binary). PG_OTHER columns, enums and name-like types are cast to text. The connection is
- * meant to be thrown away after the read (a view's functions ran on it). */
+ * max_parallel_workers_per_gather 0, no statement_timeout), COPY (SELECT … FROM rel) TO STDOUT
+ * (FORMAT binary). PG_OTHER columns, enums and name-like types are cast to text. A column that is
+ * not readable: ERR_DENIED. The transaction stays open; the connection is meant to be thrown away
+ * after the read (a view's functions ran on it). */
 MUST_CHECK enum err_code relation_copy(struct pg *pg, const struct relation *relation,
-                                       const int *columns, int n_columns,
-                                       struct pg_copy **ret_copy, struct err *err);
+                                       const int *columns, int n_columns, struct pg_copy **ret_copy,
+                                       struct err *err);
 
 #endif

@@ -8,15 +8,18 @@
  *     ('x' || left(encode(sha256(convert_to(SEED || '|' || key::text, 'UTF8')), 'hex'), 13))
  *         ::bit(52)::bigint / 2.0^52        -- in [0, 1)
  *
- * (several key columns are joined by '|'; a NULL is an empty text).
+ * (several key columns are joined by '|'; a NULL is an empty text; a numeric key goes by its value:
+ * key::float8::text). Without a key it is all columns of the frame.
  *   random      test: hash < size
  *   stratified  within each class, the round(size × n) rows of the smallest hash (at least one when
- *               the class has two rows)
+ *               the class has two rows; one at least stays)
  *   time        the newest rows: the smallest time T such that at most size of the rows are at or
- *               after it; rows with a NULL time never test. Validation rows are the newest of the rest
- * Validation rows are taken from the rest the same way (share: split_validation_share), from the
- * hash's other end so that they do not depend on the test size.
- * Each part is ordered by hash, then by row: the order the relation sent them in does not matter.
+ *               after it; rows with a NULL time never test, and count as the oldest
+ * Validation rows are taken from the rest (share: split_validation_share): the newest of them, or
+ * those at the hash's other end, so that a larger test does not move them. Stratified: within each
+ * class. Rows of equal time, or (random) of equal key, stay on one side.
+ * Each part is ordered by hash, then by row: where keys differ, the order the relation sent them in
+ * does not matter.
  *
  * Refuses: looking at any value but key, class and time.
  */
@@ -29,13 +32,14 @@ enum split_by { SPLIT_RANDOM, SPLIT_STRATIFIED, SPLIT_TIME };
 
 struct split_options {
     enum split_by by;
-    double test_size;         /* (0, 1) */
+    double test_size; /* (0, 1) */
     int64_t seed;
-    const int *keys;          /* frame column indices; n_keys 0: the whole row */
+    const int *keys; /* frame column indices; n_keys 0: the whole row */
     int n_keys;
-    int time;                 /* frame column index; SPLIT_TIME only */
-    const uint32_t *classes;  /* [frame rows]; SPLIT_STRATIFIED only */
+    int time;                /* frame column index; SPLIT_TIME only */
+    const uint32_t *classes; /* [frame rows]; SPLIT_STRATIFIED only */
     uint32_t n_classes;
+    bool searching; /* several settings compete on the validation rows */
 };
 
 struct rows {
@@ -50,7 +54,7 @@ struct split {
 };
 
 /* Splits rows[n_rows] of frame (those whose target is not NULL). ERR_DATA when a part would be
- * empty: the message has the numbers, the hint what to change. */
+ * empty or there are fewer than 10 rows: the message has the numbers, the hint what to change. */
 MUST_CHECK enum err_code split_new(const struct frame *frame, const uint32_t *rows, size_t n_rows,
                                    const struct split_options *options, struct split **ret_split,
                                    struct err *err);

@@ -1,0 +1,204 @@
+/* The text form, and JSON's own numbers and booleans: what clients send. */
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "frame/decimal.h"
+#include "frame/internal.h"
+
+static const char *const expected[PG_TYPES] = {
+    [PG_BOOL] = "true or false",
+    [PG_INT2] = "a whole number from -32768 to 32767",
+    [PG_INT4] = "a whole number from -2147483648 to 2147483647",
+    [PG_INT8] = "a whole number from -9223372036854775808 to 9223372036854775807",
+    [PG_FLOAT4] = "a number",
+    [PG_FLOAT8] = "a number",
+    [PG_NUMERIC] = "a number",
+    [PG_TEXT_TYPE] = "a string",
+    [PG_BPCHAR] = "a string",
+    [PG_ENUM] = "a string",
+    [PG_DATE] = "a date like 2013-01-01",
+    [PG_TIMESTAMP] = "a timestamp like 2013-01-01 05:00",
+    [PG_TIMESTAMPTZ] = "a timestamp like 2013-01-01 05:00+00",
+    [PG_OTHER] = "a string",
+};
+
+static const struct {
+    int64_t min, max;
+} int_ranges[PG_TYPES] = {
+    [PG_INT2] = {INT16_MIN, INT16_MAX},
+    [PG_INT4] = {INT32_MIN, INT32_MAX},
+    [PG_INT8] = {INT64_MIN, INT64_MAX},
+};
+
+const char *cell_expected(enum pg_type type)
+{
+    return expected[type];
+}
+
+static enum err_code unexpected(enum pg_type type, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "expected %s", expected[type]);
+}
+
+static bool equals(const char *text, size_t n_bytes, const char *word)
+{
+    return strlen(word) == n_bytes && strncasecmp(text, word, n_bytes) == 0;
+}
+
+/* As Postgres's boolin: a beginning of the word that no other word has. */
+static bool parse_bool(const char *text, size_t n_bytes, struct cell *cell)
+{
+    static const struct {
+        const char *word;
+        size_t n_least;
+        bool value;
+    } words[] = {
+        {"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false},
+        {"on", 2, true},   {"off", 2, false},   {"1", 1, true},   {"0", 1, false},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(words); i++) {
+        if (n_bytes < words[i].n_least || n_bytes > strlen(words[i].word) ||
+            strncasecmp(text, words[i].word, n_bytes) != 0)
+            continue;
+        cell->bool_value = words[i].value;
+        return true;
+    }
+    return false;
+}
+
+static bool in_range(enum pg_type type, int64_t value)
+{
+    return value >= int_ranges[type].min && value <= int_ranges[type].max;
+}
+
+/* A sign and digits: 1.0 and 1e3 are no integers in Postgres's text. */
+static bool parse_int(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
+{
+    struct decimal decimal;
+
+    for (size_t i = 0; i < n_bytes; i++)
+        if (text[i] == '.' || text[i] == 'e' || text[i] == 'E')
+            return false;
+    return decimal_parse(&decimal, text, n_bytes) && decimal_to_int64(&decimal, &cell->int_value) &&
+           in_range(type, cell->int_value);
+}
+
+/* NaN and the infinities, as float8in and numeric_in spell them. */
+static bool parse_special(const char *text, size_t n_bytes, double *ret_value)
+{
+    bool negative = n_bytes > 0 && text[0] == '-';
+    bool sign = n_bytes > 0 && (text[0] == '-' || text[0] == '+');
+
+    if (equals(text, n_bytes, "NaN")) {
+        *ret_value = NAN;
+        return true;
+    }
+    text += sign;
+    n_bytes -= sign;
+    if (!equals(text, n_bytes, "Infinity") && !equals(text, n_bytes, "inf"))
+        return false;
+    *ret_value = negative ? -HUGE_VAL : HUGE_VAL;
+    return true;
+}
+
+/* Each type is rounded once, from the decimal. Beyond float4 is infinite; beyond double only
+ * numeric can have been printed. */
+static bool set_decimal(enum pg_type type, const struct decimal *decimal, bool may_overflow,
+                        struct cell *cell)
+{
+    double value;
+
+    if (type == PG_FLOAT4) {
+        cell->float_value = decimal_to_float(decimal);
+        return !isinf(cell->float_value) || !isinf(decimal_to_double(decimal));
+    }
+    value = decimal_to_double(decimal);
+    cell->double_value = value;
+    return may_overflow || !isinf(value);
+}
+
+static bool parse_number(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
+{
+    struct decimal decimal;
+    double special;
+
+    if (decimal_parse(&decimal, text, n_bytes))
+        return set_decimal(type, &decimal, type == PG_NUMERIC, cell);
+    if (!parse_special(text, n_bytes, &special))
+        return false;
+    cell->is_null = isnan(special);
+    if (type == PG_FLOAT4)
+        cell->float_value = (float)special;
+    else
+        cell->double_value = special;
+    return true;
+}
+
+static bool set_text(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
+{
+    while (type == PG_BPCHAR && n_bytes > 0 && text[n_bytes - 1] == ' ')
+        n_bytes--;
+    cell->text = text;
+    cell->n_bytes = n_bytes;
+    return true;
+}
+
+static bool parse(enum pg_type type, const struct zone *zone, const char *text, size_t n_bytes,
+                  struct cell *cell)
+{
+    switch (cell->kind) {
+    case CELL_BOOL:
+        return parse_bool(text, n_bytes, cell);
+    case CELL_INT:
+        return parse_int(type, text, n_bytes, cell);
+    case CELL_FLOAT4:
+    case CELL_DOUBLE:
+        return parse_number(type, text, n_bytes, cell);
+    case CELL_TEXT:
+        return set_text(type, text, n_bytes, cell);
+    case CELL_TIMESTAMP:
+        return cell_parse_time(type, zone, text, n_bytes, cell);
+    }
+    return false;
+}
+
+enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const char *text,
+                             size_t n_bytes, struct cell *ret_cell, struct err *err)
+{
+    struct cell cell = {.kind = cell_kind_of(type)};
+
+    if (!parse(type, zone, text, n_bytes, &cell))
+        return unexpected(type, err);
+    *ret_cell = cell;
+    return ERR_OK;
+}
+
+enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_bytes,
+                               struct cell *ret_cell, struct err *err)
+{
+    struct cell cell = {.kind = cell_kind_of(type)};
+    struct decimal decimal;
+
+    if (cell.kind != CELL_INT && cell.kind != CELL_FLOAT4 && cell.kind != CELL_DOUBLE)
+        return unexpected(type, err);
+    if (!decimal_parse(&decimal, text, n_bytes))
+        return unexpected(type, err);
+    if (cell.kind == CELL_INT) {
+        if (!decimal_to_int64(&decimal, &cell.int_value) || !in_range(type, cell.int_value))
+            return unexpected(type, err);
+    } else if (!set_decimal(type, &decimal, false, &cell)) {
+        return err_set(err, ERR_INVALID, "a number beyond what a double can hold");
+    }
+    *ret_cell = cell;
+    return ERR_OK;
+}
+
+enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell, struct err *err)
+{
+    if (type != PG_BOOL)
+        return unexpected(type, err);
+    *ret_cell = (struct cell){.kind = CELL_BOOL, .bool_value = value};
+    return ERR_OK;
+}

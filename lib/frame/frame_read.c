@@ -1,0 +1,104 @@
+/* From a relation into a frame. */
+#include "frame/internal.h"
+
+#define PROGRESS_ROWS 10000
+
+/* What one read needs at hand. */
+struct reading {
+    struct frame *frame;
+    const struct frame_limits *limits;
+    struct pg_field *fields; /* [n_columns] */
+    struct cell *cells;      /* [n_columns] */
+};
+
+static enum err_code new_frame(const struct relation *relation, const int *columns, int n_columns,
+                               struct frame **ret_frame, struct err *err)
+{
+    CLEANUP(free_ptr) const char **names = calloc((size_t)n_columns + 1, sizeof(*names));
+    CLEANUP(free_ptr) enum pg_type *types = calloc((size_t)n_columns + 1, sizeof(*types));
+
+    if (names == NULL || types == NULL)
+        return err_nomem(err);
+    for (int i = 0; i < n_columns; i++) {
+        names[i] = relation->columns[columns[i]].name;
+        types[i] = relation->columns[columns[i]].type;
+    }
+    return frame_new(names, types, n_columns, ret_frame, err);
+}
+
+static enum err_code check_limits(const struct reading *reading, struct err *err)
+{
+    const struct frame_limits *limits = reading->limits;
+
+    if (limits->max_rows != 0 && reading->frame->n_rows > limits->max_rows) {
+        err_set(err, ERR_LIMIT, "more than %zu rows", limits->max_rows);
+        return err_hint(err, "use a view that has fewer of them");
+    }
+    /* Growth is checked as it happens; this is for texts. */
+    if (limits->max_bytes != 0 && frame_bytes(reading->frame) > limits->max_bytes)
+        return frame_too_large(reading->frame, limits->max_bytes, err);
+    return ERR_OK;
+}
+
+static enum err_code take_row(struct reading *reading, struct err *err)
+{
+    for (int i = 0; i < reading->frame->n_columns; i++) {
+        const struct column *column = &reading->frame->columns[i];
+        const struct pg_field *field = &reading->fields[i];
+        enum err_code code = ERR_OK;
+
+        if (field->data == NULL)
+            reading->cells[i] = (struct cell){.kind = column->kind, .is_null = true};
+        else
+            code = cell_from_binary(column->type, field->data, field->n_bytes, &reading->cells[i],
+                                    err);
+        if (code != ERR_OK) {
+            err_prefix(err, "column \"%s\"", column->name);
+            return code;
+        }
+    }
+    TRY(frame_append_within(reading->frame, reading->cells, reading->limits->max_bytes, err));
+    return check_limits(reading, err);
+}
+
+static enum err_code take_rows(struct reading *reading, struct pg_copy *copy,
+                               frame_progress_fn progress, void *context, struct err *err)
+{
+    for (;;) {
+        bool done;
+
+        TRY(pg_copy_next(copy, reading->fields, &done, err));
+        if (done)
+            return ERR_OK;
+        TRY(take_row(reading, err));
+        if (progress != NULL && reading->frame->n_rows % PROGRESS_ROWS == 0)
+            TRY(progress(context, reading->frame->n_rows, err));
+    }
+}
+
+enum err_code frame_read(struct pg *pg, const struct relation *relation, const int *columns,
+                         int n_columns, const struct frame_limits *limits,
+                         frame_progress_fn progress, void *context, struct frame **ret_frame,
+                         struct err *err)
+{
+    static const struct frame_limits none;
+    CLEANUP(frame_freep) struct frame *frame = NULL;
+    CLEANUP(pg_copy_closep) struct pg_copy *copy = NULL;
+    CLEANUP(free_ptr) struct pg_field *fields = calloc((size_t)n_columns + 1, sizeof(*fields));
+    CLEANUP(free_ptr) struct cell *cells = calloc((size_t)n_columns + 1, sizeof(*cells));
+    struct reading reading = {
+        .limits = limits != NULL ? limits : &none,
+        .fields = fields,
+        .cells = cells,
+    };
+
+    if (fields == NULL || cells == NULL)
+        return err_nomem(err);
+    TRY(new_frame(relation, columns, n_columns, &frame, err));
+    reading.frame = frame;
+    TRY(relation_copy(pg, relation, columns, n_columns, &copy, err));
+    TRY(take_rows(&reading, copy, progress, context, err));
+    pg_rollback(pg); /* the snapshot need not outlive the rows */
+    *ret_frame = TAKE_PTR(frame);
+    return ERR_OK;
+}

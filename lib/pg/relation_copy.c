@@ -1,0 +1,65 @@
+/* The statements that read a relation's rows. */
+#include <string.h>
+
+#include "pg/internal.h"
+#include "pg/relation.h"
+
+/* One snapshot, and the same order of rows each time for the same data: no scan that joins another
+ * half way, no workers that race. A view's functions find nothing by search_path but Postgres's
+ * own. The wait for each piece of data is bounded by the client instead of statement_timeout. */
+static enum err_code begin_read(struct pg *pg, struct err *err)
+{
+    TRY(pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, NULL, NULL, err));
+    return pg_exec(pg,
+                   "SELECT pg_catalog.set_config(name, value, true) FROM (VALUES "
+                   "('search_path', 'pg_catalog'), ('synchronize_seqscans', 'off'), "
+                   "('max_parallel_workers_per_gather', '0'), ('statement_timeout', '0'), "
+                   "('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), "
+                   "('extra_float_digits', '3')) AS setting(name, value)",
+                   0, NULL, NULL, err);
+}
+
+/* Types whose binary form is not what cell_from_binary reads travel as text. */
+static const char *cast_of(enum pg_type type)
+{
+    return type == PG_OTHER || type == PG_ENUM || type == PG_TEXT_TYPE ? "::pg_catalog.text" : "";
+}
+
+static enum err_code check_readable(const struct relation *relation,
+                                    const struct relation_column *column, struct err *err)
+{
+    if (column->readable)
+        return ERR_OK;
+    err_set(err, ERR_DENIED, "no SELECT privilege on column \"%s\" of %s", column->name,
+            relation->name);
+    return err_hint(err, "run as its owner: GRANT SELECT ON %s TO the role that reads",
+                    relation->name);
+}
+
+enum err_code relation_copy(struct pg *pg, const struct relation *relation, const int *columns,
+                            int n_columns, struct pg_copy **ret_copy, struct err *err)
+{
+    CLEANUP(buf_release) struct buf sql = {0};
+    struct pg_copy *copy;
+    enum err_code code;
+
+    buf_puts(&sql, "COPY (SELECT ");
+    for (int i = 0; i < n_columns; i++) {
+        const struct relation_column *column = &relation->columns[columns[i]];
+
+        TRY(check_readable(relation, column, err));
+        buf_puts(&sql, i > 0 ? ", " : "");
+        TRY(pg_quote_identifier(pg, &sql, column->name, err));
+        buf_puts(&sql, cast_of(column->type));
+    }
+    buf_printf(&sql, " FROM %s) TO STDOUT (FORMAT binary)", relation->name);
+    TRY(buf_check(&sql, err));
+    TRY(begin_read(pg, err));
+    code = pg_copy_open(pg, buf_text(&sql), n_columns, &copy, err);
+    if (code != ERR_OK) {
+        pg_rollback(pg);
+        return code;
+    }
+    *ret_copy = copy;
+    return ERR_OK;
+}

@@ -1,0 +1,326 @@
+#include "split/split.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+#define ROWS_LEAST 10
+#define HASH_BITS  52
+
+enum part { TRAIN, VALID, TEST, PARTS };
+
+/* A row on its way to a part. */
+struct item {
+    uint64_t hash; /* HASH_BITS */
+    int64_t order; /* what the rows are cut by, ascending: hash or time; NULL time INT64_MIN */
+    uint32_t row;
+    uint32_t class : 30; /* 0 unless stratified */
+    enum part part : 2;
+};
+
+double split_validation_share(size_t n_rows, bool searching)
+{
+    double n = n_rows > 0 ? (double)n_rows : 1;
+    double share = n_rows < 5000 ? fmin(fmax(500 / n, 0.1), 0.2) : fmin(fmax(2500 / n, 0.01), 0.1);
+
+    return searching ? fmin(share * 2, 0.2) : share;
+}
+
+/* The first 13 hexadecimal digits of the digest, as a number. */
+static enum err_code hash_text(const struct buf *text, uint64_t *ret_hash, struct err *err)
+{
+    uint8_t digest[SHA256_SIZE];
+    uint64_t hash = 0;
+
+    TRY(buf_check(text, err));
+    TRY(sha256(buf_text(text), text->length, digest, err));
+    for (int i = 0; i < 7; i++)
+        hash = hash << 8 | digest[i];
+    *ret_hash = hash >> (56 - HASH_BITS);
+    return ERR_OK;
+}
+
+enum err_code split_hash(int64_t seed, const char *key_text, size_t n_bytes, double *ret_hash,
+                         struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = {0};
+    uint64_t hash;
+
+    buf_printf(&text, "%" PRId64 "|", seed);
+    buf_append(&text, key_text, n_bytes);
+    TRY(hash_text(&text, &hash, err));
+    *ret_hash = ldexp((double)hash, -HASH_BITS);
+    return ERR_OK;
+}
+
+/* SEED|KEY of a row, into text. */
+static void put_key(const struct frame *frame, size_t row, const struct split_options *options,
+                    struct buf *text)
+{
+    int n = options->n_keys > 0 ? options->n_keys : frame->n_columns;
+
+    buf_clear(text);
+    buf_printf(text, "%" PRId64, options->seed);
+    for (int i = 0; i < n; i++) {
+        const struct column *column = &frame->columns[options->n_keys > 0 ? options->keys[i] : i];
+        struct cell cell;
+
+        column_cell(column, row, &cell);
+        buf_putc(text, '|');
+        cell_to_text(column->type, &cell, text);
+    }
+}
+
+static int64_t order_of(const struct frame *frame, const struct item *item,
+                        const struct split_options *options)
+{
+    const struct column *column;
+
+    if (options->by != SPLIT_TIME)
+        return (int64_t)item->hash;
+    column = &frame->columns[options->time];
+    return column_is_null(column, item->row) ? INT64_MIN : column->ints[item->row];
+}
+
+static enum err_code fill_items(const struct frame *frame, const uint32_t *rows, size_t n_rows,
+                                const struct split_options *options, struct item *items,
+                                struct err *err)
+{
+    CLEANUP(buf_release) struct buf text = {0};
+
+    for (size_t i = 0; i < n_rows; i++) {
+        struct item *item = &items[i];
+
+        item->row = rows[i];
+        put_key(frame, rows[i], options, &text);
+        TRY(hash_text(&text, &item->hash, err));
+        item->order = order_of(frame, item, options);
+        item->class = options->by == SPLIT_STRATIFIED ? options->classes[rows[i]] : 0;
+    }
+    return ERR_OK;
+}
+
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int compare_hash(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    int by_hash = COMPARE(x->hash, y->hash);
+
+    return by_hash != 0 ? by_hash : COMPARE(x->row, y->row);
+}
+
+static int compare_order(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    int by_order = COMPARE(x->order, y->order);
+
+    return by_order != 0 ? by_order : compare_hash(a, b);
+}
+
+static int compare_class(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    int by_class = COMPARE(x->class, y->class);
+
+    return by_class != 0 ? by_class : compare_hash(a, b);
+}
+
+static void mark(struct item *items, size_t from, size_t to, enum part part)
+{
+    for (size_t i = from; i < to; i++)
+        items[i].part = part;
+}
+
+/* Where the last n_wanted of the ordered items start; later when that is among equals, so that
+ * these stay on one side. */
+static size_t cut_at(const struct item *items, size_t n, size_t n_wanted)
+{
+    size_t from = n - n_wanted;
+
+    while (from > 0 && from < n && items[from].order == items[from - 1].order)
+        from++;
+    return from;
+}
+
+static size_t n_to_validate(size_t n_rest, const struct split_options *options)
+{
+    double n = round(split_validation_share(n_rest, options->searching) * (double)n_rest);
+
+    return n >= 1 ? (size_t)n : n_rest > 0;
+}
+
+/* By hash: [test | train | valid] */
+static void place_random(struct item *items, size_t n, const struct split_options *options)
+{
+    double end = ldexp(options->test_size, HASH_BITS);
+    size_t n_test = 0, n_rest, valid_from;
+
+    while (n_test < n && (double)items[n_test].hash < end)
+        n_test++;
+    n_rest = n - n_test;
+    valid_from = n_test + cut_at(items + n_test, n_rest, n_to_validate(n_rest, options));
+    mark(items, 0, n_test, TEST);
+    mark(items, n_test, valid_from, TRAIN);
+    mark(items, valid_from, n, VALID);
+}
+
+/* round(share × n), at least one of two, and one stays behind. */
+static size_t n_of_class(double share, size_t n)
+{
+    size_t wanted = (size_t)round(share * (double)n);
+
+    if (n < 2)
+        return 0;
+    return wanted < 1 ? 1 : wanted > n - 1 ? n - 1 : wanted;
+}
+
+/* By class, then hash; within each class as place_random. */
+static void place_stratified(struct item *items, size_t n, const struct split_options *options)
+{
+    size_t n_test_all = 0, from, to;
+    double valid_share;
+
+    for (from = 0; from < n; from = to) {
+        size_t n_test;
+
+        for (to = from; to < n && items[to].class == items[from].class;)
+            to++;
+        n_test = n_of_class(options->test_size, to - from);
+        mark(items, from, from + n_test, TEST);
+        mark(items, from + n_test, to, TRAIN);
+        n_test_all += n_test;
+    }
+    valid_share = split_validation_share(n - n_test_all, options->searching);
+    for (from = 0; from < n; from = to) {
+        size_t n_rest = 0;
+
+        for (to = from; to < n && items[to].class == items[from].class; to++)
+            n_rest += items[to].part == TRAIN;
+        mark(items, to - n_of_class(valid_share, n_rest), to, VALID);
+    }
+}
+
+/* By time: [train | valid | test] */
+static void place_by_time(struct item *items, size_t n, const struct split_options *options,
+                          struct split *split)
+{
+    /* 0.29 × 100 is a little less than 29 in doubles */
+    size_t test_from = cut_at(items, n, (size_t)floor(options->test_size * (double)n + 1e-9));
+    size_t valid_from = cut_at(items, test_from, n_to_validate(test_from, options));
+
+    mark(items, 0, valid_from, TRAIN);
+    mark(items, valid_from, test_from, VALID);
+    mark(items, test_from, n, TEST);
+    split->valid_from = valid_from < test_from ? items[valid_from].order : 0;
+    split->test_from = test_from < n ? items[test_from].order : 0;
+}
+
+static void place(struct item *items, size_t n, const struct split_options *options,
+                  struct split *split)
+{
+    switch (options->by) {
+    case SPLIT_RANDOM:
+        qsort(items, n, sizeof(*items), compare_hash);
+        place_random(items, n, options);
+        break;
+    case SPLIT_STRATIFIED:
+        qsort(items, n, sizeof(*items), compare_class);
+        place_stratified(items, n, options);
+        qsort(items, n, sizeof(*items), compare_hash);
+        break;
+    case SPLIT_TIME:
+        qsort(items, n, sizeof(*items), compare_order);
+        place_by_time(items, n, options, split);
+        qsort(items, n, sizeof(*items), compare_hash);
+        break;
+    }
+}
+
+static enum err_code check_parts(const struct split *split, const struct split_options *options,
+                                 struct err *err)
+{
+    size_t n_train = split->train.n, n_valid = split->valid.n, n_test = split->test.n;
+
+    if (n_train > 0 && n_valid > 0 && n_test > 0)
+        return ERR_OK;
+    err_set(err, ERR_DATA,
+            "%zu rows split into %zu for training, %zu for validation and %zu for the test",
+            n_train + n_valid + n_test, n_train, n_valid, n_test);
+    if (options->by == SPLIT_TIME)
+        return err_hint(err, "too many rows share one time or have none: split with \"test\": "
+                             "{\"by\": \"random\"}, or use a finer time column");
+    return err_hint(err, "get more rows, change \"test\": {\"size\": …}, or name a \"key\" that "
+                         "tells rows apart");
+}
+
+/* items in the order of the parts. */
+static enum err_code collect(const struct item *items, size_t n, struct split *split,
+                             struct err *err)
+{
+    struct rows *parts[PARTS] = {&split->train, &split->valid, &split->test};
+
+    for (size_t i = 0; i < n; i++)
+        parts[items[i].part]->n++;
+    for (int p = 0; p < PARTS; p++) {
+        parts[p]->items = calloc(parts[p]->n + 1, sizeof(*parts[p]->items));
+        if (parts[p]->items == NULL)
+            return err_nomem(err);
+        parts[p]->n = 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct rows *rows = parts[items[i].part];
+
+        rows->items[rows->n++] = items[i].row;
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_options(const struct frame *frame, size_t n_rows,
+                                   const struct split_options *options, struct err *err)
+{
+    if (n_rows < ROWS_LEAST) {
+        err_set(err, ERR_DATA,
+                "%zu rows with a target: training, validation and test need at least %d", n_rows,
+                ROWS_LEAST);
+        return err_hint(err, "does the relation have rows, and values in the target column?");
+    }
+    if (!(options->test_size > 0 && options->test_size < 1))
+        return err_set(err, ERR_INVALID, "a test size of %g is not between 0 and 1",
+                       options->test_size);
+    if (options->by == SPLIT_TIME && frame->columns[options->time].kind != CELL_TIMESTAMP &&
+        frame->columns[options->time].kind != CELL_INT)
+        return err_set(err, ERR_INVALID, "column \"%s\" is neither a time nor a whole number",
+                       frame->columns[options->time].name);
+    return ERR_OK;
+}
+
+enum err_code split_new(const struct frame *frame, const uint32_t *rows, size_t n_rows,
+                        const struct split_options *options, struct split **ret_split,
+                        struct err *err)
+{
+    CLEANUP(split_freep) struct split *split = calloc(1, sizeof(*split));
+    CLEANUP(free_ptr) struct item *items = calloc(n_rows + 1, sizeof(*items));
+
+    if (split == NULL || items == NULL)
+        return err_nomem(err);
+    TRY(check_options(frame, n_rows, options, err));
+    TRY(fill_items(frame, rows, n_rows, options, items, err));
+    place(items, n_rows, options, split);
+    TRY(collect(items, n_rows, split, err));
+    TRY(check_parts(split, options, err));
+    *ret_split = TAKE_PTR(split);
+    return ERR_OK;
+}
+
+void split_free(struct split *split)
+{
+    if (split == NULL)
+        return;
+    free(split->train.items);
+    free(split->valid.items);
+    free(split->test.items);
+    free(split);
+}
