@@ -1,0 +1,311 @@
+#include "daemon.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host.h"
+#include "http/server.h"
+#include "reload.h"
+#include "schedule/backoff.h"
+#include "schedule/supervisor.h"
+#include "signals.h"
+
+#define CONNECT_TIMEOUT_MS   5000
+#define STATEMENT_TIMEOUT_MS 30000
+#define DRAIN_MS             10000 /* for requests under way when asked to stop */
+#define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
+
+struct daemon {
+    struct options *options;
+    const struct option_source *source;
+    struct signals *signals;
+    struct registry *registry;
+    struct http_server *server;
+    struct supervisor *supervisor; /* NULL: this daemon does not train */
+    struct pg *pg;                 /* NULL: Postgres is away */
+    char away[640];                /* why, as last logged; "": it is there */
+    int64_t away_since_ms;
+    struct backoff backoff;
+    struct rng rng;
+    bool stopping;
+};
+
+/* Postgres ------------------------------------------------------------------------------------ */
+
+static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
+{
+    const struct pg_options options = {
+        .dsn = daemon->options->dsn,
+        .application_name = "pgboostd",
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+    };
+    CLEANUP(pg_closep) struct pg *pg = NULL;
+
+    TRY(pg_connect(&options, &pg, err));
+    TRY(catalog_check_version(pg, err));
+    /* Before the first look at the catalog, so that nothing falls between the two. */
+    TRY(pg_listen(pg, CATALOG_CHANNEL, err));
+    daemon->pg = TAKE_PTR(pg);
+    return ERR_OK;
+}
+
+/* Logs a reason once, however often it comes. */
+static void note_away(struct daemon *daemon, const struct err *err)
+{
+    pg_close(TAKE_PTR(daemon->pg));
+    if (strcmp(daemon->away, err->message) == 0)
+        return;
+    if (daemon->away[0] == '\0')
+        daemon->away_since_ms = clock_ms();
+    snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
+    registry_set_degraded(daemon->registry, daemon->away);
+    log_err(LOG_WARNING, "the catalog cannot be reached; predictions go on", err);
+}
+
+static void note_back(struct daemon *daemon)
+{
+    backoff_succeed(&daemon->backoff);
+    if (daemon->away[0] == '\0')
+        return;
+    log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
+    daemon->away[0] = '\0';
+    registry_set_degraded(daemon->registry, NULL);
+}
+
+/* Workers ------------------------------------------------------------------------------------- */
+
+static void log_end(const struct worker_end *end)
+{
+    char reason[160];
+
+    log_write(end->well ? LOG_INFO : LOG_WARNING, "worker ended",
+              "run=%" PRId64 " worker=%s why=%s", end->run_id, end->name,
+              log_text(end->reason, reason, sizeof(reason)));
+}
+
+/* Hands the runs of dead workers back. One that cannot be reported now is reported later. */
+static enum err_code report_ended_workers(struct daemon *daemon, const char *reason,
+                                          struct err *err)
+{
+    struct worker_end end;
+
+    while (supervisor_ended(daemon->supervisor, &end)) {
+        if (reason != NULL || !end.well)
+            TRY(catalog_worker_died(daemon->pg, end.run_id, end.name,
+                                    reason != NULL ? reason : end.reason, err));
+        log_end(&end);
+        supervisor_forget(daemon->supervisor, end.name);
+    }
+    return ERR_OK;
+}
+
+static enum err_code start_workers(struct daemon *daemon, struct err *err)
+{
+    while (supervisor_has_room(daemon->supervisor, clock_ms())) {
+        struct err failure;
+        int64_t run_id;
+
+        TRY(catalog_claimable_run(daemon->pg, &run_id, err));
+        /* A worker of ours that has not claimed its run yet leaves it claimable. */
+        if (run_id == 0 || supervisor_has_run(daemon->supervisor, run_id))
+            return ERR_OK;
+        if (supervisor_start(daemon->supervisor, run_id, &failure) == ERR_OK)
+            log_info("worker started", "run=%" PRId64, run_id);
+        else
+            log_err(LOG_ERROR, "a run waits", &failure);
+    }
+    return ERR_OK;
+}
+
+/* The loop ------------------------------------------------------------------------------------ */
+
+/* Everything that a notification, a signal or the time may have brought. */
+static enum err_code catch_up(struct daemon *daemon, struct err *err)
+{
+    if (daemon->pg == NULL)
+        TRY(connect_postgres(daemon, err));
+    TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
+    note_back(daemon);
+    if (daemon->supervisor == NULL)
+        return ERR_OK;
+    TRY(report_ended_workers(daemon, NULL, err));
+    return start_workers(daemon, err);
+}
+
+static enum err_code wait_for_news(struct daemon *daemon, struct err *err)
+{
+    char payload[64];
+    bool notified;
+
+    return pg_wait(daemon->pg, (int)daemon->options->poll_ms, signals_fd(daemon->signals),
+                   &notified, payload, sizeof(payload), err);
+}
+
+static void wait_to_retry(struct daemon *daemon)
+{
+    struct pollfd signals = {.fd = signals_fd(daemon->signals), .events = POLLIN};
+
+    poll(&signals, 1, (int)backoff_fail(&daemon->backoff, &daemon->rng));
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct err err;
+
+    if (reload_options(daemon->options, daemon->source->argc, daemon->source->argv, &err) !=
+        ERR_OK) {
+        log_err(LOG_ERROR, "the options are bad; the old ones stay", &err);
+        return;
+    }
+    http_server_set_limits(daemon->server, (size_t)daemon->options->body_limit_bytes,
+                           (size_t)daemon->options->rows_limit);
+}
+
+static void heed_signals(struct daemon *daemon)
+{
+    unsigned came = signals_take(daemon->signals);
+
+    daemon->stopping |= (came & SIGNALS_STOP) != 0;
+    if (came & SIGNALS_RELOAD)
+        reload(daemon);
+}
+
+static void control_loop(struct daemon *daemon)
+{
+    struct err err;
+
+    for (heed_signals(daemon); !daemon->stopping; heed_signals(daemon)) {
+        if (catch_up(daemon, &err) == ERR_OK && wait_for_news(daemon, &err) == ERR_OK)
+            continue;
+        note_away(daemon, &err);
+        wait_to_retry(daemon);
+    }
+}
+
+/* Start --------------------------------------------------------------------------------------- */
+
+static enum err_code start_supervisor(struct daemon *daemon, struct err *err)
+{
+    const struct options *options = daemon->options;
+    int n_threads = (host_n_cores() - 1) / (int)options->workers;
+    const struct supervisor_options supervisor_options = {
+        .worker = options->worker,
+        .dsn = options->dsn,
+        .read_dsn = options->read_dsn,
+        .state_dir = options->state_dir,
+        .n_workers = (int)options->workers,
+        .n_threads = n_threads > 0 ? n_threads : 1,
+    };
+
+    return supervisor_new(&supervisor_options, &daemon->supervisor, err);
+}
+
+static enum err_code start_server(struct daemon *daemon, struct err *err)
+{
+    const struct options *options = daemon->options;
+    const struct http_options http_options = {
+        .listen = options->listen,
+        .n_threads = options->threads > 0 ? (int)options->threads : host_n_cores(),
+        .body_limit_bytes = (size_t)options->body_limit_bytes,
+        .rows_limit = (size_t)options->rows_limit,
+        .registry = daemon->registry,
+    };
+
+    return http_server_start(&http_options, &daemon->server, err);
+}
+
+static enum err_code start(struct daemon *daemon, struct err *err)
+{
+    host_raise_file_limit();
+    TRY(host_make_folder(daemon->options->state_dir, err));
+    TRY(registry_new(&daemon->registry, err));
+    TRY(connect_postgres(daemon, err));
+    TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
+    if (daemon->options->role != ROLE_SERVER)
+        TRY(start_supervisor(daemon, err));
+    TRY(start_server(daemon, err));
+    printf("listening on http://%s\n", http_server_address(daemon->server));
+    fflush(stdout);
+    log_info("started", "version=%s address=%s", PGBOOST_VERSION,
+             http_server_address(daemon->server));
+    return ERR_OK;
+}
+
+/* Stop ---------------------------------------------------------------------------------------- */
+
+static void wait_for_workers(struct daemon *daemon, int timeout_ms)
+{
+    int64_t deadline_ms = deadline_in(timeout_ms);
+    struct pollfd signals = {.fd = signals_fd(daemon->signals), .events = POLLIN};
+    struct worker_end end;
+
+    for (;;) {
+        signals_take(daemon->signals);
+        supervisor_ended(daemon->supervisor, &end); /* collects children */
+        if (supervisor_n_running(daemon->supervisor) == 0 || deadline_left_ms(deadline_ms) == 0)
+            return;
+        poll(&signals, 1, deadline_left_ms(deadline_ms));
+    }
+}
+
+static void stop_workers(struct daemon *daemon)
+{
+    struct err err;
+
+    wait_for_workers(daemon, WORKERS_STOP_MS);
+    if (supervisor_n_running(daemon->supervisor) > 0) {
+        supervisor_signal(daemon->supervisor, SIGKILL);
+        wait_for_workers(daemon, WORKERS_STOP_MS);
+    }
+    /* Without Postgres the leases of their runs end by themselves. */
+    if (daemon->pg != NULL && report_ended_workers(daemon, "pgboostd was stopped", &err) != ERR_OK)
+        log_err(LOG_WARNING, "the stopped workers' runs cannot be handed back now", &err);
+}
+
+static void stop(struct daemon *daemon)
+{
+    log_info("stopping", "workers=%d",
+             daemon->supervisor != NULL ? supervisor_n_running(daemon->supervisor) : 0);
+    if (daemon->supervisor != NULL)
+        supervisor_signal(daemon->supervisor, SIGTERM);
+    if (!http_server_drain(daemon->server, DRAIN_MS))
+        log_warning("requests were cut off", "waited_ms=%d", DRAIN_MS);
+    if (daemon->supervisor != NULL)
+        stop_workers(daemon);
+    log_info("stopped", "pid=%d", (int)getpid());
+}
+
+static void release(struct daemon *daemon)
+{
+    http_server_free(daemon->server);
+    supervisor_free(daemon->supervisor);
+    pg_close(daemon->pg);
+    registry_free(daemon->registry);
+    signals_free(daemon->signals);
+}
+
+enum err_code daemon_run(struct options *options, const struct option_source *source,
+                         struct err *err)
+{
+    CLEANUP(release)
+    struct daemon daemon = {
+        .options = options,
+        .source = source,
+        .backoff = {.first_ms = 100, .most_ms = 5000},
+    };
+
+    rng_init(&daemon.rng, (uint64_t)getpid());
+    reload_log_level(options);
+    TRY(signals_new(&daemon.signals, err));
+    TRY(start(&daemon, err));
+    control_loop(&daemon);
+    stop(&daemon);
+    return ERR_OK;
+}

@@ -1,0 +1,64 @@
+/* pgboostd: serves predictions and starts workers. See daemon.c. */
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "daemon.h"
+
+static int print_error(const struct err *err)
+{
+    fprintf(stderr, "pgboostd: %s\n", err->message);
+    if (err->hint[0] != '\0')
+        fprintf(stderr, "hint: %s\n", err->hint);
+    return err_exit_status(err->code);
+}
+
+static int print(const struct buf *text)
+{
+    return fputs(buf_text(text), stdout) >= 0 && fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int print_help(void)
+{
+    CLEANUP(buf_release) struct buf text = {0};
+
+    buf_puts(&text,
+             "usage: pgboostd [OPTION…]\n\n"
+             "Serves the live models of a pgboost catalog over HTTP and trains queued runs.\n"
+             "It stays in the foreground; SIGHUP reloads the options, SIGTERM drains and\n"
+             "exits, a second SIGTERM stops at once.\n\n");
+    options_help(&text);
+    return print(&text);
+}
+
+static int print_example(void)
+{
+    CLEANUP(buf_release) struct buf text = {0};
+
+    options_example(&text);
+    return print(&text);
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(options_release) struct options options = {0};
+    const struct option_source source = {argc, argv};
+    enum options_action action;
+    struct err err;
+
+    if (options_load(argc, argv, &options, &action, &err) != ERR_OK)
+        return print_error(&err);
+    switch (action) {
+    case OPTIONS_HELP:
+        return print_help();
+    case OPTIONS_VERSION:
+        return puts("pgboostd " PGBOOST_VERSION) < 0;
+    case OPTIONS_PRINT:
+        return print_example();
+    case OPTIONS_CHECK:
+        return puts("configuration is fine") < 0;
+    case OPTIONS_RUN:
+        break;
+    }
+    return daemon_run(&options, &source, &err) == ERR_OK ? 0 : print_error(&err);
+}

@@ -1,0 +1,227 @@
+#include "http/exchange.h"
+
+#include <strings.h>
+
+#include "base/log.h"
+#include "http/routes.h"
+
+/* A body over the limit is read on and thrown away up to this many bytes, since a client that still
+ * sends when the connection closes never sees why. */
+#define DISCARD_MAX ((uint64_t)64 << 20)
+#define PIECES_MAX  65536              /* chunks of one body */
+#define KEEP_MAX    ((size_t)64 << 10) /* memory that an idle connection may hold on to, each way */
+
+/* Connections --------------------------------------------------------------------------------- */
+
+void exchange_connection(void *cls, struct MHD_Connection *connection, void **context,
+                         enum MHD_ConnectionNotificationCode what)
+{
+    struct http_service *service = cls;
+    struct exchange *exchange = *context;
+
+    (void)connection;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        atomic_fetch_add(&service->n_connections, 1);
+        exchange = calloc(1, sizeof(*exchange));
+        if (exchange != NULL)
+            exchange->service = service;
+        *context = exchange; /* NULL: the first request is not answered */
+        return;
+    }
+    atomic_fetch_sub(&service->n_connections, 1);
+    if (exchange == NULL)
+        return;
+    buf_release(&exchange->body);
+    buf_release(&exchange->reply.body);
+    free(exchange);
+    *context = NULL;
+}
+
+static void shrink(struct buf *buf)
+{
+    if (buf->capacity > KEEP_MAX)
+        buf_release(buf);
+    buf_clear(buf);
+}
+
+void exchange_completed(void *cls, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode why)
+{
+    struct http_service *service = cls;
+    struct exchange *exchange = *state;
+
+    (void)connection;
+    (void)why;
+    if (exchange == NULL)
+        return;
+    shrink(&exchange->body);
+    shrink(&exchange->reply.body);
+    *state = NULL;
+    atomic_fetch_sub(&service->n_requests, 1);
+}
+
+/* The head ------------------------------------------------------------------------------------ */
+
+static void refuse(struct exchange *exchange, int status)
+{
+    exchange->refusal = status;
+}
+
+static void reset(struct exchange *exchange)
+{
+    buf_clear(&exchange->body);
+    reply_clear(&exchange->reply);
+    exchange->route = NULL;
+    exchange->argument[0] = '\0';
+    exchange->n_body_bytes = 0;
+    exchange->n_pieces = 0;
+    exchange->chunked = false;
+    exchange->refusal = 0;
+    exchange->err.code = ERR_OK;
+}
+
+static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    head_add(cls, name, value);
+    return MHD_YES;
+}
+
+static void find_route(struct exchange *exchange, const struct head *head, const char *path)
+{
+    const char *segment = NULL;
+    size_t length = 0;
+
+    exchange->route = route_find(head->method, path, &segment, &length, &exchange->reply.allow);
+    if (exchange->route == NULL && exchange->reply.allow != NULL) {
+        err_set(&exchange->err, ERR_INVALID, "this path does not answer to that method");
+        err_hint(&exchange->err, "it answers to %s", exchange->reply.allow);
+        refuse(exchange, 405);
+    } else if (exchange->route == NULL) {
+        err_set(&exchange->err, ERR_NOT_FOUND, "there is nothing at this path");
+        err_hint(&exchange->err, "GET / lists what there is");
+        refuse(exchange, 404);
+    } else if (segment != NULL &&
+               target_decode(segment, length, exchange->argument, &exchange->err) != ERR_OK) {
+        refuse(exchange, err_http_status(exchange->err.code));
+    } else if (route_reads_json(exchange->route)) {
+        refuse(exchange, head_check_json(head, &exchange->err));
+    }
+}
+
+static void refuse_length(struct exchange *exchange)
+{
+    size_t limit = atomic_load(&exchange->service->body_limit_bytes);
+
+    err_set(&exchange->err, ERR_LIMIT, "the body is larger than %zu bytes", limit);
+    err_hint(&exchange->err, "send fewer rows at once, or raise the option \"body_limit\"");
+    refuse(exchange, 413);
+}
+
+static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
+{
+    if (atomic_load(&exchange->service->draining))
+        exchange->reply.close = true;
+    return reply_send(&exchange->reply, connection);
+}
+
+/* Answers a refusal before the body, which ends the connection. */
+static enum MHD_Result send_refusal(struct exchange *exchange, struct MHD_Connection *connection)
+{
+    exchange->reply.close = true;
+    reply_problem(&exchange->reply, exchange->refusal, &exchange->err);
+    return send_reply(exchange, connection);
+}
+
+/* The first call of a request, with its head and no body yet. */
+static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *connection,
+                             const char *path, const char *method, const char *version)
+{
+    struct head head = {.method = method, .version = version};
+    uint64_t length = 0, limit = atomic_load(&exchange->service->body_limit_bytes);
+    bool asks_first;
+
+    reset(exchange);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &head);
+    refuse(exchange, head_check(&head, &length, &exchange->err));
+    if (exchange->refusal != 0)
+        return send_refusal(exchange, connection);
+    find_route(exchange, &head, path);
+    exchange->chunked = length == UINT64_MAX;
+    if (exchange->refusal == 0 && !exchange->chunked && length > limit)
+        refuse_length(exchange);
+    if (exchange->refusal == 0)
+        return MHD_YES;
+    asks_first =
+        head.value[HEAD_EXPECT] != NULL && strcasecmp(head.value[HEAD_EXPECT], "100-continue") == 0;
+    if (asks_first || (!exchange->chunked && length > limit + DISCARD_MAX))
+        return send_refusal(exchange, connection);
+    return MHD_YES;
+}
+
+/* The body and the answer --------------------------------------------------------------------- */
+
+static enum MHD_Result receive(struct exchange *exchange, const char *data, size_t n_bytes)
+{
+    uint64_t limit = atomic_load(&exchange->service->body_limit_bytes);
+
+    exchange->n_body_bytes += n_bytes;
+    if (exchange->n_body_bytes > limit && exchange->refusal == 0)
+        refuse_length(exchange);
+    if (exchange->refusal == 0)
+        buf_append(&exchange->body, data, n_bytes);
+    else
+        buf_clear(&exchange->body);
+    if (exchange->n_body_bytes > limit + DISCARD_MAX ||
+        (exchange->chunked && ++exchange->n_pieces > PIECES_MAX))
+        return MHD_NO; /* closes the connection: no answer can be sent amid a body */
+    return MHD_YES;
+}
+
+static void run_handler(struct exchange *exchange)
+{
+    enum err_code code;
+
+    if (buf_check(&exchange->body, &exchange->err) == ERR_OK) {
+        code = route_handle(exchange->route, exchange, &exchange->err);
+        if (code == ERR_OK)
+            return;
+    }
+    refuse(exchange, err_http_status(exchange->err.code));
+    if (exchange->refusal >= 500)
+        log_err(LOG_WARNING, "request failed", &exchange->err);
+}
+
+static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
+{
+    if (exchange->refusal == 0)
+        run_handler(exchange);
+    if (exchange->refusal != 0)
+        reply_problem(&exchange->reply, exchange->refusal, &exchange->err);
+    return send_reply(exchange, connection);
+}
+
+enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *n_bytes, void **state)
+{
+    struct http_service *service = cls;
+    struct exchange *exchange = *state;
+    const union MHD_ConnectionInfo *info;
+
+    if (exchange != NULL && *n_bytes > 0) {
+        enum MHD_Result result = receive(exchange, data, *n_bytes);
+
+        *n_bytes = 0;
+        return result;
+    }
+    if (exchange != NULL)
+        return answer(exchange, connection);
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info == NULL || info->socket_context == NULL)
+        return MHD_NO;
+    *state = info->socket_context;
+    atomic_fetch_add(&service->n_requests, 1);
+    return begin(*state, connection, url, method, version);
+}

@@ -1,0 +1,53 @@
+/*
+ * One request and its answer: from the head through the body to the reply.
+ *
+ * An exchange lives as long as its connection and is used for one request after the other, so that
+ * a connection that is up needs no more memory. Only the connection's thread touches it. Inside
+ * lib/http only.
+ */
+#ifndef PGBOOST_HTTP_EXCHANGE_H
+#define PGBOOST_HTTP_EXCHANGE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "http/hygiene.h"
+#include "http/reply.h"
+#include "http/target.h"
+#include "predict/predict.h"
+#include "registry/registry.h"
+
+/* What all exchanges share. */
+struct http_service {
+    struct registry *registry;
+    atomic_size_t body_limit_bytes, rows_limit;
+    atomic_bool draining;
+    atomic_int n_connections, n_requests; /* open, under way */
+    pthread_key_t scratch_key;            /* struct predict_scratch of each serving thread */
+};
+
+struct route;
+
+struct exchange {
+    struct http_service *service;
+    const struct route *route;          /* NULL: refused before one was found */
+    char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */
+    struct buf body;
+    struct reply reply;
+    uint64_t n_body_bytes; /* received, also of a body that is thrown away */
+    uint32_t n_pieces;     /* in which it was received */
+    bool chunked;
+    int refusal; /* the status to answer with once the body has come; 0: none yet */
+    struct err err;
+};
+
+/* The handler of libmicrohttpd (MHD_AccessHandlerCallback); cls is the struct http_service. */
+enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *n_bytes, void **state);
+void exchange_completed(void *cls, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode why);
+void exchange_connection(void *cls, struct MHD_Connection *connection, void **context,
+                         enum MHD_ConnectionNotificationCode what);
+
+#endif

@@ -1,0 +1,215 @@
+#include "http/handlers.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "http/routes.h"
+
+/* /predict ------------------------------------------------------------------------------------ */
+
+static enum err_code no_project(const char *name, size_t length, struct err *err)
+{
+    err_set(err, ERR_NOT_FOUND, "no project \"%.*s\"", (int)(length < 128 ? length : 128), name);
+    return err_hint(err, "GET /projects lists them");
+}
+
+static enum err_code no_model(const struct registry_project *project, struct err *err)
+{
+    if (project->problem != NULL) {
+        err_set(err, ERR_CONFLICT, "project \"%s\" has no model that can be used: %s",
+                project->name, project->problem);
+        return err_hint(err, "deploy another with: pgboost deploy %s --model ID", project->name);
+    }
+    err_set(err, ERR_CONFLICT, "project \"%s\" has no live model yet", project->name);
+    return err_hint(err, "train one with: pgboost train %s", project->name);
+}
+
+/* context is the registry's view that the request holds. */
+static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
+                                const struct model **ret_model, struct err *err)
+{
+    const struct registry_project *project = registry_find(context, name, length);
+
+    if (project == NULL)
+        return no_project(name, length, err);
+    if (project->model == NULL)
+        return no_model(project, err);
+    if (model_id != 0 && model_id != project->model->id)
+        return err_set(err, ERR_NOT_FOUND,
+                       "model %" PRId64
+                       " is not live; only the live model can be asked in this version",
+                       model_id);
+    *ret_model = project->model;
+    return ERR_OK;
+}
+
+static void scratch_free(void *scratch)
+{
+    predict_scratch_release(scratch);
+    free(scratch);
+}
+
+enum err_code handlers_init(struct http_service *service, struct err *err)
+{
+    int failure = pthread_key_create(&service->scratch_key, scratch_free);
+
+    return failure == 0 ? ERR_OK : err_errno(err, failure, "cannot make a thread's own memory");
+}
+
+void handlers_release(struct http_service *service)
+{
+    pthread_key_delete(service->scratch_key);
+}
+
+/* This thread's buffers; NULL when memory ran out. */
+static struct predict_scratch *thread_scratch(const struct http_service *service)
+{
+    struct predict_scratch *scratch = pthread_getspecific(service->scratch_key);
+
+    if (scratch != NULL)
+        return scratch;
+    scratch = calloc(1, sizeof(*scratch));
+    if (scratch != NULL && pthread_setspecific(service->scratch_key, scratch) != 0)
+        free(TAKE_PTR(scratch));
+    return scratch;
+}
+
+enum err_code handle_predict(struct exchange *exchange, struct err *err)
+{
+    struct http_service *service = exchange->service;
+    struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
+    struct predict_scratch *scratch = thread_scratch(service);
+    struct model_source source = {.find = find_model};
+    enum err_code code;
+
+    if (scratch == NULL)
+        return err_nomem(err);
+    source.context = (void *)registry_read_lock(service->registry);
+    code = predict_json(buf_text(&exchange->body), exchange->body.length, &source, &limits, scratch,
+                        &exchange->reply.body, err);
+    registry_read_unlock();
+    return code;
+}
+
+/* /projects ----------------------------------------------------------------------------------- */
+
+static void put_member(struct buf *json, const char *name, const char *value)
+{
+    buf_printf(json, ",\"%s\":", name);
+    json_put_text(json, value);
+}
+
+static void put_score(struct buf *json, const char *score)
+{
+    buf_puts(json, ",\"score\":");
+    if (score != NULL)
+        json_put_double(json, strtod(score, NULL));
+    else
+        buf_puts(json, "null");
+}
+
+static void put_project(struct buf *json, const struct registry_project *project)
+{
+    buf_puts(json, "{\"name\":");
+    json_put_text(json, project->name);
+    put_member(json, "task", project->task);
+    put_member(json, "relation", project->relation);
+    put_member(json, "target", project->target);
+    put_member(json, "metric", project->metric);
+    put_score(json, project->score);
+    if (project->model != NULL)
+        buf_printf(json, ",\"live_model_id\":%" PRId64, project->model->id);
+    else
+        buf_puts(json, ",\"live_model_id\":null");
+    put_member(json, "deployed_at", project->deployed_at);
+    put_member(json, "problem", project->problem);
+    buf_putc(json, '}');
+}
+
+enum err_code handle_projects(struct exchange *exchange, struct err *err)
+{
+    const struct registry_view *view = registry_read_lock(exchange->service->registry);
+    struct buf *json = &exchange->reply.body;
+
+    (void)err;
+    buf_puts(json, "{\"items\":[");
+    for (int i = 0; i < registry_n_projects(view); i++) {
+        if (i > 0)
+            buf_putc(json, ',');
+        put_project(json, registry_at(view, i));
+    }
+    buf_puts(json, "],\"next\":null}");
+    registry_read_unlock();
+    return ERR_OK;
+}
+
+enum err_code handle_project(struct exchange *exchange, struct err *err)
+{
+    const struct registry_view *view = registry_read_lock(exchange->service->registry);
+    size_t length = strlen(exchange->argument);
+    const struct registry_project *project = registry_find(view, exchange->argument, length);
+
+    if (project != NULL)
+        put_project(&exchange->reply.body, project);
+    registry_read_unlock();
+    return project != NULL ? ERR_OK : no_project(exchange->argument, length, err);
+}
+
+/* /healthz, /readyz, / ------------------------------------------------------------------------ */
+
+enum err_code handle_healthz(struct exchange *exchange, struct err *err)
+{
+    (void)err;
+    buf_puts(&exchange->reply.body, "{\"status\":\"alive\"}");
+    return ERR_OK;
+}
+
+struct readiness {
+    int n_projects, n_models, n_problems;
+};
+
+static struct readiness count_projects(const struct registry *registry)
+{
+    const struct registry_view *view = registry_read_lock(registry);
+    struct readiness counts = {.n_projects = registry_n_projects(view)};
+
+    for (int i = 0; i < counts.n_projects; i++) {
+        counts.n_models += registry_at(view, i)->model != NULL;
+        counts.n_problems += registry_at(view, i)->problem != NULL;
+    }
+    registry_read_unlock();
+    return counts;
+}
+
+enum err_code handle_readyz(struct exchange *exchange, struct err *err)
+{
+    struct registry *registry = exchange->service->registry;
+    struct buf *json = &exchange->reply.body;
+    struct readiness counts = count_projects(registry);
+    char why[512];
+    bool degraded = registry_degraded(registry, why, sizeof(why));
+
+    if (!registry_loaded(registry))
+        return err_set(err, ERR_UNREACHABLE, "the models are not loaded yet");
+    buf_printf(json,
+               "{\"status\":\"%s\",\"projects\":%d,\"models\":%d,\"problems\":%d,\"degraded\":",
+               degraded              ? "degraded"
+               : counts.n_models > 0 ? "ready"
+                                     : "no model is live yet",
+               counts.n_projects, counts.n_models, counts.n_problems);
+    json_put_text(json, degraded ? why : NULL);
+    buf_putc(json, '}');
+    return ERR_OK;
+}
+
+enum err_code handle_root(struct exchange *exchange, struct err *err)
+{
+    struct buf *text = &exchange->reply.body;
+
+    (void)err;
+    exchange->reply.content_type = "text/plain; charset=utf-8";
+    buf_puts(text, "pgboost " PGBOOST_VERSION "\n\n");
+    routes_list(text);
+    return ERR_OK;
+}

@@ -1,0 +1,21 @@
+/*
+ * What each route does: reads the exchange's body and argument, writes its reply. A handler that
+ * fails leaves the error to the exchange, which words it as problem+json.
+ */
+#ifndef PGBOOST_HTTP_HANDLERS_H
+#define PGBOOST_HTTP_HANDLERS_H
+
+#include "http/exchange.h"
+
+/* Makes and removes what the handlers keep for each serving thread; the threads end before. */
+MUST_CHECK enum err_code handlers_init(struct http_service *service, struct err *err);
+void handlers_release(struct http_service *service);
+
+MUST_CHECK enum err_code handle_predict(struct exchange *exchange, struct err *err);
+MUST_CHECK enum err_code handle_projects(struct exchange *exchange, struct err *err);
+MUST_CHECK enum err_code handle_project(struct exchange *exchange, struct err *err);
+MUST_CHECK enum err_code handle_healthz(struct exchange *exchange, struct err *err);
+MUST_CHECK enum err_code handle_readyz(struct exchange *exchange, struct err *err);
+MUST_CHECK enum err_code handle_root(struct exchange *exchange, struct err *err);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * What a request's head must look like before anything of it is believed.
+ *
+ * libmicrohttpd lets through what proxies and servers understand in different ways, which is how
+ * requests are smuggled: two lengths, a length beside chunks, two hosts, unknown codings. All of it
+ * is refused here, on the handler's first call, before a byte of the body. Pure functions.
+ */
+#ifndef PGBOOST_HTTP_HYGIENE_H
+#define PGBOOST_HTTP_HYGIENE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* The headers that matter here, as they came; the texts are the HTTP library's. */
+enum head_name {
+    HEAD_HOST,
+    HEAD_CONTENT_LENGTH,
+    HEAD_TRANSFER_ENCODING,
+    HEAD_CONTENT_TYPE,
+    HEAD_CONTENT_ENCODING,
+    HEAD_EXPECT,
+    HEAD_NAMES
+};
+
+struct head {
+    const char *method, *version;
+    int n[HEAD_NAMES];             /* how often each came */
+    const char *value[HEAD_NAMES]; /* the last; NULL: none */
+    bool bad_name;                 /* some header's name is not a token: "Content-Length " */
+};
+
+/* Notes a header: its value when it is one of the table's. value may be NULL. */
+void head_add(struct head *head, const char *name, const char *value);
+
+/* 0 when the head is sound, and *ret_length is the announced length of the body (UINT64_MAX: comes
+ * in chunks). Otherwise the status to refuse with, err filled; the connection must be closed, since
+ * where the request ends is not certain. */
+int head_check(const struct head *head, uint64_t *ret_length, struct err *err);
+
+/* Can a body of this type be read as JSON? 0, or 415 with err filled. Absent, JSON's own types and
+ * curl's default form type are. */
+int head_check_json(const struct head *head, struct err *err);
+
+#endif

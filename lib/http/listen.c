@@ -1,0 +1,90 @@
+#include "http/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config/options.h"
+
+/* getaddrinfo's answer for the first address of a host. */
+static enum err_code resolve(const char *host, int port, struct addrinfo **ret_info,
+                             struct err *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    char service[16];
+    int failure;
+
+    snprintf(service, sizeof(service), "%d", port);
+    failure = getaddrinfo(host[0] != '\0' ? host : NULL, service, &hints, ret_info);
+    if (failure == 0)
+        return ERR_OK;
+    err_set(err, ERR_NOT_FOUND, "cannot listen on \"%s\": %s", host, gai_strerror(failure));
+    return err_hint(err, "listen takes an address of this machine, like 127.0.0.1:8080");
+}
+
+static enum err_code bind_error(const char *listen_option, int error_number, struct err *err)
+{
+    err_errno(err, error_number, "cannot listen on \"%s\"", listen_option);
+    switch (error_number) {
+    case EADDRINUSE:
+        return err_hint(err, "another program has this port (perhaps another pgboostd): choose "
+                             "another with --listen; port 0 is any free one");
+    case EACCES:
+        return err_hint(err, "ports below 1024 need privileges: choose a higher one");
+    case EADDRNOTAVAIL:
+        return err_hint(err, "this address is not one of this machine's");
+    default:
+        return ERR_IO;
+    }
+}
+
+static enum err_code describe(int socket_fd, char *address, struct err *err)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof(name);
+    char host[256], service[16];
+    int failure;
+
+    if (getsockname(socket_fd, (struct sockaddr *)&name, &size) != 0)
+        return err_errno(err, errno, "cannot tell the listening address");
+    failure = getnameinfo((struct sockaddr *)&name, size, host, sizeof(host), service,
+                          sizeof(service), NI_NUMERICHOST | NI_NUMERICSERV);
+    if (failure != 0)
+        return err_set(err, ERR_IO, "cannot tell the listening address: %s", gai_strerror(failure));
+    snprintf(address, LISTEN_ADDRESS_MAX, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host,
+             service);
+    return ERR_OK;
+}
+
+static void close_socket(int *socket_fd)
+{
+    if (*socket_fd >= 0)
+        close(*socket_fd);
+}
+
+enum err_code listen_open(const char *listen_option, int *ret_socket, char *address,
+                          struct err *err)
+{
+    CLEANUP(close_socket) int socket_fd = -1;
+    struct addrinfo *info;
+    char host[256];
+    int port, one = 1, failure = 0;
+
+    TRY(options_split_listen(listen_option, host, sizeof(host), &port, err));
+    TRY(resolve(host, port, &info, err));
+    socket_fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* SO_REUSEADDR: a restart need not wait for the last connections' TIME_WAIT to pass. */
+    if (socket_fd < 0 || setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        bind(socket_fd, info->ai_addr, info->ai_addrlen) != 0 || listen(socket_fd, SOMAXCONN) != 0)
+        failure = errno;
+    freeaddrinfo(info);
+    if (failure != 0)
+        return bind_error(listen_option, failure, err);
+    TRY(describe(socket_fd, address, err));
+    *ret_socket = socket_fd;
+    socket_fd = -1;
+    return ERR_OK;
+}

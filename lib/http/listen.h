@@ -1,0 +1,18 @@
+/*
+ * The listening socket, made here rather than by the HTTP library so that its errors can be worded.
+ */
+#ifndef PGBOOST_HTTP_LISTEN_H
+#define PGBOOST_HTTP_LISTEN_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define LISTEN_ADDRESS_MAX 300
+
+/* Binds and listens. address[LISTEN_ADDRESS_MAX]: the address as it is now, with the actual port.
+ * The caller closes *ret_socket. Errors as http_server_start has them. */
+MUST_CHECK enum err_code listen_open(const char *listen_option, int *ret_socket, char *address,
+                                     struct err *err);
+
+#endif

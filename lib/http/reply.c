@@ -1,0 +1,109 @@
+#include "http/reply.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+
+/* Sent when not even an error can be written. */
+static const char out_of_memory[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\","
+                                    "\"status\":503,\"detail\":\"out of memory\",\"errors\":[]}";
+
+#define PROBLEM_TYPE "application/problem+json"
+
+void reply_clear(struct reply *reply)
+{
+    struct buf body = reply->body;
+
+    buf_clear(&body);
+    *reply = (struct reply){.body = body};
+}
+
+static void put_errors(struct buf *body, const struct err *err)
+{
+    if (err->field[0] == '\0') {
+        buf_puts(body, "[]");
+        return;
+    }
+    buf_puts(body, "[{\"field\":");
+    json_put_text(body, err->field);
+    buf_puts(body, ",\"reason\":");
+    json_put_text(body, err->message);
+    buf_puts(body, "}]");
+}
+
+static void put_detail(struct buf *body, const struct err *err)
+{
+    char detail[sizeof(err->message) + sizeof(err->hint) + 4];
+
+    if (err->hint[0] == '\0')
+        snprintf(detail, sizeof(detail), "%s", err->message);
+    else
+        snprintf(detail, sizeof(detail), "%s (%s)", err->message, err->hint);
+    json_put_text(body, detail);
+}
+
+void reply_problem(struct reply *reply, int status, const struct err *err)
+{
+    struct buf *body = &reply->body;
+
+    reply->status = status;
+    reply->content_type = PROBLEM_TYPE;
+    buf_clear(body);
+    buf_puts(body, "{\"type\":\"about:blank\",\"title\":");
+    json_put_text(body, MHD_get_reason_phrase_for((unsigned)status));
+    buf_printf(body, ",\"status\":%d,\"detail\":", status);
+    put_detail(body, err);
+    buf_puts(body, ",\"errors\":");
+    put_errors(body, err);
+    buf_putc(body, '}');
+}
+
+static void keep_body(void *body)
+{
+    (void)body; /* the reply's owner reuses it */
+}
+
+static struct MHD_Response *make_response(struct reply *reply)
+{
+    if (reply->body.failed) {
+        reply->status = 503;
+        reply->content_type = PROBLEM_TYPE;
+        return MHD_create_response_from_buffer(sizeof(out_of_memory) - 1, (void *)out_of_memory,
+                                               MHD_RESPMEM_PERSISTENT);
+    }
+    return MHD_create_response_from_buffer_with_free_callback(reply->body.length, reply->body.data,
+                                                              keep_body);
+}
+
+static bool add_headers(const struct reply *reply, struct MHD_Response *response)
+{
+    const struct {
+        const char *name, *value;
+    } headers[] = {
+        {"Content-Type", reply->content_type != NULL ? reply->content_type : "application/json"},
+        {"Cache-Control", "no-store"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Allow", reply->allow},
+        {"Connection", reply->close ? "close" : NULL},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(headers); i++)
+        if (headers[i].value != NULL &&
+            MHD_add_response_header(response, headers[i].name, headers[i].value) == MHD_NO)
+            return false;
+    return true;
+}
+
+enum MHD_Result reply_send(struct reply *reply, struct MHD_Connection *connection)
+{
+    struct MHD_Response *response = make_response(reply);
+    enum MHD_Result queued = MHD_NO;
+
+    if (response == NULL)
+        return MHD_NO; /* out of memory: the library closes the connection */
+    if (add_headers(reply, response))
+        queued = MHD_queue_response(
+            connection, reply->status != 0 ? (unsigned)reply->status : MHD_HTTP_OK, response);
+    MHD_destroy_response(response);
+    return queued;
+}

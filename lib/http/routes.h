@@ -1,0 +1,24 @@
+/*
+ * The table of routes: what is answered where. `GET /` prints it.
+ */
+#ifndef PGBOOST_HTTP_ROUTES_H
+#define PGBOOST_HTTP_ROUTES_H
+
+#include "http/exchange.h"
+
+struct route;
+
+/* The route of a method ("HEAD" finds GET's) and a path as it was sent; the undecoded segment of a
+ * "{name}" in its pattern. NULL: none; *ret_allow then lists the methods that the path answers to,
+ * and is untouched when there is no such path. */
+const struct route *route_find(const char *method, const char *path, const char **ret_segment,
+                               size_t *ret_length, const char **ret_allow);
+
+bool route_reads_json(const struct route *route);
+MUST_CHECK enum err_code route_handle(const struct route *route, struct exchange *exchange,
+                                      struct err *err);
+
+/* One line a route, for people. */
+void routes_list(struct buf *text);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * The HTTP face: libmicrohttpd with a pool of epoll threads over the live models.
+ *
+ * In the way of a prediction: socket → hygiene (head) → route → handler → reply. The files in that
+ * order: server.c (socket, threads, drain), exchange.c (one request and its answer), hygiene.c,
+ * target.c, routes.c (the table), handlers.c, reply.c.
+ *
+ * Bounded: body, rows, connections, header size, idle time. Refuses: waiting for Postgres.
+ */
+#ifndef PGBOOST_HTTP_SERVER_H
+#define PGBOOST_HTTP_SERVER_H
+
+#include "registry/registry.h"
+
+struct http_server;
+
+struct http_options {
+    const char *listen;        /* "127.0.0.1:8080", "[::1]:0": as the option has it */
+    int n_threads;             /* at least 1 */
+    size_t body_limit_bytes;   /* of a request's body: 413 beyond */
+    size_t rows_limit;         /* of a request: 413 beyond */
+    struct registry *registry; /* outlives the server */
+};
+
+/* Serves from here on. ERR_IO with a hint when the address cannot be had; ERR_NOT_FOUND when the
+ * host is not known; ERR_CONFIG when `listen` cannot be read. */
+MUST_CHECK enum err_code http_server_start(const struct http_options *options,
+                                           struct http_server **ret_server, struct err *err);
+
+/* Where it listens, with the actual port: "127.0.0.1:8080". */
+const char *http_server_address(const struct http_server *server);
+
+/* For requests that begin from now on. */
+void http_server_set_limits(struct http_server *server, size_t body_limit_bytes, size_t rows_limit);
+
+/* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
+ * done or timeout_ms passed (false). */
+bool http_server_drain(struct http_server *server, int timeout_ms);
+
+/* Stops at once: connections that are open are closed. */
+void http_server_free(struct http_server *server);
+DEFINE_FREEP(struct http_server *, http_server_free)
+
+#endif
