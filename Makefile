@@ -21,7 +21,7 @@ PYTHON ?= /usr/bin/python3
 MODULES := base config pg frame feature split metric forest catalog model xgb search train registry predict schedule http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
-PACKAGES := libpq libcjson libcrypto glib-2.0
+PACKAGES := libpq libcjson libcrypto
 PACKAGES_HTTP := libmicrohttpd liburcu-bp
 VERSION := $(shell cat VERSION)
 

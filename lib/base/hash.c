@@ -1,14 +1,26 @@
 #include "base/hash.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
+
+/* Looked up once: by name at each call, libcrypto 3 takes longer to find the algorithm than to hash
+ * a short key. */
+static EVP_MD *sha256_md;
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void)
+{
+    sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
 
 enum err_code sha256(const void *data, size_t n_bytes, uint8_t ret_digest[SHA256_SIZE],
                      struct err *err)
 {
     uint8_t digest[SHA256_SIZE];
 
+    pthread_once(&sha256_once, fetch_sha256);
     /* libcrypto fails only without memory or without its default provider */
-    if (EVP_Digest(data, n_bytes, digest, NULL, EVP_sha256(), NULL) != 1)
+    if (sha256_md == NULL || EVP_Digest(data, n_bytes, digest, NULL, sha256_md, NULL) != 1)
         return err_set(err, ERR_FAILED, "cannot compute a SHA-256: libcrypto refused");
     for (int i = 0; i < SHA256_SIZE; i++)
         ret_digest[i] = digest[i];

@@ -1,5 +1,6 @@
 #include "base/nearest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -10,29 +11,43 @@ static int lower(char c)
     return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : (unsigned char)c;
 }
 
-/* Levenshtein's distance by dynamic programming (Wagner and Fischer 1974), one row at a time. */
+static bool same(char a, char b)
+{
+    return lower(a) == lower(b);
+}
+
+static int smallest(int a, int b, int c)
+{
+    int smaller = a < b ? a : b;
+
+    return smaller < c ? smaller : c;
+}
+
+/* Edits between two names, where swapping two neighbours is one edit ("trian"): optimal string
+ * alignment, by dynamic programming over the last three rows. */
 static int edit_distance(const char *a, int a_length, const char *b, int b_length)
 {
-    int row[MAX_LENGTH + 1];
+    int rows[3][MAX_LENGTH + 1];
+    int *before = rows[0], *last = rows[1], *row = rows[2];
 
     for (int j = 0; j <= b_length; j++)
-        row[j] = j;
+        last[j] = j;
     for (int i = 1; i <= a_length; i++) {
-        int diagonal = row[0];
+        int *reused = before;
 
         row[0] = i;
         for (int j = 1; j <= b_length; j++) {
-            int best = diagonal + (lower(a[i - 1]) != lower(b[j - 1]));
-
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
+            row[j] = smallest(last[j] + 1, row[j - 1] + 1,
+                              last[j - 1] + !same(a[i - 1], b[j - 1]));
+            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]) &&
+                before[j - 2] + 1 < row[j])
+                row[j] = before[j - 2] + 1;
         }
+        before = last;
+        last = row;
+        row = reused;
     }
-    return row[b_length];
+    return last[b_length];
 }
 
 const char *nearest_name(const char *name, const char *const *names, int n_names)

@@ -1,5 +1,5 @@
 /*
- * "Did you mean …?": the nearest of some names by edit distance (Levenshtein, case ignored).
+ * "Did you mean …?": the nearest of some names by edit distance (a swap is one edit, case ignored).
  */
 #ifndef PGBOOST_BASE_NEAREST_H
 #define PGBOOST_BASE_NEAREST_H

@@ -15,6 +15,8 @@
 
 #define GOLDEN_ROWS 32
 #define GOLDEN_RAW_ROWS 4
+/* A view that aggregates may work long before its first row comes. */
+#define READ_SILENCE_MS 3600000
 
 /* What a run has in hand; each step fills its part and the cleanup releases all. */
 struct run {
@@ -70,6 +72,7 @@ static enum err_code step_read(struct run *run, struct err *err)
     struct pg_options options = {
         .dsn = run->options->read_dsn,
         .application_name = "pgboost-worker (read)",
+        .statement_timeout_ms = READ_SILENCE_MS,
         .read_only = true,
     };
     struct frame_limits limits = {0};

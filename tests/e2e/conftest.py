@@ -5,6 +5,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -39,9 +40,8 @@ class Cluster:
         self.dir = Path(tempfile.mkdtemp(prefix="pgboost-e2e-", dir="/tmp"))
         self.dir.chmod(0o755)
         self.run("start")
-        lines = self.run("env").splitlines()
-        self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
-        self.env = {name: value.strip("'\"") for name, value in self.env.items()}
+        words = shlex.split(self.run("env"))
+        self.env = dict(word.split("=", 1) for word in words if "=" in word)
 
     def run(self, verb, *args):
         return subprocess.run(

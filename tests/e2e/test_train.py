@@ -38,7 +38,7 @@ def train(cli, definition, **keys):
     cli.ok("apply", definition(**{**defaults, **keys}))
     cli.ok("train", keys["project"], "--here")
     shown = cli.json("show", keys["project"])
-    return shown["live_model_id"]
+    return shown["project"]["live_model_id"]
 
 
 def test_regression_equals_xgboost_and_sklearn(rows, cli, definition, daemon):
@@ -193,7 +193,7 @@ def test_if_better_meets_the_live_model_on_the_same_rows(rows, cli, definition):
     cli.ok("apply", definition(project="champion", relation="public.t", key=["id"],
                                search={"strategy": "none"}, hyperparams={"n_estimators": 1}, **keys))
     out = cli.ok("train", "champion", "--here").out
-    assert cli.json("show", "champion")["live_model_id"] == first
+    assert cli.json("show", "champion")["project"]["live_model_id"] == first
     assert "not better" in out
     decisions = cli.json("deployments", "champion")["items"]
     assert len(decisions) == 2 and sum(d["refused"] for d in decisions) == 1

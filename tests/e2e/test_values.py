@@ -71,8 +71,17 @@ def text_rows(db):
     return oracle.rows_as_json(db, f"SELECT {names} FROM public.v ORDER BY id")
 
 
+def json_rows(db, query="SELECT * FROM public.v ORDER BY id"):
+    """As to_jsonb writes them; a number beyond double, which JSON readers refuse, as its text."""
+    rows = oracle.rows_as_json(db, query)
+    for row in rows:
+        if isinstance(row["n"], int) and abs(row["n"]) > 10 ** 308:
+            row["n"] = str(row["n"])
+    return rows
+
+
 def test_json_and_text_mean_the_same(catalog, served):
-    as_json = encode(served, oracle.rows_as_json(catalog, "SELECT * FROM public.v ORDER BY id"))
+    as_json = encode(served, json_rows(catalog))
     as_text = encode(served, text_rows(catalog))
     assert len(as_json) == N_ROWS
     for row, (a, b) in enumerate(zip(as_json, as_text)):
@@ -117,14 +126,11 @@ def test_timestamps_by_an_independent_encoder(catalog, served):
     import zoneinfo
     zurich = zoneinfo.ZoneInfo("Europe/Zurich")
     rows = catalog.sql("""
-        SELECT to_jsonb(v),
-               CASE WHEN isfinite(tz) AND tz > '1900-01-01' THEN tz END,
-               CASE WHEN isfinite(ts) AND ts > '1900-01-01' THEN ts END,
-               extract(epoch FROM CASE WHEN isfinite(ts) THEN ts END)
-             - (SELECT extract(epoch FROM min(ts)) FROM public.v WHERE isfinite(ts))
-        FROM public.v ORDER BY id""")
+        SELECT CASE WHEN isfinite(tz) AND tz > '1900-01-01' THEN tz END,
+               CASE WHEN isfinite(ts) AND ts > '1900-01-01' THEN ts END
+        FROM public.v whole ORDER BY id""")
     checked = 0
-    for encoded, (_, tz, ts, _) in zip(encode(served, [r[0] for r in rows]), rows):
+    for encoded, (tz, ts) in zip(encode(served, json_rows(catalog)), rows):
         for name, when in (("tz", tz and tz.astimezone(zurich)), ("ts", ts)):
             if when is None:
                 continue
