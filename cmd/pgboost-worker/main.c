@@ -32,8 +32,15 @@ static void print_help(void)
            "69 the database cannot be reached.\n");
 }
 
-enum { OPTION_RUN = 256, OPTION_NAME, OPTION_DSN, OPTION_READ_DSN, OPTION_THREADS, OPTION_NICE,
-       OPTION_DIE };
+enum {
+    OPTION_RUN = 256,
+    OPTION_NAME,
+    OPTION_DSN,
+    OPTION_READ_DSN,
+    OPTION_THREADS,
+    OPTION_NICE,
+    OPTION_DIE
+};
 
 static const struct option long_options[] = {
     {"run", required_argument, NULL, OPTION_RUN},

@@ -37,8 +37,7 @@ static int edit_distance(const char *a, int a_length, const char *b, int b_lengt
 
         row[0] = i;
         for (int j = 1; j <= b_length; j++) {
-            row[j] = smallest(last[j] + 1, row[j - 1] + 1,
-                              last[j - 1] + !same(a[i - 1], b[j - 1]));
+            row[j] = smallest(last[j] + 1, row[j - 1] + 1, last[j - 1] + !same(a[i - 1], b[j - 1]));
             if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]) &&
                 before[j - 2] + 1 < row[j])
                 row[j] = before[j - 2] + 1;

@@ -18,7 +18,8 @@
 #include "base/buf.h"
 #include "pg/pg.h"
 
-#define CATALOG_CHANNEL "pgboost" /* NOTIFY on every change a daemon acts on: 'deploy', 'run', 'project' */
+/* NOTIFY on every change that a daemon acts on; the payload is 'deploy', 'run' or 'project'. */
+#define CATALOG_CHANNEL "pgboost"
 #define MODEL_BYTES_MAX ((size_t)256 << 20)
 
 /* Migrations (catalog/migrate.c) -------------------------------------------------------------- */
@@ -33,6 +34,9 @@ extern const int n_embedded_migrations;
 /* Is the catalog as this program needs it? ERR_CONFLICT when it is not migrated, older, or newer
  * than this program knows; the hint says what to run. */
 MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
+
+/* May this role read and write the catalog? ERR_DENIED: the hint holds what to run. */
+MUST_CHECK enum err_code catalog_check_privileges(struct pg *pg, struct err *err);
 
 typedef void (*migrate_report_fn)(void *context, const char *name, const char *what);
 
@@ -56,8 +60,8 @@ struct project_row {
     const char *metric;
     int64_t live_model_id; /* 0: none */
     int64_t deploy_version;
-    const char *created_at, *updated_at; /* ISO text with zone */
-    const char *live_score; /* of the live model on the key metric, as text; NULL: none */
+    const char *created_at, *updated_at; /* RFC 3339 text in UTC, as all moments here */
+    const char *live_score;      /* of the live model on the key metric, as text; NULL: none */
     const char *last_run_status; /* NULL: none */
     int64_t last_run_id;
 };
@@ -69,13 +73,12 @@ struct project_rows {
 void project_rows_release(struct project_rows *rows);
 
 /* Creates or updates by name. */
-MUST_CHECK enum err_code catalog_apply_project(struct pg *pg, const char *name,
-                                               const char *definition, const char *relation,
-                                               const char *target, const char *task,
-                                               const char *metric, int64_t *ret_id,
-                                               const char **ret_what /* created|updated|unchanged */,
-                                               struct err *err);
-/* name NULL: all, by name. A named project that is not there: ERR_NOT_FOUND, nearest in the hint. */
+MUST_CHECK enum err_code catalog_apply_project(
+    struct pg *pg, const char *name, const char *definition, const char *relation,
+    const char *target, const char *task, const char *metric, int64_t *ret_id,
+    const char **ret_what /* created|updated|unchanged */, struct err *err);
+/* name NULL: all, by name. A named project that is not there: ERR_NOT_FOUND, with the
+ * nearest in the hint. */
 MUST_CHECK enum err_code catalog_projects(struct pg *pg, const char *name,
                                           struct project_rows *ret_rows, struct err *err);
 
@@ -84,16 +87,16 @@ MUST_CHECK enum err_code catalog_projects(struct pg *pg, const char *name,
 struct run_row {
     int64_t id, project_id;
     const char *project, *status, *trigger, *error, *hint; /* error, hint NULL when none */
-    const char *progress;  /* JSON: {"stage","done","total","best"} or NULL */
-    const char *stats;     /* JSON: rows read, without target, train, valid, test, warnings … or NULL */
+    const char *progress; /* JSON: {"stage","done","total","best"} or NULL */
+    const char *stats;    /* JSON: rows read, train, valid, test, warnings … or NULL */
     const char *metric;
-    int64_t model_id;      /* 0: none */
-    const char *score;     /* of its model, text or NULL */
+    int64_t model_id;  /* 0: none */
+    const char *score; /* of its model, text or NULL */
     int attempts;
     bool cancel_requested;
     const char *worker;
     const char *created_at, *started_at, *finished_at; /* NULL where not yet */
-    double seconds; /* started to finished or now; 0 before */
+    double seconds;                                    /* started to finished or now; 0 before */
 };
 struct run_rows {
     int n;
@@ -125,7 +128,7 @@ struct lease {
     struct arena arena;
 };
 void lease_release(struct lease *lease);
-#define LEASE_SECONDS 30
+#define LEASE_SECONDS    30
 #define RUN_ATTEMPTS_MAX 3
 
 /* Claims run_id, or any (0): queued, or running with an ended lease and attempts left (without:
@@ -153,9 +156,9 @@ MUST_CHECK enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, cons
 struct trial_row {
     int64_t id, run_id;
     int number;
-    const char *status; /* running, completed, failed */
+    const char *status;                  /* running, completed, failed */
     const char *algorithm, *hyperparams; /* JSON */
-    const char *score, *error; /* text; NULL when none */
+    const char *score, *error;           /* text; NULL when none */
     int rounds;
     double seconds;
 };
@@ -179,7 +182,8 @@ MUST_CHECK enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct tr
 struct model_row {
     int64_t id, project_id, run_id, trial_id;
     const char *project, *algorithm, *task, *metric;
-    const char *hyperparams, *metrics, *encoder, *golden, *labels; /* JSON; labels NULL: regression */
+    const char *hyperparams, *metrics, *encoder, *golden; /* JSON */
+    const char *labels;                                   /* JSON; NULL: regression */
     uint32_t base_margin_bits;
     const uint8_t *bytes; /* NULL in listings */
     size_t n_bytes;
@@ -204,7 +208,8 @@ MUST_CHECK enum err_code catalog_models(struct pg *pg, const char *project, int 
 
 /* A worker's end: inserts the model, deploys it when `deploy` (bumping deploy_version, guarded by
  * seen_version: ERR_CONFLICT when another deployment came between), writes a deployments row for
- * the decision either way when `reason` is set, marks the run succeeded, NOTIFYs. One transaction. */
+ * the decision either way when `reason` is set, marks the run succeeded, NOTIFYs, in one
+ * transaction. */
 struct new_model {
     int64_t trial_id;
     const char *algorithm, *hyperparams, *metrics, *encoder, *golden, *labels;
@@ -254,5 +259,17 @@ struct live_rows {
 };
 void live_rows_release(struct live_rows *rows);
 MUST_CHECK enum err_code catalog_live(struct pg *pg, struct live_rows *ret_rows, struct err *err);
+
+/* Relations ------------------------------------------------------------------------------------ */
+
+/* The columns of a table's primary key, in its order; none for a view or a table without one. */
+struct name_rows {
+    int n;
+    const char **items;
+    struct arena arena;
+};
+void name_rows_release(struct name_rows *rows);
+MUST_CHECK enum err_code catalog_primary_key(struct pg *pg, uint32_t relation_oid,
+                                             struct name_rows *ret_rows, struct err *err);
 
 #endif

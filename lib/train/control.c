@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define HEARTBEAT_MS 3000
-#define PROGRESS_MS 250
+#define PROGRESS_MS  250
 /* A worker stops itself this long before its lease can have ended on the database's clock. */
 #define LEASE_MARGIN_MS 5000
 

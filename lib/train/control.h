@@ -2,10 +2,10 @@
  * A worker's hold on its run: the claim, a heartbeat on a connection and thread of its own, and the
  * connection on which results are written.
  *
- * The run is the worker's as long as the heartbeat succeeds. `control_check` is asked between rounds:
- * it fails with ERR_CANCELLED when someone asked to stop, and with ERR_CONFLICT when the lease may
- * have ended; then whoever holds the run now must not be disturbed, and every write would be refused
- * by its epoch anyway.
+ * The run is the worker's as long as the heartbeat succeeds. `control_check` is asked between
+ * rounds: it fails with ERR_CANCELLED when someone asked to stop, and with ERR_CONFLICT when the
+ * lease may have ended; then whoever holds the run now must not be disturbed, and every write would
+ * be refused by its epoch anyway.
  */
 #ifndef PGBOOST_TRAIN_CONTROL_H
 #define PGBOOST_TRAIN_CONTROL_H
@@ -31,8 +31,8 @@ MUST_CHECK enum err_code control_check(struct control *control, struct err *err)
 /* The connection for reads and writes of the catalog, made anew when it broke. */
 MUST_CHECK enum err_code control_pg(struct control *control, struct pg **ret_pg, struct err *err);
 
-/* Where the run is, for people: at most a few times a second reaches the catalog; a failure to write
- * is no failure of the run. best NaN: not known yet. */
+/* Where the run is, for people: at most a few times a second reaches the catalog; a failure to
+ * write is no failure of the run. best NaN: not known yet. */
 void control_progress(struct control *control, const char *stage, int64_t done, int64_t total,
                       double best, int rounds);
 

@@ -172,9 +172,8 @@ static enum err_code split_rows(const struct project *project, struct dataset *d
     options.n_keys = schema->n_keys;
     options.by = dataset->split_by = choose_split(project, dataset);
     options.searching = project->search_strategy != SEARCH_NONE;
-    options.time = schema->time < 0
-                       ? -1
-                       : frame_find(dataset->frame, schema->columns[schema->time].name);
+    options.time =
+        schema->time < 0 ? -1 : frame_find(dataset->frame, schema->columns[schema->time].name);
     options.classes = dataset->labels.classes;
     options.n_classes = dataset->labels.n;
     return split_new(dataset->frame, rows.items, rows.n, &options, &dataset->split, err);

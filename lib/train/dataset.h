@@ -17,11 +17,11 @@ struct dataset {
     struct frame *frame;         /* columns in the order of schema->read: the target is column 0 */
     size_t n_without_target;     /* rows left out: NULL, or NaN in a regression */
     enum metric_task task;
-    struct labels labels;        /* classification */
-    double *y;                   /* [frame rows]: the target, or the class as a number */
-    double *outputs;             /* [frame rows × n_outputs] what target means average, or NULL */
-    int n_outputs;               /* of outputs */
-    const char **output_labels;  /* [n_outputs], multiclass only */
+    struct labels labels;       /* classification */
+    double *y;                  /* [frame rows]: the target, or the class as a number */
+    double *outputs;            /* [frame rows × n_outputs] what target means average, or NULL */
+    int n_outputs;              /* of outputs */
+    const char **output_labels; /* [n_outputs], multiclass only */
     enum split_by split_by;
     struct split *split;
 };

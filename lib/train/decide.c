@@ -51,8 +51,8 @@ static enum err_code meet(struct pg *pg, int64_t champion_id, const struct datas
         return ERR_OK;
     }
     decision->deploy = true;
-    snprintf(decision->reason, sizeof(decision->reason),
-             "live model %lld cannot be used (%.300s)", (long long)champion_id, open_err.message);
+    snprintf(decision->reason, sizeof(decision->reason), "live model %lld cannot be used (%.300s)",
+             (long long)champion_id, open_err.message);
     return ERR_OK;
 }
 

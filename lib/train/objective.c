@@ -35,7 +35,8 @@ static enum err_code no_such_objective(const char *name, unsigned tasks, struct 
 }
 
 enum err_code training_objective_of(const struct project *project, enum task task, int n_classes,
-                           const struct training_objective **ret_objective, struct err *err)
+                                    const struct training_objective **ret_objective,
+                                    struct err *err)
 {
     unsigned tasks = possible_tasks(task, n_classes);
 

@@ -13,7 +13,7 @@
 #include "train/measure.h"
 #include "train/search.h"
 
-#define GOLDEN_ROWS 32
+#define GOLDEN_ROWS     32
 #define GOLDEN_RAW_ROWS 4
 /* A view that aggregates may work long before its first row comes. */
 #define READ_SILENCE_MS 3600000
@@ -221,8 +221,9 @@ static enum err_code step_measure(struct run *run, struct err *err)
     buf_printf(&run->metrics, ",\"rows\":%zu,\"baseline\":{\"kind\":\"%s\",", test->n,
                run->dataset->task == METRIC_REGRESSION ? "mean" : "prior");
     TRY(put_predictions(run, &baseline, &baseline_score, err));
-    buf_printf(&run->metrics, "},\"validation\":{\"rows\":%zu,\"%s\":",
-               run->dataset->split->valid.n, run->setup.metric->name);
+    buf_printf(&run->metrics,
+               "},\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
+               run->setup.metric->name);
     json_put_double(&run->metrics, run->best.result.score);
     buf_printf(&run->metrics, "},\"rounds\":%d}", run->best.result.rounds);
     log_info("measured", "metric=%s score=%.6g baseline=%.6g", run->setup.metric->name, run->score,
@@ -285,8 +286,8 @@ static enum err_code step_finish(struct run *run, struct err *err)
 
 typedef enum err_code (*run_step_fn)(struct run *run, struct err *err);
 static const run_step_fn run_steps[] = {
-    step_read,  step_split,   step_search, step_refit, step_golden,
-    step_verify, step_measure, step_finish,
+    step_read,   step_split,  step_search,  step_refit,
+    step_golden, step_verify, step_measure, step_finish,
 };
 
 static enum err_code run_all(struct run *run, struct err *err)

@@ -4,8 +4,8 @@
  *   claim → definition meets relation → read → split → search (trials) → refit → golden rows →
  *   measure beside the baseline and the live model → models row and deployment in one transaction
  *
- * Whatever goes wrong is written into the run's row with its hint; nothing is half-written: the model
- * and the run's success are one transaction.
+ * Whatever goes wrong is written into the run's row with its hint; nothing is half-written: the
+ * model and the run's success are one transaction.
  */
 #ifndef PGBOOST_TRAIN_RUN_H
 #define PGBOOST_TRAIN_RUN_H

@@ -15,9 +15,8 @@ static int n_trials(const struct project *project, bool classification)
 
 /* Records a trial; result NULL while it runs or when it failed. */
 static enum err_code save_trial(struct control *control, int number, const char *status,
-                                const struct hyperparams *params,
-                                const struct trial_result *result, const char *error,
-                                int64_t *ret_id, struct err *err)
+                                const struct hyperparams *params, const struct trial_result *result,
+                                const char *error, int64_t *ret_id, struct err *err)
 {
     CLEANUP(buf_release) struct buf json = {0};
     struct pg *pg;

@@ -1,6 +1,6 @@
 /*
- * One trial: one setting of hyperparameters, boosted on the training rows, stopped by the validation
- * rows, scored by the key metric on them.
+ * One trial: one setting of hyperparameters, boosted on the training rows, stopped by the
+ * validation rows, scored by the key metric on them.
  */
 #ifndef PGBOOST_TRAIN_TRIAL_H
 #define PGBOOST_TRAIN_TRIAL_H

@@ -1,0 +1,279 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "measured.h"
+#include "metric/metric.h"
+#include "rows.h"
+#include "text.h"
+
+#define LEADERS 10
+
+/* What is shown of a project. */
+struct page {
+    struct project_rows project;
+    struct model_rows models;           /* best first */
+    struct run_rows runs;               /* the last one, or none */
+    struct deployment_rows deployments; /* the last decision, or none */
+    char deployed_at[40];               /* of the live model; "": none */
+};
+
+static void page_release(struct page *page)
+{
+    project_rows_release(&page->project);
+    model_rows_release(&page->models);
+    run_rows_release(&page->runs);
+    deployment_rows_release(&page->deployments);
+}
+
+static enum err_code find_deployed_at(struct pg *pg, struct page *page, struct err *err)
+{
+    CLEANUP(live_rows_release) struct live_rows live = {0};
+
+    TRY(catalog_live(pg, &live, err));
+    for (int i = 0; i < live.n; i++)
+        if (live.items[i].project_id == page->project.items[0].id &&
+            live.items[i].deployed_at != NULL)
+            snprintf(page->deployed_at, sizeof(page->deployed_at), "%s", live.items[i].deployed_at);
+    return ERR_OK;
+}
+
+static enum err_code read_page(struct pg *pg, const char *name, struct page *page, struct err *err)
+{
+    TRY(catalog_projects(pg, name, &page->project, err));
+    TRY(catalog_models(pg, name, LEADERS, &page->models, err));
+    TRY(catalog_runs(pg, name, 1, &page->runs, err));
+    TRY(catalog_deployments(pg, name, 1, &page->deployments, err));
+    return find_deployed_at(pg, page, err);
+}
+
+static void put_json(struct buf *json, const struct page *page)
+{
+    const struct list project = list_of_projects(&page->project);
+    const struct list models = list_of_models(&page->models);
+    const struct list runs = list_of_runs(&page->runs);
+    const struct list deployments = list_of_deployments(&page->deployments);
+
+    buf_puts(json, "{\"project\":");
+    list_put_object(json, &project, 0);
+    buf_puts(json, ",\"deployed_at\":");
+    json_put_text(json, page->deployed_at[0] != '\0' ? page->deployed_at : NULL);
+    buf_puts(json, ",\"models\":");
+    list_put_array(json, &models);
+    buf_puts(json, ",\"last_run\":");
+    if (page->runs.n > 0)
+        list_put_object(json, &runs, 0);
+    else
+        buf_puts(json, "null");
+    buf_puts(json, ",\"last_decision\":");
+    if (page->deployments.n > 0)
+        list_put_object(json, &deployments, 0);
+    else
+        buf_puts(json, "null");
+    buf_puts(json, "}\n");
+}
+
+/* "3 days", "5 minutes" since an RFC 3339 moment in UTC, by this machine's clock. */
+static void put_age(struct buf *out, const char *moment)
+{
+    static const struct {
+        int seconds;
+        const char *name;
+    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+    struct tm tm = {0};
+    long age;
+
+    if (strptime(moment, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
+        return;
+    age = (long)(time(NULL) - timegm(&tm));
+    for (size_t i = 0; i < N_ELEMENTS(units); i++)
+        if (age >= units[i].seconds || units[i].seconds == 1) {
+            long n = age > 0 ? age / units[i].seconds : 0;
+
+            buf_printf(out, "%ld %s%s", n, units[i].name, n == 1 ? "" : "s");
+            return;
+        }
+}
+
+static void put_fact(struct buf *out, const char *name, const char *value)
+{
+    buf_printf(out, "%-12s", name);
+    text_put_safe(out, value);
+    buf_putc(out, '\n');
+}
+
+static void put_live(struct buf *out, const struct page *page)
+{
+    const struct project_row *project = &page->project.items[0];
+
+    buf_printf(out, "%-12s", "live model");
+    if (project->live_model_id == 0) {
+        buf_puts(out, "none yet\n");
+        return;
+    }
+    buf_printf(out, "%" PRId64, project->live_model_id);
+    if (project->live_score != NULL)
+        buf_printf(out, ", %s %.6g on test rows", project->metric,
+                   strtod(project->live_score, NULL));
+    if (page->deployed_at[0] != '\0') {
+        buf_puts(out, ", live for ");
+        put_age(out, page->deployed_at);
+    }
+    buf_putc(out, '\n');
+}
+
+static void put_last_run(struct buf *out, const struct page *page)
+{
+    const struct run_row *run = page->runs.n > 0 ? &page->runs.items[0] : NULL;
+
+    buf_printf(out, "%-12s", "last run");
+    if (run == NULL) {
+        buf_puts(out, "none yet\n");
+        return;
+    }
+    buf_printf(out, "%" PRId64 ", %s", run->id, run->status);
+    if (run->finished_at != NULL) {
+        buf_puts(out, " ");
+        put_age(out, run->finished_at);
+        buf_puts(out, " ago");
+    }
+    if (run->error != NULL) {
+        buf_puts(out, ": ");
+        text_put_safe(out, run->error);
+    }
+    buf_putc(out, '\n');
+    if (run->hint != NULL)
+        put_fact(out, "", run->hint);
+}
+
+/* A line of the leaderboard: a model, or the baseline where it would stand among them. */
+struct leader {
+    const char *rank, *algorithm, *score, *created_at;
+    int64_t model_id; /* 0: the baseline */
+    bool live;
+    char rank_text[12], score_text[32];
+};
+
+static const struct list_column leader_columns[] = {
+    {"rank", "rank", LIST_TEXT, offsetof(struct leader, rank)},
+    {"model", "model_id", LIST_ID, offsetof(struct leader, model_id)},
+    {"algorithm", "algorithm", LIST_TEXT, offsetof(struct leader, algorithm)},
+    {"score", "score", LIST_NUMBER, offsetof(struct leader, score)},
+    {"live", "live", LIST_FLAG, offsetof(struct leader, live)},
+    {"trained (UTC)", "created_at", LIST_TIME, offsetof(struct leader, created_at)},
+};
+
+static void add_model(struct leader *leader, const struct model_row *model, int rank)
+{
+    snprintf(leader->rank_text, sizeof(leader->rank_text), "%d", rank);
+    leader->rank = leader->rank_text;
+    leader->model_id = model->id;
+    leader->algorithm = model->algorithm;
+    leader->score = model->score;
+    leader->created_at = model->created_at;
+    leader->live = model->live;
+}
+
+/* The baseline of the best model that has one: later runs may have had other test rows. */
+static void find_baseline(const struct page *page, struct leader *baseline, char *kind,
+                          size_t kind_size)
+{
+    struct measured measured;
+
+    for (int i = 0; i < page->models.n; i++) {
+        measured_read(page->models.items[i].metrics, page->project.items[0].metric, &measured);
+        if (measured.n == 0 || isnan(measured.items[0].baseline))
+            continue;
+        snprintf(baseline->score_text, sizeof(baseline->score_text), "%.17g",
+                 measured.items[0].baseline);
+        snprintf(kind, kind_size, "baseline (%s)", measured.baseline_kind);
+        baseline->rank = "-";
+        baseline->algorithm = kind;
+        baseline->score = baseline->score_text;
+        return;
+    }
+}
+
+static double score_of(const char *text)
+{
+    return text != NULL ? strtod(text, NULL) : NAN;
+}
+
+static void put_leaderboard(struct buf *out, const struct page *page, bool colour)
+{
+    const struct project_row *project = &page->project.items[0];
+    const struct metric *metric = metric_find(project->metric);
+    struct {
+        int n;
+        struct leader items[LEADERS + 1];
+    } board = {0};
+    struct leader baseline = {0};
+    char kind[48];
+    bool stands; /* the baseline has its line, or there is none */
+
+    find_baseline(page, &baseline, kind, sizeof(kind));
+    stands = baseline.score == NULL || metric == NULL;
+    for (int i = 0; i <= page->models.n; i++) {
+        const struct model_row *model = i < page->models.n ? &page->models.items[i] : NULL;
+
+        if (!stands && (model == NULL ||
+                        !metric_better(metric, score_of(model->score), score_of(baseline.score)))) {
+            board.items[board.n++] = baseline;
+            stands = true;
+        }
+        if (model != NULL)
+            add_model(&board.items[board.n++], model, i + 1);
+    }
+    buf_printf(out, "\nModels by %s on the test rows of their runs, best first\n", project->metric);
+    list_put_table(out, &(struct list)LIST(leader_columns, board, ""), colour);
+}
+
+static void put_page(struct buf *out, const struct page *page, bool colour)
+{
+    const struct project_row *project = &page->project.items[0];
+
+    put_fact(out, "project", project->name);
+    put_fact(out, "relation", project->relation);
+    put_fact(out, "target", project->target);
+    put_fact(out, "task", project->task);
+    put_fact(out, "metric", project->metric);
+    put_live(out, page);
+    if (page->deployments.n > 0 && page->deployments.items[0].reason != NULL)
+        put_fact(out, "decision", page->deployments.items[0].reason);
+    put_last_run(out, page);
+    if (page->models.n > 0)
+        put_leaderboard(out, page, colour);
+}
+
+static enum err_code run_show(struct cli *cli, struct err *err)
+{
+    CLEANUP(page_release) struct page page = {0};
+    CLEANUP(pg_closep) struct pg *pg = NULL;
+    CLEANUP(buf_release) struct buf out = {0};
+
+    TRY(cli_connect(cli, &pg, err));
+    TRY(read_page(pg, cli->args[0], &page, err));
+    if (cli->json)
+        put_json(&out, &page);
+    else
+        put_page(&out, &page, cli->colour);
+    TRY(buf_check(&out, err));
+    fputs(buf_text(&out), stdout);
+    return ERR_OK;
+}
+
+const struct command command_show = {
+    .name = "show",
+    .arguments = "PROJECT",
+    .summary = "show a project, its live model and its best models",
+    .description =
+        "Shows what a project predicts, which model is live and why, how the last run ended,\n"
+        "and its best models by the key metric, with the baseline (the mean, or the share of\n"
+        "each class) where it would stand among them.",
+    .example = "pgboost show flight_delay",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_show,
+};

@@ -1,0 +1,146 @@
+/*
+ * The end of a run: its model, the decision about it, and the run's success, all or nothing.
+ *
+ * The model goes in first and the fence comes last, so that a large model does not keep the
+ * heartbeats of its own worker waiting; a lease that was lost takes everything back.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "catalog/catalog.h"
+#include "catalog/fence.h"
+
+static const char insert_model_sql[] =
+    "INSERT INTO pgboost.models (project_id, run_id, trial_id, algorithm, hyperparams, metric,"
+    " score, metrics, encoder, labels, model, sha256, base_margin_bits, golden, xgboost_version)"
+    " VALUES ($1::bigint, $2::bigint, nullif($3::bigint, 0), $4, $5::jsonb, $6,"
+    " $7::double precision, $8::jsonb, $9::jsonb, $10::jsonb, $11::bytea, $12, $13::bigint,"
+    " $14::jsonb, $15) RETURNING id";
+
+static enum err_code insert_model(struct pg *pg, const struct lease *lease,
+                                  const struct new_model *model, int64_t *ret_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct pg_int project_id, run_id, trial_id, base_margin_bits;
+    char score[40];
+
+    snprintf(score, sizeof(score), "%.17g", model->score);
+    TRY(pg_row(pg, insert_model_sql, 15,
+               (struct pg_param[]){
+                   pg_param_int(&project_id, lease->project_id),
+                   pg_param_int(&run_id, lease->run_id),
+                   pg_param_int(&trial_id, model->trial_id),
+                   PG_TEXT(model->algorithm),
+                   PG_TEXT(model->hyperparams),
+                   PG_TEXT(model->metric),
+                   PG_TEXT(isnan(model->score) ? NULL : score),
+                   PG_TEXT(model->metrics),
+                   PG_TEXT(model->encoder),
+                   PG_TEXT(model->labels),
+                   PG_BYTES(model->bytes, model->n_bytes),
+                   PG_TEXT(model->sha256),
+                   pg_param_int(&base_margin_bits, model->base_margin_bits),
+                   PG_TEXT(model->golden),
+                   PG_TEXT(model->xgboost_version),
+               },
+               &table, err));
+    *ret_id = pg_get_int64(&table, 0, 0);
+    return ERR_OK;
+}
+
+/* Compare and swap: nobody deployed since the worker compared its model with the live one. */
+static enum err_code make_live(struct pg *pg, const struct lease *lease, int64_t model_id,
+                               int64_t seen_version, struct err *err)
+{
+    struct pg_int project_text, model_text, version_text;
+    int64_t n_rows;
+
+    TRY(pg_exec(pg,
+                "UPDATE pgboost.projects SET live_model_id = $2::bigint,"
+                " deploy_version = deploy_version + 1"
+                " WHERE id = $1::bigint AND deploy_version = $3::bigint",
+                3,
+                (struct pg_param[]){pg_param_int(&project_text, lease->project_id),
+                                    pg_param_int(&model_text, model_id),
+                                    pg_param_int(&version_text, seen_version)},
+                &n_rows, err));
+    if (n_rows == 1)
+        return ERR_OK;
+    err_set(err, ERR_CONFLICT, "project \"%s\" was deployed to while run %lld was deciding",
+            lease->project, (long long)lease->run_id);
+    err_hint(err, "compare with the model that is live now");
+    return ERR_CONFLICT;
+}
+
+/* The decision as a row: a deployment carries the project's new version, a refusal the kept one. */
+static enum err_code record_decision(struct pg *pg, const struct lease *lease, int64_t model_id,
+                                     const struct new_model *model, struct err *err)
+{
+    struct pg_int project_text, model_text;
+
+    return pg_exec(pg,
+                   "INSERT INTO pgboost.deployments"
+                   " (project_id, model_id, version, strategy, reason, refused)"
+                   " SELECT id, $2::bigint, deploy_version, 'train', $3, $4::boolean"
+                   " FROM pgboost.projects WHERE id = $1::bigint",
+                   4,
+                   (struct pg_param[]){pg_param_int(&project_text, lease->project_id),
+                                       pg_param_int(&model_text, model_id), PG_TEXT(model->reason),
+                                       PG_TEXT(model->deploy ? "false" : "true")},
+                   NULL, err);
+}
+
+static enum err_code end_run(struct pg *pg, const struct lease *lease, int64_t model_id,
+                             bool deployed, struct err *err)
+{
+    const struct fence fence = fence_of(lease);
+    struct pg_int model_text;
+    int64_t n_rows;
+
+    TRY(pg_exec(pg,
+                "UPDATE pgboost.runs SET status = 'succeeded', finished_at = clock_timestamp(),"
+                " model_id = $3::bigint WHERE " FENCED,
+                3, (struct pg_param[]){FENCE_PARAMS(fence), pg_param_int(&model_text, model_id)},
+                &n_rows, err));
+    if (n_rows != 1)
+        return fence_lost(lease, err);
+    TRY(pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'run')", 0, NULL, NULL, err));
+    if (deployed)
+        TRY(pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'deploy')", 0, NULL, NULL, err));
+    return ERR_OK;
+}
+
+static enum err_code finish(struct pg *pg, const struct lease *lease, const struct new_model *model,
+                            int64_t *ret_model_id, struct err *err)
+{
+    TRY(insert_model(pg, lease, model, ret_model_id, err));
+    if (model->deploy)
+        TRY(make_live(pg, lease, *ret_model_id, model->seen_version, err));
+    if (model->deploy || model->reason != NULL)
+        TRY(record_decision(pg, lease, *ret_model_id, model, err));
+    TRY(end_run(pg, lease, *ret_model_id, model->deploy, err));
+    return pg_commit(pg, err);
+}
+
+enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
+                                 const struct new_model *model, int64_t *ret_model_id,
+                                 struct err *err)
+{
+    int64_t model_id;
+    enum err_code code;
+
+    if (model->n_bytes > MODEL_BYTES_MAX) {
+        err_set(err, ERR_LIMIT, "the model has %zu MiB, more than the %zu MiB the catalog keeps",
+                model->n_bytes >> 20, MODEL_BYTES_MAX >> 20);
+        err_hint(err, "lower \"n_estimators\" or \"max_depth\" in the definition's hyperparams");
+        return ERR_LIMIT;
+    }
+    TRY(pg_begin(pg, err));
+    code = finish(pg, lease, model, &model_id, err);
+    if (code != ERR_OK) {
+        pg_rollback(pg);
+        return code;
+    }
+    *ret_model_id = model_id;
+    return ERR_OK;
+}

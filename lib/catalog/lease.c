@@ -1,0 +1,202 @@
+/*
+ * A worker and its run: claimed under a lease, written to under the lease's epoch.
+ *
+ * The claim hands out each run once (FOR UPDATE SKIP LOCKED) and raises its epoch; every later
+ * write names the epoch it was given, so that a worker which lost its lease writes nothing. Time is
+ * the database's clock_timestamp() alone.
+ */
+#include <stdio.h>
+
+#include "catalog/catalog.h"
+#include "catalog/fence.h"
+
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x)  TEXT_OF_(x)
+#define LEASE_END   "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
+#define ABANDONED   "status = 'running' AND lease_until < clock_timestamp()"
+#define TIRED       "attempts >= " TEXT_OF(RUN_ATTEMPTS_MAX)
+
+#define NOTIFY_ENDED " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM ended"
+
+void lease_release(struct lease *lease)
+{
+    arena_release(&lease->arena);
+    *lease = (struct lease){0};
+}
+
+struct fence fence_of(const struct lease *lease)
+{
+    struct fence fence;
+
+    snprintf(fence.run_id, sizeof(fence.run_id), "%lld", (long long)lease->run_id);
+    snprintf(fence.epoch, sizeof(fence.epoch), "%lld", (long long)lease->epoch);
+    return fence;
+}
+
+enum err_code fence_lost(const struct lease *lease, struct err *err)
+{
+    err_set(err, ERR_CONFLICT, "the lease of run %lld is lost", (long long)lease->run_id);
+    err_hint(err, "another worker has the run, or it was ended; this one must stop");
+    return ERR_CONFLICT;
+}
+
+/* Claim ---------------------------------------------------------------------------------------- */
+
+enum err_code catalog_claimable_run(struct pg *pg, int64_t *ret_run_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+
+    TRY(pg_row(pg,
+               "SELECT coalesce(min(id), 0) FROM pgboost.runs WHERE status = 'queued'"
+               " OR (" ABANDONED ")",
+               0, NULL, &table, err));
+    *ret_run_id = pg_get_int64(&table, 0, 0);
+    return ERR_OK;
+}
+
+/* Runs whose worker is gone and that nobody shall try again: asked to stop, or out of attempts. */
+static const char bury_sql[] =
+    "WITH dead AS ("
+    " SELECT id FROM pgboost.runs WHERE ($1::bigint = 0 OR id = $1::bigint) AND " ABANDONED
+    "  AND (cancel_requested OR " TIRED ") FOR NO KEY UPDATE SKIP LOCKED),"
+    " ended AS ("
+    " UPDATE pgboost.runs r SET finished_at = clock_timestamp(),"
+    "  status = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'failed' END,"
+    "  error = CASE WHEN cancel_requested THEN 'cancelled on request'"
+    "   ELSE format('the worker was lost in each of %s attempts', attempts) END,"
+    "  hint = CASE WHEN NOT cancel_requested THEN"
+    "   'the worker''s log on its host says why; it may have run out of memory' END"
+    " FROM dead WHERE r.id = dead.id RETURNING r.id), " END_TRIALS NOTIFY_ENDED;
+
+static const char claim_sql[] =
+    "WITH next AS ("
+    " SELECT id FROM pgboost.runs WHERE ($1::bigint = 0 OR id = $1::bigint)"
+    "  AND (status = 'queued' OR (" ABANDONED ")) AND NOT cancel_requested"
+    " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
+    " UPDATE pgboost.runs r SET status = 'running', worker = $2, attempts = attempts + 1,"
+    "  lease_epoch = lease_epoch + 1, lease_until = " LEASE_END ","
+    "  started_at = clock_timestamp(), progress = NULL, stats = NULL, error = NULL, hint = NULL"
+    " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
+    " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition";
+
+static enum err_code lease_from_row(const struct pg_table *table, struct lease *ret_lease,
+                                    struct err *err)
+{
+    CLEANUP(lease_release)
+    struct lease lease = {
+        .run_id = pg_get_int64(table, 0, 0),
+        .project_id = pg_get_int64(table, 0, 1),
+        .epoch = pg_get_int64(table, 0, 2),
+        .attempts = (int)pg_get_int64(table, 0, 3),
+    };
+
+    lease.project = arena_strdup(&lease.arena, pg_get_text(table, 0, 4));
+    lease.definition = arena_strdup(&lease.arena, pg_get_text(table, 0, 5));
+    if (lease.project == NULL || lease.definition == NULL)
+        return err_nomem(err);
+    *ret_lease = lease;
+    lease.arena = (struct arena){0};
+    return ERR_OK;
+}
+
+enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
+                                bool *ret_claimed, struct lease *ret_lease, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct pg_int id;
+    const struct pg_param params[] = {pg_param_int(&id, run_id), PG_TEXT(worker)};
+
+    TRY(pg_exec(pg, bury_sql, 1, params, NULL, err));
+    TRY(pg_rows(pg, claim_sql, 2, params, &table, err));
+    if (table.n_rows > 0)
+        TRY(lease_from_row(&table, ret_lease, err));
+    *ret_claimed = table.n_rows > 0;
+    return ERR_OK;
+}
+
+/* Writes under the lease ----------------------------------------------------------------------- */
+
+enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease, bool *ret_cancel,
+                                struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    const struct fence fence = fence_of(lease);
+
+    TRY(pg_rows(pg,
+                "UPDATE pgboost.runs SET lease_until = " LEASE_END " WHERE " FENCED
+                " RETURNING cancel_requested",
+                2, (struct pg_param[]){FENCE_PARAMS(fence)}, &table, err));
+    if (table.n_rows == 0)
+        return fence_lost(lease, err);
+    *ret_cancel = pg_get_bool(&table, 0, 0);
+    return ERR_OK;
+}
+
+/* Writes one JSON member of the run. */
+static enum err_code write_json(struct pg *pg, const struct lease *lease, const char *sql,
+                                const char *json, struct err *err)
+{
+    const struct fence fence = fence_of(lease);
+    int64_t n_rows;
+
+    TRY(pg_exec(pg, sql, 3, (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(json)}, &n_rows, err));
+    return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
+}
+
+enum err_code catalog_progress(struct pg *pg, const struct lease *lease, const char *progress_json,
+                               struct err *err)
+{
+    return write_json(pg, lease, "UPDATE pgboost.runs SET progress = $3::jsonb WHERE " FENCED,
+                      progress_json, err);
+}
+
+enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease, const char *stats_json,
+                                struct err *err)
+{
+    return write_json(pg, lease, "UPDATE pgboost.runs SET stats = $3::jsonb WHERE " FENCED,
+                      stats_json, err);
+}
+
+static const char fail_sql[] =
+    "WITH ended AS ("
+    " UPDATE pgboost.runs SET status = $3, error = $4, hint = nullif($5, ''),"
+    "  finished_at = clock_timestamp() WHERE " FENCED " RETURNING id), " END_TRIALS NOTIFY_ENDED;
+
+enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, bool cancelled,
+                               const struct err *error, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    const struct fence fence = fence_of(lease);
+
+    TRY(pg_rows(pg, fail_sql, 5,
+                (struct pg_param[]){FENCE_PARAMS(fence),
+                                    PG_TEXT(cancelled ? "cancelled" : "failed"),
+                                    PG_TEXT(error->message), PG_TEXT(error->hint)},
+                &table, err));
+    return table.n_rows == 1 ? ERR_OK : fence_lost(lease, err);
+}
+
+/* Not under a lease: whoever started the worker saw it die. A run that is free again keeps its
+ * epoch; the next claim raises it. */
+#define OVER "cancel_requested OR " TIRED
+static const char died_sql[] =
+    "WITH ended AS ("
+    " UPDATE pgboost.runs SET"
+    "  status = CASE WHEN cancel_requested THEN 'cancelled' WHEN " TIRED " THEN 'failed'"
+    "   ELSE 'queued' END,"
+    "  finished_at = CASE WHEN " OVER " THEN clock_timestamp() END,"
+    "  started_at = CASE WHEN " OVER " THEN started_at END,"
+    "  error = CASE WHEN cancel_requested THEN 'cancelled on request' ELSE $3 END,"
+    "  worker = NULL, lease_until = NULL, progress = NULL"
+    " WHERE id = $1::bigint AND worker = $2 AND status = 'running'"
+    " RETURNING id), " END_TRIALS NOTIFY_ENDED;
+
+enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
+                                  const char *reason, struct err *err)
+{
+    struct pg_int id;
+
+    return pg_exec(pg, died_sql, 3,
+                   (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker), PG_TEXT(reason)},
+                   NULL, err);
+}

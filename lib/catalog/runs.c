@@ -1,0 +1,175 @@
+/*
+ * Runs as everybody sees them: queued, listed, asked to stop. What a worker does to the run it
+ * holds stands in lease.c.
+ */
+#include <stddef.h>
+
+#include "catalog/catalog.h"
+#include "catalog/fence.h"
+#include "catalog/lookup.h"
+#include "catalog/select.h"
+
+static const struct field run_fields[] = {
+    {"r.id", FIELD_INT64, offsetof(struct run_row, id)},
+    {"r.project_id", FIELD_INT64, offsetof(struct run_row, project_id)},
+    {"p.name", FIELD_TEXT, offsetof(struct run_row, project)},
+    {"r.status", FIELD_TEXT, offsetof(struct run_row, status)},
+    {"r.trigger", FIELD_TEXT, offsetof(struct run_row, trigger)},
+    {"r.error", FIELD_TEXT, offsetof(struct run_row, error)},
+    {"r.hint", FIELD_TEXT, offsetof(struct run_row, hint)},
+    {"r.progress", FIELD_TEXT, offsetof(struct run_row, progress)},
+    {"r.stats", FIELD_TEXT, offsetof(struct run_row, stats)},
+    {"p.metric", FIELD_TEXT, offsetof(struct run_row, metric)},
+    {"r.model_id", FIELD_INT64, offsetof(struct run_row, model_id)},
+    {"m.metrics ->> p.metric", FIELD_TEXT, offsetof(struct run_row, score)},
+    {"r.attempts", FIELD_INT, offsetof(struct run_row, attempts)},
+    {"r.cancel_requested", FIELD_BOOL, offsetof(struct run_row, cancel_requested)},
+    {"r.worker", FIELD_TEXT, offsetof(struct run_row, worker)},
+    {SQL_TIME("r.created_at"), FIELD_TEXT, offsetof(struct run_row, created_at)},
+    {SQL_TIME("r.started_at"), FIELD_TEXT, offsetof(struct run_row, started_at)},
+    {SQL_TIME("r.finished_at"), FIELD_TEXT, offsetof(struct run_row, finished_at)},
+    {"extract(epoch FROM coalesce(r.finished_at, clock_timestamp()) - r.started_at)", FIELD_DOUBLE,
+     offsetof(struct run_row, seconds)},
+};
+static const struct row_spec run_spec = ROW_SPEC(struct run_row, run_fields);
+
+#define FROM_RUNS                                                                                  \
+    "FROM pgboost.runs r"                                                                          \
+    " JOIN pgboost.projects p ON p.id = r.project_id"                                              \
+    " LEFT JOIN pgboost.models m ON m.id = r.model_id"
+
+void run_rows_release(struct run_rows *rows)
+{
+    arena_release(&rows->arena);
+    *rows = (struct run_rows){0};
+}
+
+enum err_code catalog_runs(struct pg *pg, const char *project, int limit, struct run_rows *ret_rows,
+                           struct err *err)
+{
+    struct pg_int limit_text;
+    struct selected selected;
+
+    TRY(catalog_check_project(pg, project, err));
+    TRY(catalog_select(pg, &run_spec,
+                       FROM_RUNS " WHERE $1::text IS NULL OR p.name = $1"
+                                 " ORDER BY r.id DESC LIMIT $2::bigint",
+                       2, (struct pg_param[]){PG_TEXT(project), pg_param_int(&limit_text, limit)},
+                       &selected, err));
+    *ret_rows =
+        (struct run_rows){.n = selected.n, .items = selected.items, .arena = selected.arena};
+    return ERR_OK;
+}
+
+static enum err_code no_run(int64_t run_id, struct err *err)
+{
+    err_set(err, ERR_NOT_FOUND, "run %lld does not exist", (long long)run_id);
+    err_hint(err, "\"pgboost runs\" lists those that do");
+    return ERR_NOT_FOUND;
+}
+
+enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_row, struct err *err)
+{
+    struct pg_int id;
+    struct selected selected;
+
+    TRY(catalog_select(pg, &run_spec, FROM_RUNS " WHERE r.id = $1::bigint", 1,
+                       (struct pg_param[]){pg_param_int(&id, run_id)}, &selected, err));
+    if (selected.n == 0) {
+        arena_release(&selected.arena);
+        return no_run(run_id, err);
+    }
+    *ret_row = (struct run_rows){.n = selected.n, .items = selected.items, .arena = selected.arena};
+    return ERR_OK;
+}
+
+/* Queue ---------------------------------------------------------------------------------------- */
+
+static enum err_code queue_locked(struct pg *pg, const char *project, const char *trigger,
+                                  int64_t *ret_run_id, bool *ret_existing, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table locked = {0};
+    CLEANUP(pg_table_release) struct pg_table run = {0};
+    struct pg_int project_id;
+    struct pg_param id;
+
+    /* Under the project's lock, and in a statement of its own so that the next ones see what the
+     * lock waited for: two triggers at once make one run. */
+    TRY(pg_rows(pg, "SELECT id FROM pgboost.projects WHERE name = $1 FOR NO KEY UPDATE", 1,
+                (struct pg_param[]){PG_TEXT(project)}, &locked, err));
+    if (locked.n_rows == 0)
+        return catalog_no_project(pg, project, err);
+    id = pg_param_int(&project_id, pg_get_int64(&locked, 0, 0));
+
+    TRY(pg_rows(pg,
+                "SELECT id FROM pgboost.runs WHERE project_id = $1::bigint AND status = 'queued'"
+                " AND NOT cancel_requested ORDER BY id LIMIT 1",
+                1, &id, &run, err));
+    *ret_existing = run.n_rows > 0;
+    if (!*ret_existing) {
+        pg_table_release(&run);
+        TRY(pg_row(pg,
+                   "WITH queued AS (INSERT INTO pgboost.runs (project_id, trigger, definition)"
+                   " SELECT id, $2, definition FROM pgboost.projects WHERE id = $1::bigint"
+                   " RETURNING id)"
+                   " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM queued",
+                   2, (struct pg_param[]){id, PG_TEXT(trigger)}, &run, err));
+    }
+    *ret_run_id = pg_get_int64(&run, 0, 0);
+    return ERR_OK;
+}
+
+enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
+                                int64_t *ret_run_id, bool *ret_existing, struct err *err)
+{
+    int64_t run_id = 0;
+    bool existing = false;
+    enum err_code code;
+
+    TRY(pg_begin(pg, err));
+    code = queue_locked(pg, project, trigger, &run_id, &existing, err);
+    if (code == ERR_OK)
+        code = pg_commit(pg, err);
+    if (code != ERR_OK) {
+        pg_rollback(pg);
+        return code;
+    }
+    *ret_run_id = run_id;
+    *ret_existing = existing;
+    return ERR_OK;
+}
+
+/* Cancel --------------------------------------------------------------------------------------- */
+
+/* A running run is asked and ends itself; one that nobody holds ends here. */
+static const char cancel_sql[] =
+    "WITH wanted AS ("
+    " SELECT id, status = 'running' AND lease_until >= clock_timestamp() AS held"
+    " FROM pgboost.runs WHERE id = $1::bigint AND status IN ('queued', 'running')"
+    " FOR NO KEY UPDATE),"
+    " cancelled AS ("
+    " UPDATE pgboost.runs r SET cancel_requested = true,"
+    "  status = CASE WHEN held THEN r.status ELSE 'cancelled' END,"
+    "  finished_at = CASE WHEN NOT held THEN clock_timestamp() END,"
+    "  error = CASE WHEN NOT held THEN 'cancelled on request' END"
+    " FROM wanted WHERE r.id = wanted.id RETURNING r.id, held),"
+    " ended AS (SELECT id FROM cancelled WHERE NOT held), " END_TRIALS
+    " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM cancelled";
+
+enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table cancelled = {0};
+    CLEANUP(pg_table_release) struct pg_table present = {0};
+    struct pg_int id_text;
+    struct pg_param id = pg_param_int(&id_text, run_id);
+
+    TRY(pg_rows(pg, cancel_sql, 1, &id, &cancelled, err));
+    if (cancelled.n_rows > 0)
+        return ERR_OK;
+    TRY(pg_rows(pg, "SELECT status FROM pgboost.runs WHERE id = $1::bigint", 1, &id, &present,
+                err));
+    if (present.n_rows == 0)
+        return no_run(run_id, err);
+    return err_set(err, ERR_CONFLICT, "run %lld has ended already: it is %s", (long long)run_id,
+                   pg_get_text(&present, 0, 0));
+}
