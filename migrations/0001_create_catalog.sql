@@ -60,6 +60,7 @@ CREATE TABLE pgboost.runs (
     lease_until timestamptz,
     progress jsonb,
     stats jsonb,
+    profile jsonb,
     error text,
     hint text,
     model_id bigint,
@@ -77,6 +78,7 @@ COMMENT ON COLUMN pgboost.runs.lease_epoch IS
     'grows by one with every claim; a worker writes only under the epoch it was given';
 COMMENT ON COLUMN pgboost.runs.progress IS 'what the worker does now: stage, done, total, best';
 COMMENT ON COLUMN pgboost.runs.stats IS 'the rows the run saw, and warnings about them';
+COMMENT ON COLUMN pgboost.runs.profile IS 'what each column held when the run read it';
 
 CREATE TABLE pgboost.trials (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -141,8 +141,13 @@ MUST_CHECK enum err_code catalog_heartbeat(struct pg *pg, const struct lease *le
                                            bool *ret_cancel, struct err *err);
 MUST_CHECK enum err_code catalog_progress(struct pg *pg, const struct lease *lease,
                                           const char *progress_json, struct err *err);
+/* What the run saw: counts and warnings, and the profile of each column. */
 MUST_CHECK enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease,
-                                           const char *stats_json, struct err *err);
+                                           const char *stats_json, const char *profile_json,
+                                           struct err *err);
+/* The profile of the project's last run that has one, as JSON text the caller frees; NULL: none. */
+MUST_CHECK enum err_code catalog_last_profile(struct pg *pg, const char *project, char **ret_json,
+                                              int64_t *ret_run_id, struct err *err);
 /* Ends a run as failed or cancelled with error's message and hint. */
 MUST_CHECK enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, bool cancelled,
                                           const struct err *error, struct err *err);

@@ -75,7 +75,8 @@ static const char claim_sql[] =
     " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
     " UPDATE pgboost.runs r SET status = 'running', worker = $2, attempts = attempts + 1,"
     "  lease_epoch = lease_epoch + 1, lease_until = " LEASE_END ","
-    "  started_at = clock_timestamp(), progress = NULL, stats = NULL, error = NULL, hint = NULL"
+    "  started_at = clock_timestamp(), progress = NULL, stats = NULL,"
+    "  profile = NULL, error = NULL, hint = NULL"
     " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
     " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition";
 
@@ -132,29 +133,28 @@ enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease, bool *
     return ERR_OK;
 }
 
-/* Writes one JSON member of the run. */
-static enum err_code write_json(struct pg *pg, const struct lease *lease, const char *sql,
-                                const char *json, struct err *err)
+enum err_code catalog_progress(struct pg *pg, const struct lease *lease, const char *progress_json,
+                               struct err *err)
 {
     const struct fence fence = fence_of(lease);
     int64_t n_rows;
 
-    TRY(pg_exec(pg, sql, 3, (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(json)}, &n_rows, err));
+    TRY(pg_exec(pg, "UPDATE pgboost.runs SET progress = $3::jsonb WHERE " FENCED, 3,
+                (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(progress_json)}, &n_rows, err));
     return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
-enum err_code catalog_progress(struct pg *pg, const struct lease *lease, const char *progress_json,
-                               struct err *err)
-{
-    return write_json(pg, lease, "UPDATE pgboost.runs SET progress = $3::jsonb WHERE " FENCED,
-                      progress_json, err);
-}
-
 enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease, const char *stats_json,
-                                struct err *err)
+                                const char *profile_json, struct err *err)
 {
-    return write_json(pg, lease, "UPDATE pgboost.runs SET stats = $3::jsonb WHERE " FENCED,
-                      stats_json, err);
+    const struct fence fence = fence_of(lease);
+    int64_t n_rows;
+
+    TRY(pg_exec(
+        pg, "UPDATE pgboost.runs SET stats = $3::jsonb, profile = $4::jsonb WHERE " FENCED, 4,
+        (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(stats_json), PG_TEXT(profile_json)},
+        &n_rows, err));
+    return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
 static const char fail_sql[] =

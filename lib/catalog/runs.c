@@ -3,6 +3,7 @@
  * holds stands in lease.c.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
@@ -172,4 +173,25 @@ enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
         return no_run(run_id, err);
     return err_set(err, ERR_CONFLICT, "run %lld has ended already: it is %s", (long long)run_id,
                    pg_get_text(&present, 0, 0));
+}
+
+enum err_code catalog_last_profile(struct pg *pg, const char *project, char **ret_json,
+                                   int64_t *ret_run_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    char *json = NULL;
+
+    TRY(pg_rows(pg,
+                "SELECT r.id, r.profile FROM pgboost.runs r"
+                " JOIN pgboost.projects p ON p.id = r.project_id"
+                " WHERE p.name = $1 AND r.profile IS NOT NULL ORDER BY r.id DESC LIMIT 1",
+                1, (struct pg_param[]){PG_TEXT(project)}, &table, err));
+    if (table.n_rows > 0) {
+        json = strdup(pg_get_text(&table, 0, 1));
+        if (json == NULL)
+            return err_nomem(err);
+        *ret_run_id = pg_get_int64(&table, 0, 0);
+    }
+    *ret_json = json;
+    return ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "frame/profile.h"
 
 /* Beyond so many classes a target mean per class would be more features than it is worth. */
 #define OUTPUTS_MAX 16
@@ -288,17 +289,10 @@ static void put_split(const struct dataset *dataset, const struct project *proje
     buf_putc(json, '}');
 }
 
-void dataset_stats(const struct dataset *dataset, const struct project *project, struct buf *json)
+static void put_left_out(const struct schema *schema, struct buf *json)
 {
-    const struct schema *schema = dataset->schema;
     const char *separator = "";
 
-    buf_printf(json,
-               "{\"rows\":%zu,\"without_target\":%zu,\"train\":%zu,\"valid\":%zu,\"test\":%zu,",
-               dataset->frame->n_rows, dataset->n_without_target, dataset->split->train.n,
-               dataset->split->valid.n, dataset->split->test.n);
-    put_split(dataset, project, json);
-    buf_puts(json, ",\"left_out\":[");
     for (int i = 0; i < schema->n_columns; i++) {
         const struct schema_column *column = &schema->columns[i];
 
@@ -311,9 +305,30 @@ void dataset_stats(const struct dataset *dataset, const struct project *project,
         buf_putc(json, '}');
         separator = ",";
     }
+}
+
+enum err_code dataset_stats(const struct dataset *dataset, const struct project *project,
+                            const struct buf *warnings, struct buf *json, struct err *err)
+{
+    char fingerprint[FINGERPRINT_SIZE];
+
+    TRY(frame_fingerprint(dataset->frame, fingerprint, err));
+    buf_printf(json,
+               "{\"rows\":%zu,\"without_target\":%zu,\"train\":%zu,\"valid\":%zu,\"test\":%zu,"
+               "\"fingerprint\":\"%s\",",
+               dataset->frame->n_rows, dataset->n_without_target, dataset->split->train.n,
+               dataset->split->valid.n, dataset->split->test.n, fingerprint);
+    put_split(dataset, project, json);
+    buf_puts(json, ",\"left_out\":[");
+    put_left_out(dataset->schema, json);
     buf_puts(json, "],\"warnings\":[");
-    if (looks_binary(dataset))
+    buf_append(json, buf_text(warnings), warnings->length);
+    if (looks_binary(dataset)) {
+        if (warnings->length > 0)
+            buf_putc(json, ',');
         json_put_text(json, "the target has only two whole values: \"task\": \"classification\" "
                             "would give probabilities");
+    }
     buf_puts(json, "]}");
+    return buf_check(json, err);
 }

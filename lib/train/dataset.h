@@ -44,7 +44,10 @@ MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, st
                                                struct err *err);
 void rows_release(struct rows *rows);
 
-/* JSON for runs.stats: counts, the split, left-out columns, warnings. */
-void dataset_stats(const struct dataset *dataset, const struct project *project, struct buf *json);
+/* JSON for runs.stats: counts, the fingerprint of the rows, the split, left-out columns, warnings:
+ * the caller's (JSON strings with commas between them) and the dataset's own. */
+MUST_CHECK enum err_code dataset_stats(const struct dataset *dataset, const struct project *project,
+                                       const struct buf *warnings, struct buf *json,
+                                       struct err *err);
 
 #endif

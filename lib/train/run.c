@@ -12,6 +12,7 @@
 #include "train/decide.h"
 #include "train/measure.h"
 #include "train/search.h"
+#include "train/suspicion.h"
 
 #define GOLDEN_ROWS     32
 #define GOLDEN_RAW_ROWS 4
@@ -96,19 +97,13 @@ static enum err_code step_read(struct run *run, struct err *err)
 
 static enum err_code step_split(struct run *run, struct err *err)
 {
-    CLEANUP(buf_release) struct buf stats = {0};
-    struct pg *pg;
-
     TRY(dataset_new(run->project, run->schema, run->frame, &run->dataset, err));
     run->frame = NULL;
-    TRY(dataset_training_rows(run->dataset, &run->training, err));
-    dataset_stats(run->dataset, run->project, &stats);
-    TRY(buf_check(&stats, err));
-    TRY(control_pg(run->control, &pg, err));
-    return catalog_run_stats(pg, control_lease(run->control), buf_text(&stats), err);
+    return dataset_training_rows(run->dataset, &run->training, err);
 }
 
-static enum err_code step_search(struct run *run, struct err *err)
+/* What is shared by all trials: objective, metric, the encoder fitted on the training rows. */
+static enum err_code step_design(struct run *run, struct err *err)
 {
     const struct project *project = run->project;
     struct trial_setup *setup = &run->setup;
@@ -125,9 +120,27 @@ static enum err_code step_search(struct run *run, struct err *err)
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
     TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
-    TRY(design_init(&run->search_design, project, run->dataset, &run->dataset->split->train,
-                    &run->dataset->split->valid, setup->threads, err));
-    return search_run(setup, &run->search_design, run->control, &run->best, err);
+    return design_init(&run->search_design, project, run->dataset, &run->dataset->split->train,
+                       &run->dataset->split->valid, setup->threads, err);
+}
+
+/* What the run saw, before anything is made of it. */
+static enum err_code step_profile(struct run *run, struct err *err)
+{
+    CLEANUP(buf_release) struct buf stats = {0}, columns = {0}, warnings = {0};
+    struct pg *pg;
+
+    control_progress(run->control, "profile", 0, 0, NAN, 0);
+    TRY(dataset_profile(run->dataset, run->search_design.encoder, &columns, &warnings, err));
+    TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
+    TRY(control_pg(run->control, &pg, err));
+    return catalog_run_stats(pg, control_lease(run->control), buf_text(&stats), buf_text(&columns),
+                             err);
+}
+
+static enum err_code step_search(struct run *run, struct err *err)
+{
+    return search_run(&run->setup, &run->search_design, run->control, &run->best, err);
 }
 
 /* The winner again, on all rows but the test rows, with the rounds that were best. */
@@ -286,8 +299,8 @@ static enum err_code step_finish(struct run *run, struct err *err)
 
 typedef enum err_code (*run_step_fn)(struct run *run, struct err *err);
 static const run_step_fn run_steps[] = {
-    step_read,   step_split,  step_search,  step_refit,
-    step_golden, step_verify, step_measure, step_finish,
+    step_read,  step_split,  step_design, step_profile, step_search,
+    step_refit, step_golden, step_verify, step_measure, step_finish,
 };
 
 static enum err_code run_all(struct run *run, struct err *err)

@@ -197,3 +197,56 @@ def test_if_better_meets_the_live_model_on_the_same_rows(rows, cli, definition):
     assert "not better" in out
     decisions = cli.json("deployments", "champion")["items"]
     assert len(decisions) == 2 and sum(d["refused"] for d in decisions) == 1
+
+
+def test_profile_and_warnings(rows, cli, definition):
+    rows.sql("""CREATE VIEW public.t_suspicious AS
+                SELECT id, x, colour, answer, amount + 0.001 * x AS leak, 1 AS constant,
+                       NULL::int AS nothing, 1000000000 + id AS serial,
+                       CASE WHEN answer = 'yes' THEN x END AS after, amount
+                FROM public.t""")
+    cli.ok("apply", definition(
+        project="suspicious", relation="public.t_suspicious", target="amount", key=["id"],
+        exclude=["answer", "after"], search={"strategy": "none"}, hyperparams={"n_estimators": 5}))
+    out = cli.ok("train", "suspicious", "--here").out
+    for said in ('"leak" alone predicts', '"constant" has one value', '"nothing" is NULL in every',
+                 '"serial" looks like an id', '"serial" has whole numbers beyond'):
+        assert said in out, (said, out)
+    assert '"x" alone' not in out and '"colour" alone' not in out
+    cli.ok("apply", definition(
+        project="hindsight", relation="public.t_suspicious", target="answer", key=["id"],
+        include=["after", "colour"], search={"strategy": "none"},
+        hyperparams={"n_estimators": 5}))
+    out = cli.ok("train", "hindsight", "--here").out
+    assert '"after" has values only where the target is "yes"' in out
+    shown = cli.json("show", "suspicious")
+    profile = {column["column"]: column for column in shown["profile"]}
+    assert profile["amount"]["role"] == "target" and profile["id"]["role"] == "key"
+    for name in ("x", "amount"):
+        low, high, mean, median = rows.sql(
+            f"SELECT min({name}), max({name}), avg({name}),"
+            f" percentile_cont(0.5) WITHIN GROUP (ORDER BY {name}) FROM public.t")[0]
+        assert profile[name]["min"] == low and profile[name]["max"] == high
+        assert math.isclose(profile[name]["mean"], mean, rel_tol=1e-9, abs_tol=1e-9)
+        assert math.isclose(profile[name]["median"], median, rel_tol=1e-9)
+        assert sum(profile[name]["histogram"]["counts"]) == 2000
+    colours = dict(rows.sql("SELECT colour, count(*) FROM public.t WHERE colour IS NOT NULL"
+                            " GROUP BY 1"))
+    assert {t["value"]: t["count"] for t in profile["colour"]["top"]} == colours
+    assert profile["colour"]["missing"] == 2000 - sum(colours.values())
+    page = cli.ok("show", "suspicious").out
+    assert "█" in page and "warning:" in page
+
+
+def test_the_same_rows_have_the_same_fingerprint(rows, cli):
+    def last():
+        return rows.value("SELECT stats ->> 'fingerprint' FROM pgboost.runs ORDER BY id DESC LIMIT 1")
+
+    prints = []
+    for change in (None, None, "UPDATE public.t SET x = x + 1 WHERE id = 77",
+                   "UPDATE public.t SET x = x - 1 WHERE id = 77"):
+        if change:
+            rows.sql(change)
+        cli.ok("train", "suspicious", "--here")
+        prints.append(last())
+    assert prints[0] == prints[1] == prints[3] != prints[2]
