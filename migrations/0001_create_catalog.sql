@@ -63,7 +63,7 @@ CREATE TABLE pgboost.runs (
     profile jsonb,
     error text,
     hint text,
-    model_id bigint,
+    model_id bigint, -- no foreign key: the history outlives its models
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     started_at timestamptz,
     finished_at timestamptz,
@@ -103,6 +103,10 @@ CREATE TABLE pgboost.models (
     project_id bigint NOT NULL REFERENCES pgboost.projects (id),
     run_id bigint REFERENCES pgboost.runs (id),
     trial_id bigint REFERENCES pgboost.trials (id),
+    task text NOT NULL CHECK (task IN ('regression', 'classification', 'ranking', 'survival')),
+    relation text NOT NULL,
+    target text NOT NULL,
+    split jsonb NOT NULL,
     algorithm text NOT NULL,
     hyperparams jsonb NOT NULL,
     metric text NOT NULL,
@@ -124,6 +128,10 @@ CREATE TABLE pgboost.models (
 ALTER TABLE pgboost.models ALTER COLUMN model SET STORAGE EXTERNAL;
 CREATE INDEX models_project_id ON pgboost.models (project_id, id);
 COMMENT ON TABLE pgboost.models IS 'trained models: the bytes and everything needed to use them';
+COMMENT ON COLUMN pgboost.models.target IS
+    'what it predicts: the project''s definition may have changed since';
+COMMENT ON COLUMN pgboost.models.split IS
+    'how its test rows were chosen; models of another split may have trained on them';
 COMMENT ON COLUMN pgboost.models.model IS 'XGBoost''s UBJSON';
 COMMENT ON COLUMN pgboost.models.metrics IS
     'metrics on the test rows, and those of the baseline under "baseline"';
@@ -134,8 +142,6 @@ COMMENT ON COLUMN pgboost.models.golden IS
 -- A live model belongs to its project and cannot be deleted.
 ALTER TABLE pgboost.projects ADD CONSTRAINT projects_live_model
     FOREIGN KEY (live_model_id, id) REFERENCES pgboost.models (id, project_id);
-ALTER TABLE pgboost.runs ADD CONSTRAINT runs_model
-    FOREIGN KEY (model_id, project_id) REFERENCES pgboost.models (id, project_id);
 
 CREATE TABLE pgboost.deployments (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -93,7 +93,8 @@ static enum err_code start_worker(struct follow *follow, struct err *err)
 static enum err_code mourn_worker(struct follow *follow, const char *reason, const char *last_words,
                                   struct err *err)
 {
-    TRY(catalog_worker_died(follow->pg, follow->run_id, follow->worker.name, reason, err));
+    TRY(catalog_worker_died(follow->pg, follow->run_id, follow->worker.name, reason, true, NULL,
+                            err));
     TRY(look(follow, err));
     if (!is_status(follow, "queued"))
         return ERR_OK;
@@ -238,7 +239,8 @@ static enum err_code queue(struct follow *follow, struct err *err)
     bool existing = false;
 
     TRY(cli_connect(cli, &follow->pg, err));
-    TRY(catalog_queue_run(follow->pg, cli->args[0], "command", &follow->run_id, &existing, err));
+    TRY(catalog_queue_run(follow->pg, cli->args[0], "command", cli_option(cli, "here") != NULL,
+                          &follow->run_id, &existing, err));
     if (cli_option(cli, "no-wait") != NULL)
         printf(cli->json ? "{\"run_id\":%" PRId64 "}\n" : "%" PRId64 "\n", follow->run_id);
     else if (existing && !cli->json)

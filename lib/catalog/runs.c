@@ -86,8 +86,13 @@ enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_ro
 
 /* Queue ---------------------------------------------------------------------------------------- */
 
+#define TEXT_OF_(x)     #x
+#define TEXT_OF(x)      TEXT_OF_(x)
+#define RESERVATION_END "clock_timestamp() + interval '" TEXT_OF(RESERVED_SECONDS) " seconds'"
+
 static enum err_code queue_locked(struct pg *pg, const char *project, const char *trigger,
-                                  int64_t *ret_run_id, bool *ret_existing, struct err *err)
+                                  bool reserve, int64_t *ret_run_id, bool *ret_existing,
+                                  struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table locked = {0};
     CLEANUP(pg_table_release) struct pg_table run = {0};
@@ -103,32 +108,38 @@ static enum err_code queue_locked(struct pg *pg, const char *project, const char
     id = pg_param_int(&project_id, pg_get_int64(&locked, 0, 0));
 
     TRY(pg_rows(pg,
-                "SELECT id FROM pgboost.runs WHERE project_id = $1::bigint AND status = 'queued'"
-                " AND NOT cancel_requested ORDER BY id LIMIT 1",
+                "UPDATE pgboost.runs r SET definition = p.definition FROM pgboost.projects p"
+                " WHERE p.id = r.project_id AND r.id = (SELECT min(id) FROM pgboost.runs"
+                "  WHERE project_id = $1::bigint AND status = 'queued' AND NOT cancel_requested)"
+                " AND r.status = 'queued' RETURNING r.id",
                 1, &id, &run, err));
     *ret_existing = run.n_rows > 0;
     if (!*ret_existing) {
         pg_table_release(&run);
         TRY(pg_row(pg,
-                   "WITH queued AS (INSERT INTO pgboost.runs (project_id, trigger, definition)"
-                   " SELECT id, $2, definition FROM pgboost.projects WHERE id = $1::bigint"
-                   " RETURNING id)"
+                   "WITH queued AS ("
+                   " INSERT INTO pgboost.runs (project_id, trigger, definition, lease_until)"
+                   " SELECT id, $2, definition, CASE WHEN $3::boolean THEN " RESERVATION_END " END"
+                   "  FROM pgboost.projects WHERE id = $1::bigint RETURNING id)"
                    " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM queued",
-                   2, (struct pg_param[]){id, PG_TEXT(trigger)}, &run, err));
+                   3,
+                   (struct pg_param[]){id, PG_TEXT(trigger), PG_TEXT(reserve ? "true" : "false")},
+                   &run, err));
     }
     *ret_run_id = pg_get_int64(&run, 0, 0);
     return ERR_OK;
 }
 
 enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
-                                int64_t *ret_run_id, bool *ret_existing, struct err *err)
+                                bool reserve, int64_t *ret_run_id, bool *ret_existing,
+                                struct err *err)
 {
     int64_t run_id = 0;
     bool existing = false;
     enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = queue_locked(pg, project, trigger, &run_id, &existing, err);
+    code = queue_locked(pg, project, trigger, reserve, &run_id, &existing, err);
     if (code == ERR_OK)
         code = pg_commit(pg, err);
     if (code != ERR_OK) {

@@ -164,13 +164,17 @@ static enum err_code split_rows(const struct project *project, struct dataset *d
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
     }
-    keys = calloc((size_t)schema->n_keys + 1, sizeof(*keys));
+    keys = calloc((size_t)schema->n_columns + 1, sizeof(*keys));
     if (keys == NULL)
         return err_nomem(err);
-    for (int i = 0; i < schema->n_keys; i++)
-        keys[i] = frame_find(dataset->frame, schema->columns[schema->keys[i]].name);
+    /* without a key it is the whole row, but not what was read for other models beside it */
     options.keys = keys;
-    options.n_keys = schema->n_keys;
+    options.n_keys = schema->n_keys > 0 ? schema->n_keys : schema->n_read;
+    for (int i = 0; i < options.n_keys; i++) {
+        int column = schema->n_keys > 0 ? schema->keys[i] : schema->read[i];
+
+        keys[i] = frame_find(dataset->frame, schema->columns[column].name);
+    }
     options.by = dataset->split_by = choose_split(project, dataset);
     options.searching = project->search_strategy != SEARCH_NONE;
     options.time =
@@ -269,16 +273,64 @@ static void put_time(const struct column *time, const char *name, int64_t value,
     cell_to_json(time->type, &cell, json);
 }
 
-static void put_split(const struct dataset *dataset, const struct project *project,
-                      struct buf *json)
+static void put_names(const struct schema *schema, const int *columns, int n, struct buf *json)
+{
+    buf_putc(json, '[');
+    for (int i = 0; i < n; i++) {
+        if (i > 0)
+            buf_putc(json, ',');
+        json_put_text(json, schema->columns[columns[i]].name);
+    }
+    buf_putc(json, ']');
+}
+
+/* The members of the rule: by a time the seed and the key have no say. */
+static void put_rule(const struct dataset *dataset, const struct project *project, struct buf *json)
 {
     static const char *const names[] = {
         [SPLIT_RANDOM] = "random", [SPLIT_STRATIFIED] = "stratified", [SPLIT_TIME] = "time"};
     const struct schema *schema = dataset->schema;
 
-    buf_printf(json, "\"split\":{\"by\":\"%s\",\"size\":", names[dataset->split_by]);
+    buf_printf(json, "\"by\":\"%s\",\"size\":", names[dataset->split_by]);
     json_put_double(json, project->test_size);
-    buf_printf(json, ",\"seed\":%lld", (long long)project->seed);
+    if (dataset->split_by == SPLIT_TIME) {
+        buf_puts(json, ",\"time\":");
+        json_put_text(json, schema->columns[schema->time].name);
+        return;
+    }
+    buf_printf(json, ",\"seed\":%lld,\"key\":", (long long)project->seed);
+    if (schema->n_keys > 0)
+        put_names(schema, schema->keys, schema->n_keys, json);
+    else /* the whole row that was read */
+        put_names(schema, schema->read, schema->n_read, json);
+}
+
+void dataset_split_rule(const struct dataset *dataset, const struct project *project,
+                        struct buf *json)
+{
+    buf_putc(json, '{');
+    put_rule(dataset, project, json);
+    buf_putc(json, '}');
+}
+
+enum err_code split_rules_equal(const char *a, const char *b, bool *ret_equal, struct err *err)
+{
+    CLEANUP(cjson_delete_ptr) cJSON *left = NULL;
+    CLEANUP(cjson_delete_ptr) cJSON *right = NULL;
+
+    TRY(json_parse(a, strlen(a), "the split", &left, err));
+    TRY(json_parse(b, strlen(b), "the split", &right, err));
+    *ret_equal = cJSON_Compare(left, right, true);
+    return ERR_OK;
+}
+
+static void put_split(const struct dataset *dataset, const struct project *project,
+                      struct buf *json)
+{
+    const struct schema *schema = dataset->schema;
+
+    buf_puts(json, "\"split\":{");
+    put_rule(dataset, project, json);
     if (dataset->split_by == SPLIT_TIME) {
         int index = frame_find(dataset->frame, schema->columns[schema->time].name);
         const struct column *time = &dataset->frame->columns[index];

@@ -11,6 +11,7 @@
 #include "train/dataset.h"
 #include "train/decide.h"
 #include "train/measure.h"
+#include "train/read.h"
 #include "train/search.h"
 #include "train/suspicion.h"
 
@@ -32,10 +33,11 @@ struct run {
     struct trial_setup setup;
     struct search_best best;
     struct rows training; /* all but the test rows */
-    struct buf model_bytes, labels, encoder, golden, hyperparams, metrics;
+    struct buf model_bytes, labels, encoder, golden, hyperparams, metrics, split;
     char sha256[SHA256_HEX_SIZE];
     struct model *model;
-    double score;
+    struct model *champion;       /* the live one; NULL: none, or it cannot be opened */
+    double score, baseline_score; /* key metric on the test rows */
 };
 
 static void run_release(struct run *run)
@@ -49,12 +51,14 @@ static void run_release(struct run *run)
     relation_free(run->relation);
     project_free(run->project);
     model_free(run->model);
+    model_free(run->champion);
     buf_release(&run->model_bytes);
     buf_release(&run->labels);
     buf_release(&run->encoder);
     buf_release(&run->golden);
     buf_release(&run->hyperparams);
     buf_release(&run->metrics);
+    buf_release(&run->split);
 }
 
 static enum err_code read_progress(void *context, size_t n_rows, struct err *err)
@@ -63,6 +67,25 @@ static enum err_code read_progress(void *context, size_t n_rows, struct err *err
 
     control_progress(run->control, "read", (int64_t)n_rows, 0, NAN, 0);
     return control_check(run->control, err);
+}
+
+/* The live model, when there is one that can be opened: its columns are read as well, so that it
+ * can be measured on the same rows. Whether it may, the decision looks into. */
+static enum err_code open_champion(struct run *run, struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows projects = {0};
+    CLEANUP(model_rows_release) struct model_rows models = {0};
+    struct err open_err;
+    struct pg *pg;
+
+    TRY(control_pg(run->control, &pg, err));
+    TRY(catalog_projects(pg, control_lease(run->control)->project, &projects, err));
+    if (projects.items[0].live_model_id == 0)
+        return ERR_OK;
+    TRY(catalog_model(pg, projects.items[0].live_model_id, &models, err));
+    if (model_open(&models.items[0], &run->champion, &open_err) == ERR_NOMEM)
+        return err_nomem(err);
+    return ERR_OK;
 }
 
 /* Definition and relation meet, and the rows are read in one snapshot. The connection is thrown
@@ -76,29 +99,29 @@ static enum err_code step_read(struct run *run, struct err *err)
         .statement_timeout_ms = READ_SILENCE_MS,
         .read_only = true,
     };
-    struct frame_limits limits = {0};
-    CLEANUP(free_ptr) int *columns = NULL;
     CLEANUP(pg_closep) struct pg *pg = NULL;
+    enum err_code code;
 
     control_progress(run->control, "read", 0, 0, NAN, 0);
     TRY(project_parse(lease->definition, strlen(lease->definition), lease->project, &run->project,
                       err));
+    TRY(open_champion(run, err));
     TRY(pg_connect(&options, &pg, err));
     TRY(relation_open(pg, run->project->relation, &run->relation, err));
     TRY(schema_new(run->project, run->relation, &run->schema, err));
-    columns = calloc((size_t)run->schema->n_read + 1, sizeof(*columns));
-    if (columns == NULL)
-        return err_nomem(err);
-    for (int i = 0; i < run->schema->n_read; i++)
-        columns[i] = run->schema->columns[run->schema->read[i]].relation_index;
-    return frame_read(pg, run->relation, columns, run->schema->n_read, &limits, read_progress, run,
-                      &run->frame, err);
+    control_set_reader(run->control, pg);
+    code = read_rows(pg, run->relation, run->schema, (const struct model *const *)&run->champion,
+                     run->champion != NULL, read_progress, run, &run->frame, err);
+    control_set_reader(run->control, NULL);
+    return code;
 }
 
 static enum err_code step_split(struct run *run, struct err *err)
 {
     TRY(dataset_new(run->project, run->schema, run->frame, &run->dataset, err));
     run->frame = NULL;
+    dataset_split_rule(run->dataset, run->project, &run->split);
+    TRY(buf_check(&run->split, err));
     return dataset_training_rows(run->dataset, &run->training, err);
 }
 
@@ -224,7 +247,6 @@ static enum err_code step_measure(struct run *run, struct err *err)
     const struct rows *test = &run->dataset->split->test;
     CLEANUP(predictions_release) struct predictions model = {0};
     CLEANUP(predictions_release) struct predictions baseline = {0};
-    double baseline_score;
 
     control_progress(run->control, "measure", 0, 0, NAN, 0);
     TRY(measure_model(run->model, run->dataset, test, &model, err));
@@ -233,30 +255,42 @@ static enum err_code step_measure(struct run *run, struct err *err)
     TRY(put_predictions(run, &model, &run->score, err));
     buf_printf(&run->metrics, ",\"rows\":%zu,\"baseline\":{\"kind\":\"%s\",", test->n,
                run->dataset->task == METRIC_REGRESSION ? "mean" : "prior");
-    TRY(put_predictions(run, &baseline, &baseline_score, err));
+    TRY(put_predictions(run, &baseline, &run->baseline_score, err));
     buf_printf(&run->metrics,
                "},\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
                run->setup.metric->name);
     json_put_double(&run->metrics, run->best.result.score);
     buf_printf(&run->metrics, "},\"rounds\":%d}", run->best.result.rounds);
     log_info("measured", "metric=%s score=%.6g baseline=%.6g", run->setup.metric->name, run->score,
-             baseline_score);
+             run->baseline_score);
     return buf_check(&run->metrics, err);
 }
 
 static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct err *err)
 {
+    const struct challenger challenger = {
+        .project = run->project,
+        .dataset = run->dataset,
+        .split = buf_text(&run->split),
+        .metric = run->setup.metric,
+        .score = run->score,
+        .baseline_score = run->baseline_score,
+    };
     struct decision decision;
     struct new_model model;
     uint32_t base_margin_bits;
     float base_margin = forest_base_margin(run->model->forest);
+    enum err_code code;
     struct pg *pg;
 
     memcpy(&base_margin_bits, &base_margin, sizeof(base_margin_bits));
-    TRY(decide(run->control, run->project, run->dataset, run->setup.metric, run->score, &decision,
-               err));
+    TRY(decide(run->control, &challenger, &decision, err));
     model = (struct new_model){
         .trial_id = run->best.trial_id,
+        .task = task_name(run->schema->task),
+        .relation = run->project->relation,
+        .target = run->project->target,
+        .split = buf_text(&run->split),
         .algorithm = "xgboost",
         .hyperparams = buf_text(&run->hyperparams),
         .metrics = buf_text(&run->metrics),
@@ -276,7 +310,25 @@ static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct 
     };
     TRY(control_check(run->control, err));
     TRY(control_pg(run->control, &pg, err));
-    return catalog_finish_run(pg, control_lease(run->control), &model, ret_model_id, err);
+    control_set_ending(run->control, true);
+    code = catalog_finish_run(pg, control_lease(run->control), &model, ret_model_id, err);
+    control_set_ending(run->control, code == ERR_OK);
+    return code;
+}
+
+/* Housekeeping after the run: what fails here is tried again after the next one. */
+static void prune(struct run *run)
+{
+    struct err err;
+    struct pg *pg;
+    int64_t n = 0;
+
+    if (control_pg(run->control, &pg, &err) != ERR_OK ||
+        catalog_prune_models(pg, control_lease(run->control)->project_id, run->project->keep, &n,
+                             &err) != ERR_OK)
+        log_err(LOG_WARNING, "old models stay", &err);
+    else if (n > 0)
+        log_info("old models deleted", "n=%lld", (long long)n);
 }
 
 /* Model, deployment and the run's end in one transaction. When another deployment came between the
@@ -291,10 +343,12 @@ static enum err_code step_finish(struct run *run, struct err *err)
         if (code != ERR_CONFLICT || control_check(run->control, NULL) != ERR_OK)
             break;
     }
-    if (code == ERR_OK)
-        log_info("run succeeded", "run=%lld model=%lld",
-                 (long long)control_lease(run->control)->run_id, (long long)model_id);
-    return code;
+    if (code != ERR_OK)
+        return code;
+    log_info("run succeeded", "run=%lld model=%lld", (long long)control_lease(run->control)->run_id,
+             (long long)model_id);
+    prune(run);
+    return ERR_OK;
 }
 
 typedef enum err_code (*run_step_fn)(struct run *run, struct err *err);
@@ -303,11 +357,18 @@ static const run_step_fn run_steps[] = {
     step_refit, step_golden, step_verify, step_measure, step_finish,
 };
 
+/* A step that was broken off failed because of that, whatever it says itself. */
 static enum err_code run_all(struct run *run, struct err *err)
 {
     for (size_t i = 0; i < N_ELEMENTS(run_steps); i++) {
+        enum err_code code;
+
         TRY(control_check(run->control, err));
-        TRY(run_steps[i](run, err));
+        code = run_steps[i](run, err);
+        if (code != ERR_OK) {
+            TRY(control_check(run->control, err));
+            return code;
+        }
     }
     return ERR_OK;
 }
@@ -327,7 +388,7 @@ enum err_code train_next(const struct train_options *options, bool *ret_claimed,
     run.control = control;
     code = run_all(&run, err);
     run_release(&run);
-    if (code != ERR_OK) {
+    if (code != ERR_OK && control_check(control, NULL) != ERR_CONFLICT) {
         struct err fail_err = {0};
 
         if (control_fail(control, err, &fail_err) != ERR_OK)

@@ -101,7 +101,8 @@ def test_labels_come_back_as_the_column_has_them(rows, cli, definition, daemon, 
     p = model.predictions(encoded).astype(float)
     p = np.column_stack([1 - p, p]) if len(labels) == 2 else p
     shown = np.array([list(i["probabilities"].values()) for i in items], dtype=np.float32)
-    assert (oracle.bits(shown[:, 1:]) == oracle.bits(p[:, 1:])).all()
+    first = 1 if len(labels) == 2 else 0  # a binary model has one output, the rest is 1 - p
+    assert (oracle.bits(shown[:, first:]) == oracle.bits(p[:, first:])).all()
     y = np.array([labels.index(r[target]) for r in test])
     oracle.assert_metrics(model.metrics, oracle.classification_metrics(y, p, len(labels)))
     assert model.metrics["log_loss"] < model.metrics["baseline"]["log_loss"]
@@ -250,3 +251,72 @@ def test_the_same_rows_have_the_same_fingerprint(rows, cli):
         cli.ok("train", "suspicious", "--here")
         prints.append(last())
     assert prints[0] == prints[1] == prints[3] != prints[2]
+
+
+def test_best_score_measures_on_the_same_rows(rows, cli, definition):
+    """A stored score from easy rows does not beat a better model on the rows as they are now."""
+    rows.sql("CREATE TABLE public.moving AS SELECT id, x, x * 10 AS y FROM public.t")
+    first = train(cli, definition, project="moving", relation="public.moving", target="y",
+                  deploy="always")
+    rows.sql("UPDATE public.moving SET y = -1000 * x")
+    train(cli, definition, project="moving", relation="public.moving", target="y", deploy="never")
+    second = max(m["id"] for m in cli.json("models", "moving")["items"])
+    scores = dict(rows.sql("SELECT id, score FROM pgboost.models WHERE id IN (%s, %s)",
+                           first, second))
+    assert scores[first] < scores[second]
+    out = cli.ok("deploy", "moving", "--strategy", "best_score").out
+    assert f"model {second} is live" in out and "best of 2" in out
+    assert f"model {first} is live" in cli.ok("deploy", "moving", "--strategy", "rollback").out
+
+
+def test_a_live_model_the_relation_cannot_feed_loses(rows, cli, definition):
+    rows.sql("CREATE TABLE public.shrinking AS SELECT id, x, y AS x2, amount FROM public.t")
+    first = train(cli, definition, project="shrinking", relation="public.shrinking",
+                  target="amount")
+    rows.sql("ALTER TABLE public.shrinking DROP COLUMN x2")
+    out = cli.ok("train", "shrinking", "--here").out
+    live = cli.json("show", "shrinking")["project"]["live_model_id"]
+    assert live != first and "can no longer feed" in out and '"x2"' in out
+
+
+def test_a_column_left_out_is_still_read_for_the_live_model(rows, cli, definition):
+    keys = dict(project="dropped", target="amount")
+    train(cli, definition, exclude=["answer", "truth", "grade", "strange"], **keys)
+    cli.ok("apply", definition(relation="public.t", key=["id"], search={"strategy": "none"},
+                               exclude=["answer", "truth", "grade", "strange", "x"], **keys))
+    out = cli.ok("train", "dropped", "--here").out
+    assert "not better" in out and "same" in out
+
+
+def test_another_split_cannot_be_compared(rows, cli, definition):
+    """The live model has trained on some of the new test rows: its score there means nothing."""
+    keys = dict(project="reseeded", target="amount", exclude=["answer", "truth", "grade", "strange"])
+    train(cli, definition, **keys)
+    cli.ok("apply", definition(relation="public.t", key=["id"], search={"strategy": "none"},
+                               hyperparams={"n_estimators": 60}, seed=7, **keys))
+    out = cli.ok("train", "reseeded", "--here").out
+    assert "split by another rule" in out and "deployed" in out
+
+
+def test_another_target_is_another_question(rows, cli, definition, daemon):
+    exclude = ["truth", "grade", "strange"]
+    first = train(cli, definition, project="turned", target="answer",
+                  exclude=[*exclude, "amount"])
+    daemon.wait_live("turned", first)
+    cli.ok("apply", definition(project="turned", relation="public.t", key=["id"], target="amount",
+                               exclude=[*exclude, "answer"], search={"strategy": "none"},
+                               hyperparams={"n_estimators": 20}))
+    # until the first model of the new target, the old one answers what it was trained for
+    assert daemon.predict("turned", {"x": 1})["prediction"] in ("yes", "no")
+    out = cli.ok("train", "turned", "--here").out
+    assert "predicts something else" in out
+    refused = cli("deploy", "turned", "--model", first)
+    assert refused.code == 1 and "answer" in refused.err
+
+
+def test_keep_deletes_the_oldest(rows, cli, definition):
+    ids = [train(cli, definition, project="kept", target="amount", keep=2, deploy="always",
+                 hyperparams={"n_estimators": n}, exclude=["answer", "truth", "grade", "strange"])
+           for n in (2, 3, 4, 5)]
+    assert [m["id"] for m in cli.json("models", "kept")["items"]] == ids[:1:-1]
+    assert rows.value("SELECT count(*) FROM pgboost.runs WHERE model_id = ANY(%s)", ids) == 4
