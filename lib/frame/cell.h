@@ -28,9 +28,18 @@ enum cell_kind {
     CELL_BOOL,      /* bool_value */
     CELL_INT,       /* int_value: int2, int4, int8 */
     CELL_FLOAT4,    /* float_value: float4 */
-    CELL_DOUBLE,    /* double_value: float8, numeric */
-    CELL_TEXT,      /* text, n_bytes: text, char(n), enum, and PG_OTHER as text */
+    CELL_DOUBLE,    /* double_value: float8, numeric, money; interval and time in seconds */
+    CELL_TEXT,      /* text, n_bytes: text, char(n), enum, uuid, inet, bytea (as \x…), PG_OTHER */
     CELL_TIMESTAMP, /* int_value: date, timestamp (wall clock), timestamptz (UTC); µs since 2000 */
+    CELL_LIST,      /* items, n_items: numeric arrays and vectors, NULL elements NaN; bit(n) 0/1;
+                       point x, y; ranges lower, upper (NaN: unbounded; dates and timestamps in µs) */
+    CELL_TEXTS,     /* texts, n_items: text arrays, NULL elements with text NULL */
+    CELL_JSON,      /* text, n_bytes: a JSON document as jsonb or json prints it */
+};
+
+struct cell_string {
+    const char *text;
+    size_t n_bytes;
 };
 
 struct cell {
@@ -44,6 +53,13 @@ struct cell {
         struct {
             const char *text;
             size_t n_bytes;
+        };
+        struct {
+            union {
+                const double *items;
+                const struct cell_string *texts;
+            };
+            size_t n_items;
         };
     };
 };

@@ -26,6 +26,27 @@ enum pg_type {
     PG_DATE,
     PG_TIMESTAMP,
     PG_TIMESTAMPTZ,
+    PG_TIME,     /* time without time zone */
+    PG_INTERVAL,
+    PG_MONEY,    /* read as numeric: the binary form has no scale */
+    PG_BIT,      /* bit(n), varbit */
+    PG_POINT,
+    PG_INT_RANGE, /* int4range, int8range */
+    PG_NUM_RANGE,
+    PG_DATE_RANGE,
+    PG_TS_RANGE,
+    PG_TSTZ_RANGE,
+    PG_BOOL_ARRAY, /* arrays of one dimension */
+    PG_INT2_ARRAY,
+    PG_INT4_ARRAY,
+    PG_INT8_ARRAY,
+    PG_FLOAT4_ARRAY,
+    PG_FLOAT8_ARRAY,
+    PG_NUMERIC_ARRAY,
+    PG_TEXT_ARRAY, /* of text, varchar, char(n) or an enum */
+    PG_VECTOR,   /* pgvector's vector */
+    PG_JSON,     /* json, jsonb */
+    PG_UUID, PG_INET, PG_BYTEA, /* ids: left out unless declared a category */
     PG_OTHER, /* usable as a key (read as text), not as a feature */
     PG_TYPES
 };
