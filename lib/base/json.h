@@ -59,6 +59,14 @@ MUST_CHECK enum err_code json_skip(struct json_reader *reader, enum json_token f
  * JSON said \u0000. */
 size_t json_unescape(const struct json_reader *reader, char *out);
 
+/* The last key or string without escapes: in place where it has none, else in scratch (until its
+ * next use). May hold NULs. */
+MUST_CHECK enum err_code json_text(const struct json_reader *reader, struct buf *scratch,
+                                   const char **ret_text, size_t *ret_length, struct err *err);
+
+/* "an object", "a string", "null" …: for messages that say what was found. */
+const char *json_found(enum json_token token);
+
 /* Line and column (from 1, in bytes) of a position in the text. */
 void json_position(const char *start, const char *at, int *ret_line, int *ret_column);
 

@@ -3,6 +3,42 @@
 
 #include "base/json.h"
 
+static const char *const token_names[] = {
+    [JSON_ERROR] = "an error",
+    [JSON_END] = "the end",
+    [JSON_OBJECT_BEGIN] = "an object",
+    [JSON_OBJECT_END] = "the end of an object",
+    [JSON_ARRAY_BEGIN] = "an array",
+    [JSON_ARRAY_END] = "the end of an array",
+    [JSON_KEY] = "a name",
+    [JSON_STRING] = "a string",
+    [JSON_NUMBER] = "a number",
+    [JSON_TRUE] = "true",
+    [JSON_FALSE] = "false",
+    [JSON_NULL] = "null",
+};
+
+const char *json_found(enum json_token token)
+{
+    return token_names[token];
+}
+
+enum err_code json_text(const struct json_reader *reader, struct buf *scratch,
+                        const char **ret_text, size_t *ret_length, struct err *err)
+{
+    if (!reader->escaped) {
+        *ret_text = reader->text;
+        *ret_length = reader->length;
+        return ERR_OK;
+    }
+    buf_clear(scratch);
+    if (!buf_reserve(scratch, reader->length))
+        return err_nomem(err);
+    *ret_length = json_unescape(reader, scratch->data);
+    *ret_text = scratch->data;
+    return ERR_OK;
+}
+
 /* Appends the last key or string, decoded and written anew. */
 static enum err_code put_decoded(const struct json_reader *reader, struct buf *out, struct err *err)
 {

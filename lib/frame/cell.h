@@ -11,7 +11,31 @@
  * until the encoder makes it +0. ±Infinity and numeric beyond double become ±HUGE_VAL here; the
  * encoder clamps. char(n) loses trailing blanks.
  *
- * Allocates nothing; text points into the caller's bytes.
+ * What the other types mean:
+ *   interval   seconds as extract(epoch) counts them: years of 365.25 days, the months that do not
+ *              make a year of 30 days; the exact microseconds, rounded once to a double. Infinite
+ *              ones are ±HUGE_VAL
+ *   time       seconds since midnight; 24:00:00 is 86400
+ *   money      the amount; text "$1,234.50", "-$0.01" (lc_monetary C or en_US) or a plain number
+ *   bit(n)     a list of n times 0 or 1
+ *   point      a list: x, y
+ *   range      a list: lower, upper. A bound that is not there, NaN, and infinity of a date or
+ *              timestamp are NaN; an empty range is two of them. Whether a bound is inclusive is
+ *              not kept, but ranges of whole numbers and of dates count as Postgres holds them:
+ *              [1,5] is [1,6)
+ *   array      a list of the elements as the rules above read them. NULL and NaN are NaN in
+ *              numbers; NULL has text NULL in texts. More than one dimension is a missing value,
+ *              at training and at serving. Lower bounds mean nothing. Elements of char(n)[] keep
+ *              their blanks, as Postgres prints them
+ *   vector     a list of the elements, float32 each
+ *   json       the document as it came, which is strict JSON of at most CELL_JSON_DEPTH levels
+ *              without \u0000 or numbers that jsonb cannot hold: any other document is a missing
+ *              value, and so is JSON's null. In a request any JSON value is the document itself,
+ *              strings included
+ * A list has at most CELL_ITEMS_MAX elements (ERR_LIMIT beyond), and 0 where they are -0.
+ *
+ * Text points into the caller's bytes, lists into the caller's scratch: nothing is allocated but
+ * what that grows by.
  */
 #ifndef PGBOOST_FRAME_CELL_H
 #define PGBOOST_FRAME_CELL_H
@@ -20,17 +44,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "base/zone.h"
 #include "pg/relation.h"
+
+#define CELL_ITEMS_MAX  16000
+#define CELL_JSON_DEPTH 32
 
 /* How a type is held. */
 enum cell_kind {
     CELL_BOOL,      /* bool_value */
     CELL_INT,       /* int_value: int2, int4, int8 */
     CELL_FLOAT4,    /* float_value: float4 */
-    CELL_DOUBLE,    /* double_value: float8, numeric */
-    CELL_TEXT,      /* text, n_bytes: text, char(n), enum, and PG_OTHER as text */
+    CELL_DOUBLE,    /* double_value: float8, numeric, money; interval and time in seconds */
+    CELL_TEXT,      /* text, n_bytes: text, char(n), enum, uuid, inet, bytea (as \x…), PG_OTHER */
     CELL_TIMESTAMP, /* int_value: date, timestamp (wall clock), timestamptz (UTC); µs since 2000 */
+    CELL_LIST,      /* items, n_items: numeric arrays and vectors, NULL elements NaN; bit(n) 0/1;
+                       point x, y; ranges lower, upper (NaN: unbounded; dates and timestamps in µs) */
+    CELL_TEXTS,     /* texts, n_items: text arrays, NULL elements with text NULL */
+    CELL_JSON,      /* text, n_bytes: a JSON document as jsonb or json prints it */
+};
+
+struct cell_string {
+    const char *text;
+    size_t n_bytes;
 };
 
 struct cell {
@@ -45,20 +82,40 @@ struct cell {
             const char *text;
             size_t n_bytes;
         };
+        struct {
+            union {
+                const double *items;
+                const struct cell_string *texts;
+            };
+            size_t n_items;
+        };
     };
 };
 
+/* Where the list of one cell lies, until the scratch is used for the next one. Zeroed memory is
+ * valid. cell_from_binary and cell_from_text need none (NULL) for types that are no lists. */
+struct cell_scratch {
+    double *items;
+    struct cell_string *texts;
+    size_t items_capacity, texts_capacity;
+    struct buf string; /* a JSON string without its escapes */
+    struct buf bytes;  /* elements without theirs */
+};
+void cell_scratch_release(struct cell_scratch *scratch);
+
 enum cell_kind cell_kind_of(enum pg_type type);
 
-/* From the binary form of COPY. Wrong lengths: ERR_CORRUPT. */
+/* From the binary form of COPY. Bytes that do not hold what they must: ERR_CORRUPT. */
 MUST_CHECK enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t n_bytes,
-                                          struct cell *ret_cell, struct err *err);
+                                          struct cell_scratch *scratch, struct cell *ret_cell,
+                                          struct err *err);
 
 /* From the text Postgres prints under DateStyle ISO (zone: for a timestamptz without one), as a
  * JSON string would hold it. Also takes to_jsonb's forms ("2013-01-01T05:00:00+00:00"). zone NULL:
  * UTC. ERR_INVALID with what was expected ("expected a timestamp like 2013-01-01 05:00"). */
 MUST_CHECK enum err_code cell_from_text(enum pg_type type, const struct zone *zone,
-                                        const char *text, size_t n_bytes, struct cell *ret_cell,
+                                        const char *text, size_t n_bytes,
+                                        struct cell_scratch *scratch, struct cell *ret_cell,
                                         struct err *err);
 
 /* From a JSON number as written (already valid JSON grammar). For numeric types only; other types:
@@ -70,6 +127,15 @@ MUST_CHECK enum err_code cell_from_number(enum pg_type type, const char *text, s
 MUST_CHECK enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell,
                                         struct err *err);
 
+/* From the JSON value whose first token was just returned, which is read to its end: null, the text
+ * forms as strings, numbers and booleans, arrays for types that are arrays (and for vectors), and
+ * for json whatever stands there. The document's text points into what the reader reads. Errors:
+ * ERR_INVALID "expected …, found …", with the reader still inside the value; the reader's own. */
+MUST_CHECK enum err_code cell_from_json(enum pg_type type, const struct zone *zone,
+                                        struct json_reader *reader, enum json_token token,
+                                        struct cell_scratch *scratch, struct cell *ret_cell,
+                                        struct err *err);
+
 /* "a number", "a whole number", "true or false", "a string", "a timestamp …": for messages. */
 const char *cell_expected(enum pg_type type);
 
@@ -79,7 +145,8 @@ MUST_CHECK enum err_code numeric_to_double(const uint8_t *data, uint32_t n_bytes
 
 /* The value as Postgres's ::text would print it, for labels, keys and golden rows: booleans
  * "true"/"false" (the cast's form), integers, shortest floats and doubles, ISO timestamps
- * (timestamptz in UTC with +00). A numeric is held as a double and prints as one ("1.50" as "1.5").
+ * (timestamptz in UTC with +00). What is not kept is not printed: a numeric is held as a double and
+ * prints as one ("1.50" as "1.5"), money as well, an interval prints as hours, a range as [a,b).
  * Appends; a null cell appends nothing. */
 void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text);
 

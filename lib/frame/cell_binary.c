@@ -18,13 +18,36 @@ static const enum cell_kind cell_kinds[PG_TYPES] = {
     [PG_DATE] = CELL_TIMESTAMP,
     [PG_TIMESTAMP] = CELL_TIMESTAMP,
     [PG_TIMESTAMPTZ] = CELL_TIMESTAMP,
+    [PG_TIME] = CELL_DOUBLE,
+    [PG_INTERVAL] = CELL_DOUBLE,
+    [PG_MONEY] = CELL_DOUBLE,
+    [PG_BIT] = CELL_LIST,
+    [PG_POINT] = CELL_LIST,
+    [PG_INT_RANGE] = CELL_LIST,
+    [PG_NUM_RANGE] = CELL_LIST,
+    [PG_DATE_RANGE] = CELL_LIST,
+    [PG_TS_RANGE] = CELL_LIST,
+    [PG_TSTZ_RANGE] = CELL_LIST,
+    [PG_BOOL_ARRAY] = CELL_LIST,
+    [PG_INT2_ARRAY] = CELL_LIST,
+    [PG_INT4_ARRAY] = CELL_LIST,
+    [PG_INT8_ARRAY] = CELL_LIST,
+    [PG_FLOAT4_ARRAY] = CELL_LIST,
+    [PG_FLOAT8_ARRAY] = CELL_LIST,
+    [PG_NUMERIC_ARRAY] = CELL_LIST,
+    [PG_TEXT_ARRAY] = CELL_TEXTS,
+    [PG_VECTOR] = CELL_LIST,
+    [PG_JSON] = CELL_JSON,
+    [PG_UUID] = CELL_TEXT,
+    [PG_INET] = CELL_TEXT,
+    [PG_BYTEA] = CELL_TEXT,
     [PG_OTHER] = CELL_TEXT,
 };
 
 /* Bytes of a type's binary form; 0: any number. */
 static const uint8_t sizes[PG_TYPES] = {
     [PG_BOOL] = 1,   [PG_INT2] = 2, [PG_INT4] = 4,      [PG_INT8] = 8,        [PG_FLOAT4] = 4,
-    [PG_FLOAT8] = 8, [PG_DATE] = 4, [PG_TIMESTAMP] = 8, [PG_TIMESTAMPTZ] = 8,
+    [PG_FLOAT8] = 8, [PG_DATE] = 4, [PG_TIMESTAMP] = 8, [PG_TIMESTAMPTZ] = 8, [PG_TIME] = 8,
 };
 
 enum cell_kind cell_kind_of(enum pg_type type)
@@ -34,11 +57,11 @@ enum cell_kind cell_kind_of(enum pg_type type)
 
 static int64_t read_int(const uint8_t *data, uint32_t n_bytes)
 {
-    uint64_t value = data[0] & 0x80 ? UINT64_MAX : 0;
+    struct wire wire = {data, data + n_bytes};
+    int64_t value = 0;
 
-    for (uint32_t i = 0; i < n_bytes; i++)
-        value = value << 8 | data[i];
-    return (int64_t)value;
+    wire_int(&wire, (int)n_bytes, &value);
+    return value;
 }
 
 void cell_set_days(struct cell *cell, int64_t days)
@@ -71,14 +94,46 @@ static void set_text(struct cell *cell, const uint8_t *data, uint32_t n_bytes, b
     cell->n_bytes = n_bytes;
 }
 
-static void set_timestamp(struct cell *cell, int64_t us)
+static enum err_code set_timestamp(enum pg_type type, struct cell *cell, int64_t us,
+                                   struct err *err)
 {
     cell->int_value = us;
     cell->is_null = us == INT64_MAX || us == INT64_MIN;
+    if (!cell->is_null && (us < TIMESTAMP_MIN || us >= TIMESTAMP_END))
+        return cell_corrupt(type, err);
+    return ERR_OK;
+}
+
+/* A document may be anything: what cells do not hold is a missing value. jsonb comes with a version
+ * before the text, which no JSON begins with. */
+static void set_json(struct cell *cell, const uint8_t *data, uint32_t n_bytes)
+{
+    bool is_jsonb = n_bytes > 0 && data[0] == 1;
+
+    cell_set_document(cell, (const char *)data + is_jsonb, n_bytes - is_jsonb);
+}
+
+/* Types whose own files read them. Nothing may be left over. */
+static enum err_code read_wire(enum pg_type type, struct wire wire, struct cell_scratch *scratch,
+                               struct cell *cell, struct err *err)
+{
+    if (type == PG_INTERVAL)
+        TRY(cell_interval_from_binary(&wire, cell, err));
+    else if (type == PG_BIT)
+        TRY(cell_bits_from_binary(&wire, scratch, cell, err));
+    else if (type == PG_POINT)
+        TRY(cell_point_from_binary(&wire, scratch, cell, err));
+    else if (type == PG_VECTOR)
+        TRY(cell_vector_from_binary(&wire, scratch, cell, err));
+    else if (cell_is_range(type))
+        TRY(cell_range_from_binary(type, &wire, scratch, cell, err));
+    else
+        TRY(cell_array_from_binary(type, &wire, scratch, cell, err));
+    return wire.at == wire.end ? ERR_OK : cell_corrupt(type, err);
 }
 
 enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t n_bytes,
-                               struct cell *ret_cell, struct err *err)
+                               struct cell_scratch *scratch, struct cell *ret_cell, struct err *err)
 {
     struct cell cell = {.kind = cell_kinds[type]};
 
@@ -101,6 +156,7 @@ enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t 
         set_float8(&cell, data);
         break;
     case PG_NUMERIC:
+    case PG_MONEY:
         TRY(numeric_to_double(data, n_bytes, &cell.double_value, err));
         cell.is_null = isnan(cell.double_value);
         break;
@@ -109,10 +165,20 @@ enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t 
         break;
     case PG_TIMESTAMP:
     case PG_TIMESTAMPTZ:
-        set_timestamp(&cell, read_int(data, n_bytes));
+        TRY(set_timestamp(type, &cell, read_int(data, n_bytes), err));
+        break;
+    case PG_TIME:
+        if (!cell_set_time_of_day(&cell, read_int(data, n_bytes)))
+            return cell_corrupt(type, err);
+        break;
+    case PG_JSON:
+        set_json(&cell, data, n_bytes);
         break;
     default:
-        set_text(&cell, data, n_bytes, type == PG_BPCHAR);
+        if (cell.kind == CELL_TEXT)
+            set_text(&cell, data, n_bytes, type == PG_BPCHAR);
+        else
+            TRY(read_wire(type, (struct wire){data, data + n_bytes}, scratch, &cell, err));
         break;
     }
     *ret_cell = cell;

@@ -172,6 +172,48 @@ static void put_real(double value, const struct precision *precision, struct buf
     }
 }
 
+void put_double(double value, struct buf *text)
+{
+    put_real(value, &of_double, text);
+}
+
+void put_float(double value, struct buf *text)
+{
+    put_real(value, &of_float, text);
+}
+
+/* A whole number that came from an int64, which the nearest double may be just beyond. */
+void put_whole(double value, struct buf *text)
+{
+    int64_t whole = value >= 0x1p63 ? INT64_MAX : (int64_t)value;
+
+    buf_printf(text, "%" PRId64, whole);
+}
+
+/* 8766:00:00.5: six decimals tell all microseconds apart that a double does. */
+void put_seconds(double seconds, struct buf *text)
+{
+    char digits[40];
+    size_t n;
+    int64_t whole;
+
+    if (signbit(seconds))
+        buf_putc(text, '-');
+    if (isinf(seconds)) {
+        buf_puts(text, "infinity");
+        return;
+    }
+    n = (size_t)snprintf(digits, sizeof(digits), "%.6f", fabs(seconds));
+    while (digits[n - 1] == '0')
+        n--;
+    n -= digits[n - 1] == '.';
+    whole = strtoll(digits, NULL, 10);
+    buf_printf(text, "%02" PRId64 ":%02d:%02d", whole / 3600, (int)(whole / 60 % 60),
+               (int)(whole % 60));
+    if (memchr(digits, '.', n) != NULL)
+        buf_append(text, strchr(digits, '.'), n - (size_t)(strchr(digits, '.') - digits));
+}
+
 static void put_time_of_day(const struct civil *civil, struct buf *text)
 {
     char fraction[8];
@@ -186,8 +228,7 @@ static void put_time_of_day(const struct civil *civil, struct buf *text)
     buf_append(text, fraction, n);
 }
 
-static void put_time(enum pg_type type, int64_t us, char separator, const char *zone,
-                     struct buf *text)
+void put_moment(enum pg_type type, int64_t us, char separator, const char *zone, struct buf *text)
 {
     struct civil civil;
 
@@ -204,6 +245,11 @@ static void put_time(enum pg_type type, int64_t us, char separator, const char *
         buf_puts(text, " BC");
 }
 
+static bool is_seconds(enum pg_type type)
+{
+    return type == PG_TIME || type == PG_INTERVAL;
+}
+
 void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text)
 {
     if (cell->is_null)
@@ -216,41 +262,65 @@ void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text)
         buf_printf(text, "%" PRId64, cell->int_value);
         break;
     case CELL_FLOAT4:
-        put_real(cell->float_value, &of_float, text);
+        put_float(cell->float_value, text);
         break;
     case CELL_DOUBLE:
-        put_real(cell->double_value, &of_double, text);
+        if (is_seconds(type))
+            put_seconds(cell->double_value, text);
+        else
+            put_double(cell->double_value, text);
         break;
     case CELL_TEXT:
+    case CELL_JSON:
         buf_append(text, cell->text, cell->n_bytes);
         break;
     case CELL_TIMESTAMP:
-        put_time(type, cell->int_value, ' ', "+00", text);
+        put_moment(type, cell->int_value, ' ', "+00", text);
+        break;
+    case CELL_LIST:
+    case CELL_TEXTS:
+        list_to_text(type, cell, text);
         break;
     }
 }
 
-static bool is_infinite(const struct cell *cell)
+/* Values that are strings in JSON although they are numbers in cells. */
+static bool is_quoted(enum pg_type type, const struct cell *cell)
 {
-    return (cell->kind == CELL_FLOAT4 && isinf(cell->float_value)) ||
+    return is_seconds(type) || (cell->kind == CELL_FLOAT4 && isinf(cell->float_value)) ||
            (cell->kind == CELL_DOUBLE && isinf(cell->double_value));
+}
+
+static void put_value(enum pg_type type, const struct cell *cell, struct buf *json)
+{
+    const char *quote = is_quoted(type, cell) ? "\"" : "";
+
+    buf_puts(json, quote);
+    cell_to_text(type, cell, json);
+    buf_puts(json, quote);
 }
 
 void cell_to_json(enum pg_type type, const struct cell *cell, struct buf *json)
 {
     if (cell->is_null) {
         buf_puts(json, "null");
-    } else if (cell->kind == CELL_TEXT) {
+        return;
+    }
+    switch (cell->kind) {
+    case CELL_TEXT:
         json_put_string(json, cell->text, cell->n_bytes);
-    } else if (cell->kind == CELL_TIMESTAMP) {
+        break;
+    case CELL_TIMESTAMP:
         buf_putc(json, '"');
-        put_time(type, cell->int_value, 'T', "+00:00", json);
+        put_moment(type, cell->int_value, 'T', "+00:00", json);
         buf_putc(json, '"');
-    } else {
-        const char *quote = is_infinite(cell) ? "\"" : "";
-
-        buf_puts(json, quote);
-        cell_to_text(type, cell, json);
-        buf_puts(json, quote);
+        break;
+    case CELL_LIST:
+    case CELL_TEXTS:
+        list_to_json(type, cell, json);
+        break;
+    default:
+        put_value(type, cell, json);
+        break;
     }
 }

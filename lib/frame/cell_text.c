@@ -1,4 +1,5 @@
 /* The text form, and JSON's own numbers and booleans: what clients send. */
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -20,6 +21,29 @@ static const char *const expected[PG_TYPES] = {
     [PG_DATE] = "a date like 2013-01-01",
     [PG_TIMESTAMP] = "a timestamp like 2013-01-01 05:00",
     [PG_TIMESTAMPTZ] = "a timestamp like 2013-01-01 05:00+00",
+    [PG_TIME] = "a time like 04:05:06",
+    [PG_INTERVAL] = "an interval like 1 day 02:03:04",
+    [PG_MONEY] = "an amount like 12.50 or $1,234.50",
+    [PG_BIT] = "bits like 10110",
+    [PG_POINT] = "a point like (1,2)",
+    [PG_INT_RANGE] = "a range like [1,6)",
+    [PG_NUM_RANGE] = "a range like [1.5,6)",
+    [PG_DATE_RANGE] = "a range like [2013-01-01,2013-02-01)",
+    [PG_TS_RANGE] = "a range like [2013-01-01 05:00,2013-01-02 05:00)",
+    [PG_TSTZ_RANGE] = "a range like [2013-01-01 05:00+00,2013-01-02 05:00+00)",
+    [PG_BOOL_ARRAY] = "an array like [true, false]",
+    [PG_INT2_ARRAY] = "an array of whole numbers from -32768 to 32767",
+    [PG_INT4_ARRAY] = "an array of whole numbers from -2147483648 to 2147483647",
+    [PG_INT8_ARRAY] = "an array of whole numbers from -9223372036854775808 to 9223372036854775807",
+    [PG_FLOAT4_ARRAY] = "an array of numbers like [1, 2.5]",
+    [PG_FLOAT8_ARRAY] = "an array of numbers like [1, 2.5]",
+    [PG_NUMERIC_ARRAY] = "an array of numbers like [1, 2.5]",
+    [PG_TEXT_ARRAY] = "an array of strings",
+    [PG_VECTOR] = "a vector like [1, 2.5]",
+    [PG_JSON] = "a JSON document",
+    [PG_UUID] = "a string",
+    [PG_INET] = "a string",
+    [PG_BYTEA] = "a string",
     [PG_OTHER] = "a string",
 };
 
@@ -34,11 +58,6 @@ static const struct {
 const char *cell_expected(enum pg_type type)
 {
     return expected[type];
-}
-
-static enum err_code unexpected(enum pg_type type, struct err *err)
-{
-    return err_set(err, ERR_INVALID, "expected %s", expected[type]);
 }
 
 static bool equals(const char *text, size_t n_bytes, const char *word)
@@ -119,7 +138,7 @@ static bool set_decimal(enum pg_type type, const struct decimal *decimal, bool m
     return may_overflow || !isinf(value);
 }
 
-static bool parse_number(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
+bool cell_parse_number(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
 {
     struct decimal decimal;
     double special;
@@ -145,6 +164,41 @@ static bool set_text(enum pg_type type, const char *text, size_t n_bytes, struct
     return true;
 }
 
+/* [-][$]1,234.50: what is left without the dollar and the commas between digits is a number. */
+static bool parse_money(const char *text, size_t n_bytes, struct cell *cell)
+{
+    char number[64];
+    size_t n = 0, i = 0;
+
+    if (n_bytes >= sizeof(number))
+        return cell_parse_number(PG_MONEY, text, n_bytes, cell);
+    if (i < n_bytes && text[i] == '-')
+        number[n++] = text[i++];
+    i += i < n_bytes && text[i] == '$';
+    for (; i < n_bytes; i++) {
+        bool between = i > 0 && isdigit((unsigned char)text[i - 1]) && i + 1 < n_bytes &&
+                       isdigit((unsigned char)text[i + 1]);
+
+        if (text[i] != ',' || !between)
+            number[n++] = text[i];
+    }
+    return cell_parse_number(PG_MONEY, number, n, cell);
+}
+
+static bool parse_double(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
+{
+    switch (type) {
+    case PG_TIME:
+        return cell_parse_time_of_day(text, n_bytes, cell);
+    case PG_INTERVAL:
+        return cell_parse_interval(text, n_bytes, cell);
+    case PG_MONEY:
+        return parse_money(text, n_bytes, cell);
+    default:
+        return cell_parse_number(type, text, n_bytes, cell);
+    }
+}
+
 static bool parse(enum pg_type type, const struct zone *zone, const char *text, size_t n_bytes,
                   struct cell *cell)
 {
@@ -154,25 +208,55 @@ static bool parse(enum pg_type type, const struct zone *zone, const char *text, 
     case CELL_INT:
         return parse_int(type, text, n_bytes, cell);
     case CELL_FLOAT4:
+        return cell_parse_number(type, text, n_bytes, cell);
     case CELL_DOUBLE:
-        return parse_number(type, text, n_bytes, cell);
+        return parse_double(type, text, n_bytes, cell);
     case CELL_TEXT:
         return set_text(type, text, n_bytes, cell);
     case CELL_TIMESTAMP:
         return cell_parse_time(type, zone, text, n_bytes, cell);
+    case CELL_JSON:
+        return cell_set_document(cell, text, n_bytes);
+    case CELL_LIST:
+    case CELL_TEXTS:
+        break;
     }
     return false;
 }
 
+static enum err_code read_list(enum pg_type type, const struct zone *zone, const char *text,
+                               size_t n_bytes, struct cell_scratch *scratch, struct cell *cell,
+                               struct err *err)
+{
+    if (type == PG_BIT)
+        return cell_bits_from_text(text, n_bytes, scratch, cell, err);
+    if (type == PG_POINT)
+        return cell_point_from_text(text, n_bytes, scratch, cell, err);
+    if (cell_is_range(type))
+        return cell_range_from_text(type, zone, text, n_bytes, scratch, cell, err);
+    return cell_array_from_text(type, text, n_bytes, scratch, cell, err);
+}
+
 enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const char *text,
-                             size_t n_bytes, struct cell *ret_cell, struct err *err)
+                             size_t n_bytes, struct cell_scratch *scratch, struct cell *ret_cell,
+                             struct err *err)
 {
     struct cell cell = {.kind = cell_kind_of(type)};
 
-    if (!parse(type, zone, text, n_bytes, &cell))
-        return unexpected(type, err);
+    if (cell.kind == CELL_LIST || cell.kind == CELL_TEXTS)
+        TRY(read_list(type, zone, text, n_bytes, scratch, &cell, err));
+    else if (!parse(type, zone, text, n_bytes, &cell))
+        return cell_unexpected(type, err);
     *ret_cell = cell;
     return ERR_OK;
+}
+
+bool cell_takes_numbers(enum pg_type type)
+{
+    enum cell_kind kind = cell_kind_of(type);
+
+    return kind == CELL_INT || kind == CELL_FLOAT4 ||
+           (kind == CELL_DOUBLE && type != PG_TIME && type != PG_INTERVAL);
 }
 
 enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_bytes,
@@ -181,13 +265,11 @@ enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_byt
     struct cell cell = {.kind = cell_kind_of(type)};
     struct decimal decimal;
 
-    if (cell.kind != CELL_INT && cell.kind != CELL_FLOAT4 && cell.kind != CELL_DOUBLE)
-        return unexpected(type, err);
-    if (!decimal_parse(&decimal, text, n_bytes))
-        return unexpected(type, err);
+    if (!cell_takes_numbers(type) || !decimal_parse(&decimal, text, n_bytes))
+        return cell_unexpected(type, err);
     if (cell.kind == CELL_INT) {
         if (!decimal_to_int64(&decimal, &cell.int_value) || !in_range(type, cell.int_value))
-            return unexpected(type, err);
+            return cell_unexpected(type, err);
     } else if (!set_decimal(type, &decimal, false, &cell)) {
         return err_set(err, ERR_INVALID, "a number beyond what a double can hold");
     }
@@ -198,7 +280,7 @@ enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_byt
 enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell, struct err *err)
 {
     if (type != PG_BOOL)
-        return unexpected(type, err);
+        return cell_unexpected(type, err);
     *ret_cell = (struct cell){.kind = CELL_BOOL, .bool_value = value};
     return ERR_OK;
 }

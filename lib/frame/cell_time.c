@@ -12,9 +12,8 @@
 #include "frame/decimal.h"
 #include "frame/internal.h"
 
-#define USECS_PER_SECOND INT64_C(1000000)
-#define ZONE_HOURS_MAX   15
-#define YEAR_MAX         5874897
+#define ZONE_HOURS_MAX 15
+#define YEAR_MAX       5874897
 
 struct moment {
     int64_t days;    /* since 2000-01-01 */
@@ -22,32 +21,6 @@ struct moment {
     int64_t zone_us; /* east of UTC */
     bool has_zone;
 };
-
-struct scanner {
-    const char *at, *end;
-};
-
-static bool scan_char(struct scanner *scanner, char c)
-{
-    if (scanner->at == scanner->end || *scanner->at != c)
-        return false;
-    scanner->at++;
-    return true;
-}
-
-static bool scan_digits(struct scanner *scanner, int n_least, int n_most, int64_t *ret_value)
-{
-    int n = 0;
-    int64_t value = 0;
-
-    for (; n < n_most && scanner->at < scanner->end; n++, scanner->at++) {
-        if (*scanner->at < '0' || *scanner->at > '9')
-            break;
-        value = value * 10 + (*scanner->at - '0');
-    }
-    *ret_value = value;
-    return n >= n_least;
-}
 
 static int days_of_month(int64_t year, int64_t month)
 {
@@ -98,12 +71,11 @@ static int64_t scan_fraction(struct scanner *scanner)
     return (int64_t)rint(decimal_to_double(&fraction) * (double)USECS_PER_SECOND);
 }
 
-static bool scan_time(struct scanner *scanner, struct moment *moment)
+bool scan_minutes(struct scanner *scanner, int64_t *ret_us)
 {
-    int64_t hour, minute, second = 0, fraction_us = 0;
+    int64_t minute, second = 0, fraction_us = 0;
 
-    if (!scan_digits(scanner, 2, 2, &hour) || !scan_char(scanner, ':') ||
-        !scan_digits(scanner, 2, 2, &minute))
+    if (!scan_digits(scanner, 2, 2, &minute))
         return false;
     if (scan_char(scanner, ':')) {
         if (!scan_digits(scanner, 2, 2, &second))
@@ -111,10 +83,35 @@ static bool scan_time(struct scanner *scanner, struct moment *moment)
         if (scan_char(scanner, '.'))
             fraction_us = scan_fraction(scanner);
     }
-    if (hour > 24 || minute > 59 || second > 60)
+    *ret_us = (minute * 60 + second) * USECS_PER_SECOND + fraction_us;
+    return minute <= 59 && second <= 60;
+}
+
+/* HH:MM[:SS[.F]], at most a day. */
+static bool scan_time(struct scanner *scanner, int64_t *ret_us)
+{
+    int64_t hour, us;
+
+    if (!scan_digits(scanner, 2, 2, &hour) || !scan_char(scanner, ':') ||
+        !scan_minutes(scanner, &us))
         return false;
-    moment->time_us = ((hour * 60 + minute) * 60 + second) * USECS_PER_SECOND + fraction_us;
-    return moment->time_us <= USECS_PER_DAY;
+    *ret_us = hour * 3600 * USECS_PER_SECOND + us;
+    return *ret_us <= USECS_PER_DAY;
+}
+
+bool cell_set_time_of_day(struct cell *cell, int64_t us)
+{
+    cell->double_value = (double)us / (double)USECS_PER_SECOND;
+    return us >= 0 && us <= USECS_PER_DAY;
+}
+
+bool cell_parse_time_of_day(const char *text, size_t n_bytes, struct cell *ret_cell)
+{
+    struct scanner scanner = {text, text + n_bytes};
+    int64_t us;
+
+    return scan_time(&scanner, &us) && scanner.at == scanner.end &&
+           cell_set_time_of_day(ret_cell, us);
 }
 
 /* Z, ±HH, ±HHMM, ±HH:MM, ±HH:MM:SS */
@@ -153,7 +150,8 @@ static bool scan_moment(struct scanner *scanner, struct moment *moment)
         return false;
     if (scanner->at == scanner->end)
         return true;
-    if ((!scan_char(scanner, ' ') && !scan_char(scanner, 'T')) || !scan_time(scanner, moment))
+    if ((!scan_char(scanner, ' ') && !scan_char(scanner, 'T')) ||
+        !scan_time(scanner, &moment->time_us))
         return false;
     return scanner->at == scanner->end ||
            (scan_zone(scanner, moment) && scanner->at == scanner->end);

@@ -12,7 +12,18 @@ static const uint8_t widths[] = {
     [CELL_BOOL] = sizeof(uint8_t),  [CELL_INT] = sizeof(int64_t),
     [CELL_FLOAT4] = sizeof(float),  [CELL_DOUBLE] = sizeof(double),
     [CELL_TEXT] = sizeof(uint32_t), [CELL_TIMESTAMP] = sizeof(int64_t),
+    [CELL_LIST] = sizeof(uint64_t), [CELL_TEXTS] = sizeof(uint64_t),
+    [CELL_JSON] = sizeof(uint32_t),
 };
+
+/* Of one element of a list; 0: no list. */
+static const uint8_t element_widths[] = {
+    [CELL_LIST] = sizeof(double),
+    [CELL_TEXTS] = sizeof(struct cell_string),
+    [CELL_JSON] = 0,
+};
+
+#define ELEMENTS_FIRST 1024
 
 enum err_code frame_new(const char *const *names, const enum pg_type *types, int n_columns,
                         struct frame **ret_frame, struct err *err)
@@ -45,6 +56,7 @@ void frame_free(struct frame *frame)
     for (int i = 0; i < frame->n_columns; i++) {
         free(frame->columns[i].nulls);
         free(frame->columns[i].data);
+        free(frame->columns[i].elements);
         strmap_release(&frame->columns[i].dictionary);
     }
     arena_release(&frame->arena);
@@ -69,9 +81,13 @@ static size_t bytes_at(const struct frame *frame, size_t capacity)
 {
     size_t n_bytes = 0;
 
-    for (int i = 0; i < frame->n_columns; i++)
-        n_bytes += capacity * widths[frame->columns[i].kind] + capacity / 8 +
-                   dictionary_bytes(&frame->columns[i].dictionary);
+    for (int i = 0; i < frame->n_columns; i++) {
+        const struct column *column = &frame->columns[i];
+
+        n_bytes += capacity * widths[column->kind] + capacity / 8 +
+                   column->elements_capacity * element_widths[column->kind] +
+                   dictionary_bytes(&column->dictionary);
+    }
     return n_bytes;
 }
 
@@ -130,8 +146,76 @@ static enum err_code grow(struct frame *frame, size_t max_bytes, struct err *err
     return ERR_OK;
 }
 
-static enum err_code set_value(struct column *column, size_t row, const struct cell *cell,
+/* Twice the elements or, where the bound does not allow that, half as many more. */
+static enum err_code grow_elements(const struct frame *frame, struct column *column,
+                                   size_t n_needed, size_t max_bytes, struct err *err)
+{
+    size_t width = element_widths[column->kind], before = column->elements_capacity;
+    size_t capacity = before == 0 ? ELEMENTS_FIRST : before * 2;
+    size_t rest = max_bytes == 0 ? SIZE_MAX : max_bytes - frame_bytes(frame);
+    void *elements;
+
+    if (max_bytes != 0 && frame_bytes(frame) > max_bytes)
+        return frame_too_large(frame, max_bytes, err);
+    if ((capacity - before) > rest / width)
+        capacity = before + before / 2;
+    if (capacity < n_needed)
+        capacity = n_needed;
+    if ((capacity - before) > rest / width)
+        return frame_too_large(frame, max_bytes, err);
+    elements = reallocarray(column->elements, capacity, width);
+    if (elements == NULL)
+        return err_nomem(err);
+    column->elements = elements;
+    column->elements_capacity = capacity;
+    return ERR_OK;
+}
+
+static enum err_code add_text(struct column *column, const char *text, size_t n_bytes,
+                              uint32_t *ret_code, struct err *err)
+{
+    *ret_code = strmap_add(&column->dictionary, text, n_bytes);
+    return *ret_code == STRMAP_NONE ? err_nomem(err) : ERR_OK;
+}
+
+static uint64_t first_element(const struct column *column, size_t row)
+{
+    return row == 0 ? 0 : column->ends[row - 1];
+}
+
+static enum err_code set_texts(struct column *column, uint64_t first, const struct cell *cell,
                                struct err *err)
+{
+    for (size_t i = 0; i < cell->n_items; i++) {
+        struct cell_string string = cell->texts[i];
+        uint32_t code;
+
+        if (string.text != NULL) {
+            TRY(add_text(column, string.text, string.n_bytes, &code, err));
+            string.text = column->dictionary.keys[code].text;
+        }
+        column->texts[first + i] = string;
+    }
+    return ERR_OK;
+}
+
+static enum err_code set_list(const struct frame *frame, struct column *column, size_t row,
+                              const struct cell *cell, size_t max_bytes, struct err *err)
+{
+    uint64_t first = first_element(column, row), end = first + cell->n_items;
+
+    if (end > column->elements_capacity || column->elements == NULL)
+        TRY(grow_elements(frame, column, end, max_bytes, err));
+    if (column->kind == CELL_TEXTS)
+        TRY(set_texts(column, first, cell, err));
+    else if (cell->n_items > 0)
+        memcpy(column->items + first, cell->items, cell->n_items * sizeof(double));
+    column->ends[row] = end;
+    return ERR_OK;
+}
+
+static enum err_code set_value(const struct frame *frame, struct column *column, size_t row,
+                               const struct cell *cell, size_t max_bytes, struct err *err)
 {
     switch (column->kind) {
     case CELL_BOOL:
@@ -148,12 +232,22 @@ static enum err_code set_value(struct column *column, size_t row, const struct c
         column->doubles[row] = cell->double_value;
         break;
     case CELL_TEXT:
-        column->codes[row] = strmap_add(&column->dictionary, cell->text, cell->n_bytes);
-        if (column->codes[row] == STRMAP_NONE)
-            return err_nomem(err);
-        break;
+    case CELL_JSON:
+        return add_text(column, cell->text, cell->n_bytes, &column->codes[row], err);
+    case CELL_LIST:
+    case CELL_TEXTS:
+        return set_list(frame, column, row, cell, max_bytes, err);
     }
     return ERR_OK;
+}
+
+/* What others look at without asking whether the row is null. */
+static void set_null(struct column *column, size_t row)
+{
+    if (column->kind == CELL_TEXT || column->kind == CELL_JSON)
+        column->codes[row] = 0;
+    else if (element_widths[column->kind] != 0)
+        column->ends[row] = first_element(column, row);
 }
 
 /* The row counts only once all its cells are there; null bits wait until then too. */
@@ -166,9 +260,9 @@ enum err_code frame_append_within(struct frame *frame, const struct cell *cells,
         TRY(grow(frame, max_bytes, err));
     for (int i = 0; i < frame->n_columns; i++) {
         if (!cells[i].is_null)
-            TRY(set_value(&frame->columns[i], row, &cells[i], err));
-        else if (frame->columns[i].kind == CELL_TEXT)
-            frame->columns[i].codes[row] = 0;
+            TRY(set_value(frame, &frame->columns[i], row, &cells[i], max_bytes, err));
+        else
+            set_null(&frame->columns[i], row);
     }
     for (int i = 0; i < frame->n_columns; i++) {
         if (!cells[i].is_null)
@@ -205,8 +299,17 @@ void column_cell(const struct column *column, size_t row, struct cell *ret_cell)
         ret_cell->double_value = column->doubles[row];
         break;
     case CELL_TEXT:
+    case CELL_JSON:
         ret_cell->text = column->dictionary.keys[column->codes[row]].text;
         ret_cell->n_bytes = column->dictionary.keys[column->codes[row]].length;
+        break;
+    case CELL_LIST:
+        ret_cell->items = column->items + first_element(column, row);
+        ret_cell->n_items = column->ends[row] - first_element(column, row);
+        break;
+    case CELL_TEXTS:
+        ret_cell->texts = column->texts + first_element(column, row);
+        ret_cell->n_items = column->ends[row] - first_element(column, row);
         break;
     }
 }

@@ -5,8 +5,10 @@
  * reading anything but columns it was asked for.
  *
  * Invariants: every column has n_rows values; a null has its bit set in `nulls` and an unspecified
- * value; text is dictionary-coded (a code per row, each distinct text once, in order of first
- * appearance). A filled frame may be read by many threads.
+ * value; text and documents are dictionary-coded (a code per row, each distinct text once, in order
+ * of first appearance). The elements of lists lie behind one another, row after row, and a row says
+ * where its own end; elements that are texts point into the dictionary. A filled frame may be read
+ * by many threads.
  */
 #ifndef PGBOOST_FRAME_FRAME_H
 #define PGBOOST_FRAME_FRAME_H
@@ -26,9 +28,16 @@ struct column {
         int64_t *ints; /* CELL_INT, CELL_TIMESTAMP */
         float *floats;
         double *doubles;
-        uint32_t *codes; /* CELL_TEXT: index into dictionary */
+        uint32_t *codes; /* CELL_TEXT, CELL_JSON: index into dictionary */
+        uint64_t *ends;  /* CELL_LIST, CELL_TEXTS: elements of this row and all before it */
         void *data;
     };
+    union {
+        double *items;             /* CELL_LIST */
+        struct cell_string *texts; /* CELL_TEXTS */
+        void *elements;
+    };
+    size_t elements_capacity;
     struct strmap dictionary;
 };
 
@@ -70,7 +79,7 @@ static inline bool column_is_null(const struct column *column, size_t row)
     return column->nulls[row / 64] >> (row % 64) & 1;
 }
 
-/* One value; text points into the dictionary. */
+/* One value; text points into the dictionary, lists into the column. */
 void column_cell(const struct column *column, size_t row, struct cell *ret_cell);
 
 #endif

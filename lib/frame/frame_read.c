@@ -7,8 +7,10 @@
 struct reading {
     struct frame *frame;
     const struct frame_limits *limits;
-    struct pg_field *fields; /* [n_columns] */
-    struct cell *cells;      /* [n_columns] */
+    int n_columns;
+    struct pg_field *fields;        /* [n_columns] */
+    struct cell *cells;             /* [n_columns] */
+    struct cell_scratch *scratches; /* [n_columns]: a row's lists are there at the same time */
 };
 
 static enum err_code new_frame(const struct relation *relation, const int *columns, int n_columns,
@@ -50,8 +52,8 @@ static enum err_code take_row(struct reading *reading, struct err *err)
         if (field->data == NULL)
             reading->cells[i] = (struct cell){.kind = column->kind, .is_null = true};
         else
-            code = cell_from_binary(column->type, field->data, field->n_bytes, &reading->cells[i],
-                                    err);
+            code = cell_from_binary(column->type, field->data, field->n_bytes,
+                                    &reading->scratches[i], &reading->cells[i], err);
         if (code != ERR_OK) {
             err_prefix(err, "column \"%s\"", column->name);
             return code;
@@ -76,29 +78,45 @@ static enum err_code take_rows(struct reading *reading, struct pg_copy *copy,
     }
 }
 
+static enum err_code reading_init(struct reading *reading, size_t n_columns, struct err *err)
+{
+    reading->fields = calloc(n_columns + 1, sizeof(*reading->fields));
+    reading->cells = calloc(n_columns + 1, sizeof(*reading->cells));
+    reading->scratches = calloc(n_columns + 1, sizeof(*reading->scratches));
+    if (reading->fields == NULL || reading->cells == NULL || reading->scratches == NULL)
+        return err_nomem(err);
+    return ERR_OK;
+}
+
+static void reading_release(struct reading *reading)
+{
+    if (reading->scratches != NULL)
+        for (int i = 0; i < reading->n_columns; i++)
+            cell_scratch_release(&reading->scratches[i]);
+    free(reading->fields);
+    free(reading->cells);
+    free(reading->scratches);
+    frame_free(reading->frame);
+}
+
 enum err_code frame_read(struct pg *pg, const struct relation *relation, const int *columns,
                          int n_columns, const struct frame_limits *limits,
                          frame_progress_fn progress, void *context, struct frame **ret_frame,
                          struct err *err)
 {
     static const struct frame_limits none;
-    CLEANUP(frame_freep) struct frame *frame = NULL;
     CLEANUP(pg_copy_closep) struct pg_copy *copy = NULL;
-    CLEANUP(free_ptr) struct pg_field *fields = calloc((size_t)n_columns + 1, sizeof(*fields));
-    CLEANUP(free_ptr) struct cell *cells = calloc((size_t)n_columns + 1, sizeof(*cells));
+    CLEANUP(reading_release)
     struct reading reading = {
         .limits = limits != NULL ? limits : &none,
-        .fields = fields,
-        .cells = cells,
+        .n_columns = n_columns,
     };
 
-    if (fields == NULL || cells == NULL)
-        return err_nomem(err);
-    TRY(new_frame(relation, columns, n_columns, &frame, err));
-    reading.frame = frame;
+    TRY(reading_init(&reading, (size_t)n_columns, err));
+    TRY(new_frame(relation, columns, n_columns, &reading.frame, err));
     TRY(relation_copy(pg, relation, columns, n_columns, &copy, err));
     TRY(take_rows(&reading, copy, progress, context, err));
     pg_rollback(pg); /* the snapshot need not outlive the rows */
-    *ret_frame = TAKE_PTR(frame);
+    *ret_frame = TAKE_PTR(reading.frame);
     return ERR_OK;
 }

@@ -99,7 +99,7 @@ struct check {
     size_t n_features, n_outputs;
     float *features, *encoded; /* [n_features] */
     float *margins, *recorded; /* [n_outputs] */
-    struct buf scratch;
+    struct cell_scratch scratch;
 };
 
 /* A float32 as it was written: strtof on the text itself, as a detour over double rounds twice. The
@@ -124,7 +124,7 @@ static enum err_code read_floats(struct json_reader *reader, enum json_token tok
 {
     if (token != JSON_ARRAY_BEGIN)
         return err_set(err, ERR_CORRUPT, "expected an array of numbers, found %s",
-                       value_found(token));
+                       json_found(token));
     for (size_t i = 0; i < n; i++) {
         token = json_next(reader, err);
         if (!read_float(reader, token, &values[i]))
@@ -193,7 +193,7 @@ static enum err_code encode_raw(struct check *check, struct json_reader *reader,
             return ERR_OK;
         if (token != JSON_KEY)
             return value_error(err);
-        TRY(value_text(reader, &check->scratch, &name, &length, err));
+        TRY(json_text(reader, &check->scratch.string, &name, &length, err));
         column = strmap_find(&encoder->column_names, name, length);
         if (column == STRMAP_NONE)
             return err_set(err, ERR_CORRUPT, "the encoder has no column \"%.*s\"", (int)length,
@@ -211,8 +211,9 @@ static enum err_code check_raw_row(struct check *check, struct json_reader *read
     struct member members[] = {{.name = "raw"}, {.name = "encoded"}};
 
     if (token != JSON_OBJECT_BEGIN)
-        return err_set(err, ERR_CORRUPT, "expected an object, found %s", value_found(token));
-    TRY(members_read(reader, members, N_ELEMENTS(members), IGNORE_UNKNOWN, &check->scratch, err));
+        return err_set(err, ERR_CORRUPT, "expected an object, found %s", json_found(token));
+    TRY(members_read(reader, members, N_ELEMENTS(members), IGNORE_UNKNOWN, &check->scratch.string,
+                     err));
     if (members[0].token != JSON_OBJECT_BEGIN)
         return err_set(err, ERR_CORRUPT, "\"raw\" is not an object");
     json_next(&members[0].value, err);
@@ -260,7 +261,8 @@ static enum err_code check_document(struct check *check, const char *json, size_
         return value_error(err);
     if (token != JSON_OBJECT_BEGIN)
         return err_set(err, ERR_CORRUPT, "not an object");
-    TRY(members_read(&reader, members, N_ELEMENTS(members), IGNORE_UNKNOWN, &check->scratch, err));
+    TRY(members_read(&reader, members, N_ELEMENTS(members), IGNORE_UNKNOWN, &check->scratch.string,
+                     err));
     if (json_next(&reader, err) != JSON_END)
         return value_error(err);
     TRY(check_forest(check, &members[0], &members[1], err));
@@ -290,6 +292,6 @@ enum err_code golden_check(const char *json, size_t length, const struct encoder
         return err_set(err, ERR_CORRUPT, "the encoder gives %d features, the forest takes %d",
                        encoder->n_features, forest_n_features(forest));
     code = check_document(&check, json, length, err);
-    buf_release(&check.scratch);
+    cell_scratch_release(&check.scratch);
     return value_corrupt(code, err);
 }

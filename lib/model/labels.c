@@ -36,6 +36,10 @@ static int compare_cells(const struct cell *a, const struct cell *b)
         return (a->double_value > b->double_value) - (a->double_value < b->double_value);
     case CELL_TEXT:
         return compare_text(a, b);
+    case CELL_LIST:
+    case CELL_TEXTS:
+    case CELL_JSON:
+        break; /* no target has them */
     }
     return 0;
 }
@@ -233,7 +237,7 @@ static enum err_code read_label(struct json_reader *reader, struct arena *arena,
     if (members[0].token != JSON_STRING)
         return err_set(err, ERR_CORRUPT, "a label's \"text\" is not a string");
     json_next(&members[0].value, err);
-    TRY(value_text(&members[0].value, &text, &bytes, &length, err));
+    TRY(json_text(&members[0].value, &text, &bytes, &length, err));
     TRY(label_texts(arena, bytes, length, &scratch, label, err));
     return read_json_form(&members[1], arena, &label->json, err);
 }

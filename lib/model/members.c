@@ -74,7 +74,7 @@ enum err_code members_read(struct json_reader *reader, struct member *members, i
             return ERR_OK;
         if (token != JSON_KEY)
             return value_error(err);
-        TRY(value_text(reader, scratch, &name, &length, err));
+        TRY(json_text(reader, scratch, &name, &length, err));
         member = find_member(members, n_members, name, length);
         if (member == NULL && unknown == REFUSE_UNKNOWN)
             return refuse_unknown(members, n_members, name, length, err);

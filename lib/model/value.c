@@ -4,26 +4,6 @@
 
 #include "base/nearest.h"
 
-static const char *const found[] = {
-    [JSON_ERROR] = "an error",
-    [JSON_END] = "the end",
-    [JSON_OBJECT_BEGIN] = "an object",
-    [JSON_OBJECT_END] = "the end of an object",
-    [JSON_ARRAY_BEGIN] = "an array",
-    [JSON_ARRAY_END] = "the end of an array",
-    [JSON_KEY] = "a name",
-    [JSON_STRING] = "a string",
-    [JSON_NUMBER] = "a number",
-    [JSON_TRUE] = "true",
-    [JSON_FALSE] = "false",
-    [JSON_NULL] = "null",
-};
-
-const char *value_found(enum json_token token)
-{
-    return found[token];
-}
-
 enum err_code value_error(const struct err *err)
 {
     return err != NULL && err->code != ERR_OK ? err->code : ERR_INVALID;
@@ -36,22 +16,6 @@ enum err_code value_corrupt(enum err_code code, struct err *err)
     if (err != NULL)
         err->code = ERR_CORRUPT;
     return ERR_CORRUPT;
-}
-
-enum err_code value_text(const struct json_reader *reader, struct buf *scratch,
-                         const char **ret_text, size_t *ret_length, struct err *err)
-{
-    if (!reader->escaped) {
-        *ret_text = reader->text;
-        *ret_length = reader->length;
-        return ERR_OK;
-    }
-    buf_clear(scratch);
-    if (!buf_reserve(scratch, reader->length))
-        return err_nomem(err);
-    *ret_length = json_unescape(reader, scratch->data);
-    *ret_text = scratch->data;
-    return ERR_OK;
 }
 
 int value_name_length(const char *name, size_t length)
@@ -96,66 +60,13 @@ enum err_code value_hint_nearest(const char *name, size_t length, const char *co
     return err != NULL ? err->code : ERR_INVALID;
 }
 
-static enum err_code wrong_type(const struct encoder_column *column, enum json_token token,
-                                struct err *err)
-{
-    return err_set(err, ERR_INVALID, "expected %s, found %s", cell_expected(column->type),
-                   value_found(token));
-}
-
-static bool is_number(enum cell_kind kind)
-{
-    return kind == CELL_INT || kind == CELL_FLOAT4 || kind == CELL_DOUBLE;
-}
-
-static enum err_code string_cell(const struct encoder *encoder, const struct encoder_column *column,
-                                 const struct json_reader *reader, struct buf *scratch,
-                                 struct cell *ret_cell, struct err *err)
-{
-    const char *text;
-    size_t length;
-    enum err_code code;
-
-    TRY(value_text(reader, scratch, &text, &length, err));
-    if (memchr(text, '\0', length) != NULL) {
-        err_set(err, ERR_INVALID, "a string holds \\u0000");
-        return err_hint(err, "text in Postgres cannot hold it: leave it out");
-    }
-    code = cell_from_text(column->type, encoder->zone, text, length, ret_cell, err);
-    if (code == ERR_INVALID && cell_kind_of(column->type) != CELL_TIMESTAMP)
-        return wrong_type(column, JSON_STRING,
-                          err); /* numbers and booleans may come as text, too */
-    return code;
-}
-
 enum err_code value_decode(const struct encoder *encoder, const struct encoder_column *column,
-                           const struct json_reader *reader, enum json_token token,
-                           struct buf *scratch, float *features, struct err *err)
+                           struct json_reader *reader, enum json_token token,
+                           struct cell_scratch *scratch, float *features, struct err *err)
 {
-    struct cell cell = {.kind = cell_kind_of(column->type), .is_null = true};
+    struct cell cell;
 
-    switch (token) {
-    case JSON_NULL:
-        break;
-    case JSON_NUMBER:
-        if (!is_number(cell.kind))
-            return wrong_type(column, token, err);
-        TRY(cell_from_number(column->type, reader->text, reader->length, &cell, err));
-        break;
-    case JSON_STRING:
-        TRY(string_cell(encoder, column, reader, scratch, &cell, err));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        if (cell.kind != CELL_BOOL)
-            return wrong_type(column, token, err);
-        TRY(cell_from_bool(column->type, token == JSON_TRUE, &cell, err));
-        break;
-    case JSON_ERROR:
-        return value_error(err);
-    default:
-        return wrong_type(column, token, err);
-    }
+    TRY(cell_from_json(column->type, encoder->zone, reader, token, scratch, &cell, err));
     encode_cell(encoder, column, &cell, features);
     return ERR_OK;
 }

@@ -11,21 +11,14 @@
 #include "base/json.h"
 #include "feature/encoder.h"
 
-/* Decodes the value whose first token was just returned and encodes it into the row's features. An
- * array or object: ERR_INVALID, with the reader still inside it. The message says what was expected
- * and never what the value was; the caller adds where. */
+/* Decodes the value whose first token was just returned (see cell_from_json) and encodes it into
+ * the row's features. The message says what was expected and never what the value was; the caller
+ * adds where. */
 MUST_CHECK enum err_code value_decode(const struct encoder *encoder,
                                       const struct encoder_column *column,
-                                      const struct json_reader *reader, enum json_token token,
-                                      struct buf *scratch, float *features, struct err *err);
-
-/* The last key or string without escapes: in place where it has none, else in scratch (until its
- * next use). May hold NULs. */
-MUST_CHECK enum err_code value_text(const struct json_reader *reader, struct buf *scratch,
-                                    const char **ret_text, size_t *ret_length, struct err *err);
-
-/* "an object", "a string", "null" …: for messages that say what was found. */
-const char *value_found(enum json_token token);
+                                      struct json_reader *reader, enum json_token token,
+                                      struct cell_scratch *scratch, float *features,
+                                      struct err *err);
 
 /* The code of the error that a JSON_ERROR has set. */
 enum err_code value_error(const struct err *err);

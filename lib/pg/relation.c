@@ -21,6 +21,29 @@ static const char *const type_names[PG_TYPES] = {
     [PG_DATE] = "date",
     [PG_TIMESTAMP] = "timestamp",
     [PG_TIMESTAMPTZ] = "timestamptz",
+    [PG_TIME] = "time",
+    [PG_INTERVAL] = "interval",
+    [PG_MONEY] = "money",
+    [PG_BIT] = "bit",
+    [PG_POINT] = "point",
+    [PG_INT_RANGE] = "intrange",
+    [PG_NUM_RANGE] = "numrange",
+    [PG_DATE_RANGE] = "daterange",
+    [PG_TS_RANGE] = "tsrange",
+    [PG_TSTZ_RANGE] = "tstzrange",
+    [PG_BOOL_ARRAY] = "bool[]",
+    [PG_INT2_ARRAY] = "int2[]",
+    [PG_INT4_ARRAY] = "int4[]",
+    [PG_INT8_ARRAY] = "int8[]",
+    [PG_FLOAT4_ARRAY] = "float4[]",
+    [PG_FLOAT8_ARRAY] = "float8[]",
+    [PG_NUMERIC_ARRAY] = "numeric[]",
+    [PG_TEXT_ARRAY] = "text[]",
+    [PG_VECTOR] = "vector",
+    [PG_JSON] = "json",
+    [PG_UUID] = "uuid",
+    [PG_INET] = "inet",
+    [PG_BYTEA] = "bytea",
     [PG_OTHER] = "other",
 };
 
@@ -44,6 +67,35 @@ static const struct {
     {1114, PG_TIMESTAMP},
     {1184, PG_TIMESTAMPTZ},
     {1700, PG_NUMERIC},
+    {17, PG_BYTEA},
+    {114, PG_JSON},
+    {600, PG_POINT},
+    {650, PG_INET /* cidr */},
+    {790, PG_MONEY},
+    {869, PG_INET},
+    {1000, PG_BOOL_ARRAY},
+    {1003, PG_TEXT_ARRAY /* of name */},
+    {1005, PG_INT2_ARRAY},
+    {1007, PG_INT4_ARRAY},
+    {1009, PG_TEXT_ARRAY},
+    {1014, PG_TEXT_ARRAY /* of char(n) */},
+    {1015, PG_TEXT_ARRAY /* of varchar */},
+    {1016, PG_INT8_ARRAY},
+    {1021, PG_FLOAT4_ARRAY},
+    {1022, PG_FLOAT8_ARRAY},
+    {1083, PG_TIME},
+    {1186, PG_INTERVAL},
+    {1231, PG_NUMERIC_ARRAY},
+    {1560, PG_BIT},
+    {1562, PG_BIT /* varbit */},
+    {2950, PG_UUID},
+    {3802, PG_JSON /* jsonb */},
+    {3904, PG_INT_RANGE},
+    {3906, PG_NUM_RANGE},
+    {3908, PG_TS_RANGE},
+    {3910, PG_TSTZ_RANGE},
+    {3912, PG_DATE_RANGE},
+    {3926, PG_INT_RANGE /* int8range */},
 };
 
 static const struct {
@@ -79,12 +131,16 @@ bool pg_type_from_name(const char *name, enum pg_type *ret_type)
     return false;
 }
 
-static enum pg_type type_of(uint32_t oid, char typtype)
+/* type_kind: e an enum, E an array of one, v pgvector's vector, in whichever schema that is. */
+static enum pg_type type_of(uint32_t oid, char type_kind)
 {
     for (size_t i = 0; i < N_ELEMENTS(type_oids); i++)
         if (type_oids[i].oid == oid)
             return type_oids[i].type;
-    return typtype == 'e' ? PG_ENUM : PG_OTHER;
+    return type_kind == 'e'   ? PG_ENUM
+           : type_kind == 'E' ? PG_TEXT_ARRAY
+           : type_kind == 'v' ? PG_VECTOR
+                              : PG_OTHER;
 }
 
 /* The nearest to `name` in the table's first column, or NULL. */
@@ -214,8 +270,10 @@ static enum err_code read_columns(struct pg *pg, struct relation *relation, stru
         "FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped "
         "UNION ALL SELECT attnum, attname, attnotnull, type_name, readable, typbasetype "
         "FROM base JOIN pg_type t ON t.oid = typid WHERE typtype = 'd') "
-        "SELECT attname, type_name, typid, typtype, attnum, attnotnull, readable "
-        "FROM base JOIN pg_type t ON t.oid = typid WHERE typtype <> 'd' ORDER BY attnum",
+        "SELECT attname, type_name, typid, CASE WHEN t.typcategory = 'A' AND e.typtype = 'e' "
+        "THEN 'E' WHEN t.typcategory = 'U' AND t.typname = 'vector' THEN 'v' ELSE t.typtype END, "
+        "attnum, attnotnull, readable FROM base JOIN pg_type t ON t.oid = typid "
+        "LEFT JOIN pg_type e ON e.oid = t.typelem WHERE t.typtype <> 'd' ORDER BY attnum",
         N_ELEMENTS(params), params, &rows, err));
     relation->columns =
         arena_alloc_array(&relation->arena, (size_t)rows.n_rows, sizeof(*relation->columns));

@@ -26,6 +26,29 @@ enum pg_type {
     PG_DATE,
     PG_TIMESTAMP,
     PG_TIMESTAMPTZ,
+    PG_TIME, /* time without time zone */
+    PG_INTERVAL,
+    PG_MONEY, /* read as numeric: the binary form has no scale */
+    PG_BIT,   /* bit(n), varbit */
+    PG_POINT,
+    PG_INT_RANGE, /* int4range, int8range */
+    PG_NUM_RANGE,
+    PG_DATE_RANGE,
+    PG_TS_RANGE,
+    PG_TSTZ_RANGE,
+    PG_BOOL_ARRAY, /* arrays of one dimension */
+    PG_INT2_ARRAY,
+    PG_INT4_ARRAY,
+    PG_INT8_ARRAY,
+    PG_FLOAT4_ARRAY,
+    PG_FLOAT8_ARRAY,
+    PG_NUMERIC_ARRAY,
+    PG_TEXT_ARRAY, /* of text, varchar, char(n) or an enum */
+    PG_VECTOR,     /* pgvector's vector */
+    PG_JSON,       /* json, jsonb */
+    PG_UUID,
+    PG_INET,
+    PG_BYTEA, /* ids: left out unless declared a category */
     PG_OTHER, /* usable as a key (read as text), not as a feature */
     PG_TYPES
 };
@@ -64,7 +87,8 @@ int relation_find(const struct relation *relation, const char *column); /* index
 /* Starts reading columns (indices into relation->columns) in one REPEATABLE READ READ ONLY
  * transaction: BEGIN, SET LOCAL (search_path pg_catalog, synchronize_seqscans off,
  * max_parallel_workers_per_gather 0, no statement_timeout), COPY (SELECT … FROM rel) TO STDOUT
- * (FORMAT binary). PG_OTHER columns, enums and name-like types are cast to text. A column that is
+ * (FORMAT binary). PG_OTHER columns, enums, name-like types, uuid and bytea are cast to text, inet
+ * is printed as text, money cast to numeric. A column that is
  * not readable: ERR_DENIED. The transaction stays open; the connection is meant to be thrown away
  * after the read (a view's functions ran on it). */
 MUST_CHECK enum err_code relation_copy(struct pg *pg, const struct relation *relation,

@@ -15,15 +15,31 @@ static enum err_code begin_read(struct pg *pg, struct err *err)
                    "('search_path', 'pg_catalog'), ('synchronize_seqscans', 'off'), "
                    "('max_parallel_workers_per_gather', '0'), ('statement_timeout', '0'), "
                    "('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), "
-                   "('extra_float_digits', '3')) AS setting(name, value)",
+                   "('extra_float_digits', '3'), ('bytea_output', 'hex')) AS setting(name, value)",
                    0, NULL, NULL, err);
 }
 
-/* Types whose binary form is not what cell_from_binary reads travel as text. */
-static const char *cast_of(enum pg_type type)
-{
-    return type == PG_OTHER || type == PG_ENUM || type == PG_TEXT_TYPE ? "::pg_catalog.text" : "";
-}
+/* What stands around a column whose own binary form is not what cell_from_binary reads. */
+struct wrapping {
+    const char *before, *after;
+};
+
+#define AS_TEXT                                                                                    \
+    {                                                                                              \
+        "", "::pg_catalog.text"                                                                    \
+    }
+
+static const struct wrapping wrappings[PG_TYPES] = {
+    [PG_TEXT_TYPE] = AS_TEXT,
+    [PG_ENUM] = AS_TEXT,
+    [PG_UUID] = AS_TEXT,
+    [PG_BYTEA] = AS_TEXT,
+    [PG_OTHER] = AS_TEXT,
+    /* in binary its scale is that of a locale */
+    [PG_MONEY] = {"", "::pg_catalog.numeric"},
+    /* a cast prints 10.0.0.1/32 where everything else prints 10.0.0.1 */
+    [PG_INET] = {"pg_catalog.to_jsonb(", ") OPERATOR(pg_catalog.#>>) '{}'"},
+};
 
 static enum err_code check_readable(const struct relation *relation,
                                     const struct relation_column *column, struct err *err)
@@ -46,11 +62,13 @@ enum err_code relation_copy(struct pg *pg, const struct relation *relation, cons
     buf_puts(&sql, "COPY (SELECT ");
     for (int i = 0; i < n_columns; i++) {
         const struct relation_column *column = &relation->columns[columns[i]];
+        const struct wrapping *wrapping = &wrappings[column->type];
 
         TRY(check_readable(relation, column, err));
         buf_puts(&sql, i > 0 ? ", " : "");
+        buf_puts(&sql, wrapping->before != NULL ? wrapping->before : "");
         TRY(pg_quote_identifier(pg, &sql, column->name, err));
-        buf_puts(&sql, cast_of(column->type));
+        buf_puts(&sql, wrapping->after != NULL ? wrapping->after : "");
     }
     buf_printf(&sql, " FROM %s) TO STDOUT (FORMAT binary)", relation->name);
     TRY(buf_check(&sql, err));

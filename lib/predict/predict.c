@@ -8,7 +8,7 @@ void predict_scratch_release(struct predict_scratch *scratch)
     free(scratch->outputs);
     free(scratch->seen);
     free(scratch->columns);
-    buf_release(&scratch->text);
+    cell_scratch_release(&scratch->cell);
     *scratch = (struct predict_scratch){0};
 }
 
@@ -64,8 +64,8 @@ enum err_code predict_json(const char *body, size_t length, const struct model_s
 
     if (err == NULL)
         err = &unused;
-    TRY(request_read(body, length, &scratch->text, &request, err));
-    TRY(request_project(&request, &scratch->text, &project, &project_length, err));
+    TRY(request_read(body, length, &scratch->cell.string, &request, err));
+    TRY(request_project(&request, &scratch->cell.string, &project, &project_length, err));
     TRY(source->find(source->context, project, project_length, request.model_id, &model, err));
     TRY(rows_decode(&request, model, limits, scratch, &rows, err));
     TRY(evaluate(model, &rows, scratch, err));

@@ -37,7 +37,7 @@ struct predict_scratch {
     size_t seen_capacity;
     uint32_t *columns; /* what "columns" names, in its order */
     size_t columns_capacity;
-    struct buf text; /* unescaped strings */
+    struct cell_scratch cell; /* unescaped strings, and lists */
 };
 void predict_scratch_release(struct predict_scratch *scratch);
 

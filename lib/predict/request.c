@@ -24,7 +24,7 @@ static enum err_code wrong_type(const struct request *request, enum request_memb
                                 const char *expected, struct err *err)
 {
     err_set(err, ERR_INVALID, "expected %s, found %s", expected,
-            value_found(request->members[member].token));
+            json_found(request->members[member].token));
     return err_field(err, "/%s", names[member]);
 }
 
@@ -107,7 +107,7 @@ enum err_code request_read(const char *body, size_t length, struct buf *scratch,
     if (token == JSON_ERROR)
         return value_error(err);
     if (token != JSON_OBJECT_BEGIN) {
-        err_set(err, ERR_INVALID, "expected an object, found %s", value_found(token));
+        err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
         return err_hint(err, "a request looks like %s", EXAMPLE);
     }
     for (int i = 0; i < REQUEST_MEMBERS; i++)
@@ -131,5 +131,5 @@ enum err_code request_project(const struct request *request, struct buf *scratch
     if (request->members[REQUEST_PROJECT].token != JSON_STRING)
         return wrong_type(request, REQUEST_PROJECT, "a project's name as a string", err);
     json_next(&reader, err);
-    return value_text(&reader, scratch, ret_name, ret_length, err);
+    return json_text(&reader, scratch, ret_name, ret_length, err);
 }

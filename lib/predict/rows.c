@@ -95,7 +95,7 @@ static enum err_code read_column(struct decoder *decoder, uint32_t *ret_column,
     const struct encoder *encoder = decoder->encoder;
     uint32_t column;
 
-    TRY(value_text(&decoder->reader, &decoder->scratch->text, ret_name, ret_length, err));
+    TRY(json_text(&decoder->reader, &decoder->scratch->cell.string, ret_name, ret_length, err));
     column = find_column(encoder, *ret_name, *ret_length);
     if (column == STRMAP_NONE) {
         err_set(err, ERR_INVALID, "relation has no column \"%.*s\"",
@@ -120,7 +120,7 @@ static enum err_code read_value(struct decoder *decoder, uint32_t column, enum j
     if (column >= (uint32_t)encoder->n_columns)
         return json_skip(&decoder->reader, token, err);
     return value_decode(encoder, &encoder->columns[column], &decoder->reader, token,
-                        &decoder->scratch->text, features, err);
+                        &decoder->scratch->cell, features, err);
 }
 
 /* One row as {column: value, …}. */
@@ -128,7 +128,7 @@ static enum err_code decode_object(struct decoder *decoder, enum json_token toke
                                    struct err *err)
 {
     if (token != JSON_OBJECT_BEGIN) {
-        err_set(err, ERR_INVALID, "expected an object, found %s", value_found(token));
+        err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
         return at(decoder, NULL, err);
     }
     memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
@@ -160,7 +160,7 @@ static enum err_code decode_array(struct decoder *decoder, enum json_token token
     size_t i = 0;
 
     if (token != JSON_ARRAY_BEGIN) {
-        err_set(err, ERR_INVALID, "expected an array, found %s", value_found(token));
+        err_set(err, ERR_INVALID, "expected an array, found %s", json_found(token));
         return at(decoder, NULL, err);
     }
     while ((token = json_next(&decoder->reader, err)) != JSON_ARRAY_END && token != JSON_ERROR) {
@@ -242,7 +242,7 @@ static enum err_code decode_features(struct decoder *decoder, const struct reque
         return decode_rows(decoder, decode_object, err);
     if (token != JSON_OBJECT_BEGIN) {
         err_set(err, ERR_INVALID, "expected an object or an array of objects, found %s",
-                value_found(token));
+                json_found(token));
         return at(decoder, NULL, err);
     }
     TRY(decode_row(decoder, decode_object, token, err));
@@ -266,7 +266,7 @@ static enum err_code read_columns(struct decoder *decoder, uint32_t *columns, st
         if (token == JSON_ERROR)
             return value_error(err);
         if (token != JSON_STRING) {
-            err_set(err, ERR_INVALID, "expected a column's name, found %s", value_found(token));
+            err_set(err, ERR_INVALID, "expected a column's name, found %s", json_found(token));
             return at_index(decoder, n, err);
         }
         if (read_column(decoder, &columns[n], &name, &length, err))
@@ -284,8 +284,7 @@ static enum err_code decode_columns(struct decoder *decoder, const struct reques
     uint32_t *columns;
 
     if (token != JSON_ARRAY_BEGIN) {
-        err_set(err, ERR_INVALID, "expected an array of column names, found %s",
-                value_found(token));
+        err_set(err, ERR_INVALID, "expected an array of column names, found %s", json_found(token));
         return at(decoder, NULL, err);
     }
     /* one more: the name after the last possible one is read before it is refused */
@@ -303,7 +302,7 @@ static enum err_code decode_table(struct decoder *decoder, const struct request 
     TRY(decode_columns(decoder, request, err));
     if (turn_to(decoder, request, REQUEST_ROWS, err) != JSON_ARRAY_BEGIN) {
         err_set(err, ERR_INVALID, "expected an array of rows, found %s",
-                value_found(request->members[REQUEST_ROWS].token));
+                json_found(request->members[REQUEST_ROWS].token));
         return at(decoder, NULL, err);
     }
     return decode_rows(decoder, decode_array, err);

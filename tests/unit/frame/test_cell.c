@@ -140,7 +140,7 @@ static void read_json(enum pg_type type, const char *json, struct cell *ret_cell
     enum err_code code;
 
     if (json[0] == '"')
-        code = cell_from_text(type, NULL, json + 1, strlen(json) - 2, ret_cell, &err);
+        code = cell_from_text(type, NULL, json + 1, strlen(json) - 2, NULL, ret_cell, &err);
     else if (json[0] == 't' || json[0] == 'f')
         code = cell_from_bool(type, json[0] == 't', ret_cell, &err);
     else
@@ -158,10 +158,11 @@ static void binary_text_and_json_are_one_value(void **state)
         struct cell binary, text, json;
         struct err err = {0};
 
-        assert_int_equal(cell_from_binary(pairs[i].type, bytes, n_bytes, &binary, &err), ERR_OK);
-        assert_int_equal(
-            cell_from_text(pairs[i].type, NULL, pairs[i].text, strlen(pairs[i].text), &text, &err),
-            ERR_OK);
+        assert_int_equal(cell_from_binary(pairs[i].type, bytes, n_bytes, NULL, &binary, &err),
+                         ERR_OK);
+        assert_int_equal(cell_from_text(pairs[i].type, NULL, pairs[i].text, strlen(pairs[i].text),
+                                        NULL, &text, &err),
+                         ERR_OK);
         assert_same(&binary, &text, pairs[i].text);
         if (pairs[i].json != NULL) {
             read_json(pairs[i].type, pairs[i].json, &json);
@@ -179,9 +180,9 @@ static void what_is_printed_is_what_postgres_prints(void **state)
         struct cell cell, again;
         struct err err = {0};
 
-        assert_int_equal(
-            cell_from_text(pairs[i].type, NULL, pairs[i].text, strlen(pairs[i].text), &cell, &err),
-            ERR_OK);
+        assert_int_equal(cell_from_text(pairs[i].type, NULL, pairs[i].text, strlen(pairs[i].text),
+                                        NULL, &cell, &err),
+                         ERR_OK);
         cell_to_text(pairs[i].type, &cell, &text);
         cell_to_json(pairs[i].type, &cell, &json);
         if (cell.is_null) {
@@ -230,7 +231,8 @@ static void wrong_lengths_are_corrupt(void **state)
         uint8_t bytes[64];
         uint32_t n_bytes = from_hex(cases[i].hex, bytes);
 
-        assert_int_equal(cell_from_binary(cases[i].type, bytes, n_bytes, &cell, &err), ERR_CORRUPT);
+        assert_int_equal(cell_from_binary(cases[i].type, bytes, n_bytes, NULL, &cell, &err),
+                         ERR_CORRUPT);
         assert_int_equal(cell.int_value, 17);
     }
 }
@@ -259,11 +261,11 @@ static void text_keeps_its_bytes_and_char_loses_its_padding(void **state)
         struct err err = {0};
 
         assert_int_equal(cell_from_binary(cases[i].type, (const uint8_t *)cases[i].in,
-                                          (uint32_t)strlen(cases[i].in), &binary, &err),
+                                          (uint32_t)strlen(cases[i].in), NULL, &binary, &err),
                          ERR_OK);
-        assert_int_equal(
-            cell_from_text(cases[i].type, NULL, cases[i].in, strlen(cases[i].in), &cell, &err),
-            ERR_OK);
+        assert_int_equal(cell_from_text(cases[i].type, NULL, cases[i].in, strlen(cases[i].in), NULL,
+                                        &cell, &err),
+                         ERR_OK);
         assert_same(&binary, &cell, cases[i].in);
         cell_to_text(cases[i].type, &cell, &text);
         assert_string_equal(buf_text(&text), cases[i].out);
@@ -344,8 +346,8 @@ static void text_forms(void **state)
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         struct cell cell;
         struct err err = {0};
-        enum err_code code =
-            cell_from_text(cases[i].type, NULL, cases[i].text, strlen(cases[i].text), &cell, &err);
+        enum err_code code = cell_from_text(cases[i].type, NULL, cases[i].text,
+                                            strlen(cases[i].text), NULL, &cell, &err);
         double value;
 
         if ((code == ERR_OK) != cases[i].taken)
@@ -425,7 +427,8 @@ static void float4_is_rounded_once(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(cell_from_text(PG_FLOAT4, NULL, text, strlen(text), &cell, &err), ERR_OK);
+    assert_int_equal(cell_from_text(PG_FLOAT4, NULL, text, strlen(text), NULL, &cell, &err),
+                     ERR_OK);
     assert_true(cell.float_value == 0x1.000002p0F);
     assert_true((float)strtod(text, NULL) == 1.0F);
 }
@@ -441,10 +444,12 @@ static void digits_far_behind_decide(void **state)
     buf_puts(&text, "9007199254740993.");
     for (int i = 0; i < 1000; i++)
         buf_putc(&text, '0');
-    assert_int_equal(cell_from_text(PG_NUMERIC, NULL, text.data, text.length, &cell, &err), ERR_OK);
+    assert_int_equal(cell_from_text(PG_NUMERIC, NULL, text.data, text.length, NULL, &cell, &err),
+                     ERR_OK);
     assert_true(cell.double_value == 9007199254740992.0);
     buf_putc(&text, '1');
-    assert_int_equal(cell_from_text(PG_NUMERIC, NULL, text.data, text.length, &cell, &err), ERR_OK);
+    assert_int_equal(cell_from_text(PG_NUMERIC, NULL, text.data, text.length, NULL, &cell, &err),
+                     ERR_OK);
     assert_true(cell.double_value == 9007199254740994.0);
     assert_int_equal(cell_from_number(PG_INT8, text.data, text.length, &cell, &err), ERR_INVALID);
 }

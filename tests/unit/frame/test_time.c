@@ -91,7 +91,7 @@ static void check(enum pg_type type, const char *text, const char *expected)
     CLEANUP(buf_release) struct buf printed = {0};
     struct cell cell;
     struct err err = {0};
-    enum err_code code = cell_from_text(type, NULL, text, strlen(text), &cell, &err);
+    enum err_code code = cell_from_text(type, NULL, text, strlen(text), NULL, &cell, &err);
 
     if (expected == NULL) {
         if (code != ERR_INVALID)
@@ -179,9 +179,9 @@ static void project_zone(void **state)
         CLEANUP(buf_release) struct buf printed = {0};
         struct cell cell;
 
-        assert_int_equal(
-            cell_from_text(cases[i].type, zone, cases[i].text, strlen(cases[i].text), &cell, &err),
-            ERR_OK);
+        assert_int_equal(cell_from_text(cases[i].type, zone, cases[i].text, strlen(cases[i].text),
+                                        NULL, &cell, &err),
+                         ERR_OK);
         cell_to_text(cases[i].type, &cell, &printed);
         assert_string_equal(buf_text(&printed), cases[i].utc);
     }

@@ -64,7 +64,7 @@ static void test_nothing_is_allocated(void **state)
                 continue;
             assert_int_equal(n_allocations, 0);
             assert_ptr_equal(asking.scratch.features, before.features);
-            assert_ptr_equal(asking.scratch.text.data, before.text.data);
+            assert_ptr_equal(asking.scratch.cell.string.data, before.cell.string.data);
         }
     }
     asking_release(&asking);
