@@ -143,3 +143,24 @@ const char *search_strategy_name(enum search_strategy strategy)
 {
     return choice_name(search_choices, (int)strategy, "auto");
 }
+
+const char *column_as_name(enum column_as as)
+{
+    return choice_name(column_as_choices, (int)as, "auto");
+}
+
+const char *column_impute_name(enum column_impute impute)
+{
+    return choice_name(column_impute_choices, (int)impute,
+                       impute == IMPUTE_NUMBER ? "a number" : "a label");
+}
+
+const char *column_encode_name(enum column_encode encode)
+{
+    return choice_name(column_encode_choices, (int)encode, "ordinal");
+}
+
+const char *column_scale_name(enum column_scale scale)
+{
+    return choice_name(column_scale_choices, (int)scale, "none");
+}

@@ -19,7 +19,27 @@ enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
-enum column_as { AS_AUTO, AS_NUMBER, AS_CATEGORY, AS_TIMESTAMP, AS_IGNORE };
+enum column_as { AS_AUTO, AS_NUMBER, AS_CATEGORY, AS_TIMESTAMP, AS_IGNORE, AS_TEXT };
+enum column_impute {
+    IMPUTE_NONE,
+    IMPUTE_MEAN,
+    IMPUTE_MEDIAN,
+    IMPUTE_MODE,
+    IMPUTE_MIN,
+    IMPUTE_MAX,
+    IMPUTE_ZERO,
+    IMPUTE_RANDOM,
+    IMPUTE_NUMBER, /* impute_number */
+    IMPUTE_LABEL,  /* impute_label */
+};
+enum column_encode {
+    COLUMN_NATIVE,
+    COLUMN_ONEHOT,
+    COLUMN_TARGET_MEANS,
+    COLUMN_FREQUENCY,
+    COLUMN_ORDINAL, /* ordinal */
+};
+enum column_scale { SCALE_NONE, SCALE_STANDARD, SCALE_MIN_MAX, SCALE_MAX_ABS, SCALE_ROBUST };
 
 struct string_list {
     int n;
@@ -29,6 +49,12 @@ struct string_list {
 struct column_override {
     const char *column;
     enum column_as as;
+    enum column_impute impute;
+    enum column_encode encode;
+    enum column_scale scale;
+    double impute_number;
+    const char *impute_label;
+    struct string_list ordinal; /* labels by position; not empty for COLUMN_ORDINAL */
 };
 
 struct project {
@@ -81,5 +107,11 @@ const char *task_name(enum task task);
 const char *test_by_name(enum test_by by);
 const char *deploy_rule_name(enum deploy_rule rule);
 const char *search_strategy_name(enum search_strategy strategy);
+
+/* "mean", "onehot", "robust" …: as a definition writes them. */
+const char *column_as_name(enum column_as as);
+const char *column_impute_name(enum column_impute impute);
+const char *column_encode_name(enum column_encode encode);
+const char *column_scale_name(enum column_scale scale);
 
 #endif

@@ -34,11 +34,28 @@ const struct choice deploy_choices[] = {
 };
 
 const struct choice column_as_choices[] = {
-    {"number", AS_NUMBER},
-    {"category", AS_CATEGORY},
-    {"timestamp", AS_TIMESTAMP},
-    {"ignore", AS_IGNORE},
+    {"number", AS_NUMBER}, {"category", AS_CATEGORY}, {"timestamp", AS_TIMESTAMP},
+    {"text", AS_TEXT},     {"ignore", AS_IGNORE},     {NULL, 0},
+};
+
+const struct choice column_impute_choices[] = {
+    {"none", IMPUTE_NONE}, {"mean", IMPUTE_MEAN},     {"median", IMPUTE_MEDIAN},
+    {"mode", IMPUTE_MODE}, {"min", IMPUTE_MIN},       {"max", IMPUTE_MAX},
+    {"zero", IMPUTE_ZERO}, {"random", IMPUTE_RANDOM}, {NULL, 0},
+};
+
+/* The fifth is an object that holds the list: {"ordinal": [...]}. */
+const struct choice column_encode_choices[] = {
+    {"native", COLUMN_NATIVE},
+    {"onehot", COLUMN_ONEHOT},
+    {"target", COLUMN_TARGET_MEANS},
+    {"frequency", COLUMN_FREQUENCY},
     {NULL, 0},
+};
+
+const struct choice column_scale_choices[] = {
+    {"none", SCALE_NONE},       {"standard", SCALE_STANDARD}, {"min_max", SCALE_MIN_MAX},
+    {"max_abs", SCALE_MAX_ABS}, {"robust", SCALE_ROBUST},     {NULL, 0},
 };
 
 const struct choice algorithm_choices[] = {

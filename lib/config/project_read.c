@@ -61,8 +61,8 @@ static const char *shown(const cJSON *value, char *out, size_t size)
 }
 
 /* '"test.size": expected a number between 0 and 1, found "abc"' */
-static enum err_code refuse_value(const struct project_reader *reader, const char *pointer,
-                                  const char *expected, const cJSON *value, struct err *err)
+enum err_code project_refuse_value(const struct project_reader *reader, const char *pointer,
+                                   const char *expected, const cJSON *value, struct err *err)
 {
     char found[96];
 
@@ -81,7 +81,7 @@ static enum err_code read_text(struct project_reader *reader, const struct proje
     char *copy;
 
     if (!cJSON_IsString(value) || value->valuestring[0] == '\0')
-        return refuse_value(reader, pointer, key->expected, value, err);
+        return project_refuse_value(reader, pointer, key->expected, value, err);
     copy = arena_strdup(&reader->project->arena, value->valuestring);
     if (copy == NULL)
         return err_nomem(err);
@@ -97,7 +97,7 @@ static enum err_code read_number(struct project_reader *reader, const struct pro
     if (!cJSON_IsNumber(value) || number < key->low || number > key->high ||
         (key->open && (number == key->low || number == key->high)) ||
         (key->type != KEY_NUMBER && number != floor(number)))
-        return refuse_value(reader, pointer, key->expected, value, err);
+        return project_refuse_value(reader, pointer, key->expected, value, err);
     if (key->type == KEY_NUMBER)
         *(double *)field(reader, key) = number;
     else if (key->type == KEY_INT)
@@ -115,9 +115,9 @@ static void list_choices(const struct choice *choices, struct buf *text)
             buf_printf(text, "%s\"%s\"", text->length > 0 ? ", " : "", choices->name);
 }
 
-static enum err_code read_choice_value(const struct project_reader *reader,
-                                       const struct choice *choices, const char *pointer,
-                                       const cJSON *value, int *ret_value, struct err *err)
+enum err_code project_read_choice(const struct project_reader *reader, const struct choice *choices,
+                                  const char *pointer, const cJSON *value, int *ret_value,
+                                  struct err *err)
 {
     CLEANUP(buf_release) struct buf names = {0};
     char found[96];
@@ -143,7 +143,7 @@ static enum err_code read_choice(struct project_reader *reader, const struct pro
 {
     int chosen;
 
-    TRY(read_choice_value(reader, key->choices, pointer, value, &chosen, err));
+    TRY(project_read_choice(reader, key->choices, pointer, value, &chosen, err));
     memcpy(field(reader, key), &chosen, sizeof(chosen)); /* gcc's enums are ints */
     return ERR_OK;
 }
@@ -172,8 +172,9 @@ static enum err_code refuse_item(const struct project_reader *reader, const char
     return project_refuse(reader, item, err, "%s", reason);
 }
 
-static enum err_code read_list(struct project_reader *reader, const struct project_key *key,
-                               const char *pointer, const cJSON *value, struct err *err)
+enum err_code project_read_list(const struct project_reader *reader, const char *pointer,
+                                const char *expected, const char *twice, const cJSON *value,
+                                struct string_list *ret_list, struct err *err)
 {
     CLEANUP(strmap_release) struct strmap seen = {0};
     struct arena *arena = &reader->project->arena;
@@ -188,16 +189,23 @@ static enum err_code read_list(struct project_reader *reader, const struct proje
         uint32_t index;
 
         if (!cJSON_IsString(item) || item->valuestring[0] == '\0')
-            return refuse_value(reader, pointer, key->expected, item, err);
+            return project_refuse_value(reader, pointer, expected, item, err);
         list.items[i] = arena_strdup(arena, item->valuestring);
         index = strmap_add(&seen, item->valuestring, strlen(item->valuestring));
         if (list.items[i] == NULL || index == STRMAP_NONE)
             return err_nomem(err);
         if (index != (uint32_t)i)
-            return refuse_item(reader, pointer, &items, i, err, "a column that is listed twice");
+            return refuse_item(reader, pointer, &items, i, err, twice);
     }
-    *(struct string_list *)field(reader, key) = list;
+    *ret_list = list;
     return ERR_OK;
+}
+
+static enum err_code read_list(struct project_reader *reader, const struct project_key *key,
+                               const char *pointer, const cJSON *value, struct err *err)
+{
+    return project_read_list(reader, pointer, key->expected, "a column that is listed twice", value,
+                             field(reader, key), err);
 }
 
 static enum err_code read_choices(struct project_reader *reader, const struct project_key *key,
@@ -212,7 +220,7 @@ static enum err_code read_choices(struct project_reader *reader, const struct pr
     for (int i = 0; i < items.n; i++, item = item->next) {
         int ignored;
 
-        TRY(read_choice_value(reader, key->choices, pointer, item, &ignored, err));
+        TRY(project_read_choice(reader, key->choices, pointer, item, &ignored, err));
     }
     return ERR_OK;
 }
@@ -221,63 +229,8 @@ static enum err_code read_object(struct project_reader *reader, const struct pro
                                  const char *pointer, const cJSON *value, struct err *err)
 {
     if (!cJSON_IsObject(value))
-        return refuse_value(reader, pointer, key->expected, value, err);
+        return project_refuse_value(reader, pointer, key->expected, value, err);
     *(const cJSON **)field(reader, key) = value;
-    return ERR_OK;
-}
-
-/* {"as": "category"} of one column. */
-static enum err_code read_column(struct project_reader *reader, const struct project_key *key,
-                                 const struct buf *pointer, const cJSON *value,
-                                 struct column_override *ret_override, struct err *err)
-{
-    const cJSON *member;
-
-    if (!cJSON_IsObject(value))
-        return refuse_value(reader, buf_text(pointer), "an object such as {\"as\": \"category\"}",
-                            value, err);
-    cJSON_ArrayForEach (member, value) {
-        CLEANUP(buf_release) struct buf inner = {0};
-        int chosen;
-
-        buf_puts(&inner, buf_text(pointer));
-        json_pointer_append(&inner, member->string);
-        TRY(buf_check(&inner, err));
-        if (strcmp(member->string, "as") != 0) {
-            project_refuse(reader, buf_text(&inner), err, "unknown key");
-            return err_hint(err, "what a column has is \"as\"");
-        }
-        TRY(read_choice_value(reader, key->choices, buf_text(&inner), member, &chosen, err));
-        ret_override->as = (enum column_as)chosen;
-    }
-    return ERR_OK;
-}
-
-static enum err_code read_columns(struct project_reader *reader, const struct project_key *key,
-                                  const char *pointer, const cJSON *value, struct err *err)
-{
-    struct project *project = reader->project;
-    const cJSON *member;
-
-    if (!cJSON_IsObject(value))
-        return refuse_value(reader, pointer, key->expected, value, err);
-    project->overrides = arena_alloc_array(&project->arena, (size_t)cJSON_GetArraySize(value),
-                                           sizeof(*project->overrides));
-    if (project->overrides == NULL)
-        return err_nomem(err);
-    cJSON_ArrayForEach (member, value) {
-        CLEANUP(buf_release) struct buf inner = {0};
-        struct column_override *override = &project->overrides[project->n_overrides];
-
-        buf_puts(&inner, pointer);
-        json_pointer_append(&inner, member->string);
-        TRY(buf_check(&inner, err));
-        TRY(read_column(reader, key, &inner, member, override, err));
-        override->column = arena_strdup(&project->arena, member->string);
-        if (override->column == NULL)
-            return err_nomem(err);
-        project->n_overrides++;
-    }
     return ERR_OK;
 }
 
@@ -296,7 +249,7 @@ static enum err_code (*const read_functions[])(struct project_reader *reader,
                                                const cJSON *value, struct err *err) = {
     [KEY_TEXT] = read_text,       [KEY_LIST] = read_list,     [KEY_CHOICE] = read_choice,
     [KEY_CHOICES] = read_choices, [KEY_INT] = read_number,    [KEY_LONG] = read_number,
-    [KEY_NUMBER] = read_number,   [KEY_OBJECT] = read_object, [KEY_COLUMNS] = read_columns,
+    [KEY_NUMBER] = read_number,   [KEY_OBJECT] = read_object, [KEY_COLUMNS] = project_read_columns,
     [KEY_LATER] = read_later,
 };
 
@@ -331,7 +284,7 @@ static enum err_code read_member(struct project_reader *reader, const char *name
     if (key != NULL)
         return read_functions[key->type](reader, key, pointer, value, err);
     if (!cJSON_IsObject(value))
-        return refuse_value(reader, pointer, "an object", value, err);
+        return project_refuse_value(reader, pointer, "an object", value, err);
     buf_printf(&prefix, "%s.", name);
     TRY(buf_check(&prefix, err));
     return read_members(reader, buf_text(&prefix), pointer, value, err);

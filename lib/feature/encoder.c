@@ -6,62 +6,28 @@
 #include "base/utf8.h"
 #include "feature/encoder_internal.h"
 
-static const char *const encoding_names[] = {
-    [ENCODE_BOOL] = "bool",
-    [ENCODE_NUMBER] = "number",
-    [ENCODE_CATEGORY] = "category",
-    [ENCODE_TIMESTAMP] = "timestamp",
+static const struct encoding_ops *const encodings[ENCODE_TYPES] = {
+    [ENCODE_BOOL] = &bool_ops,         [ENCODE_NUMBER] = &number_ops,
+    [ENCODE_CATEGORY] = &category_ops, [ENCODE_TIMESTAMP] = &timestamp_ops,
+    [ENCODE_ONEHOT] = &onehot_ops,     [ENCODE_ORDINAL] = &ordinal_ops,
+    [ENCODE_LIST] = &list_ops,         [ENCODE_TAGS] = &tags_ops,
+    [ENCODE_JSON] = &json_ops,         [ENCODE_TEXT] = &text_ops,
 };
 
-/* What types become, and which of them may be declared categories. */
-static const struct {
-    bool is_feature, may_be_category;
-    enum encoding encoding;
-} type_encodings[PG_TYPES] = {
-    [PG_BOOL] = {true, true, ENCODE_BOOL},
-    [PG_INT2] = {true, true, ENCODE_NUMBER},
-    [PG_INT4] = {true, true, ENCODE_NUMBER},
-    [PG_INT8] = {true, true, ENCODE_NUMBER},
-    [PG_FLOAT4] = {true, false, ENCODE_NUMBER},
-    [PG_FLOAT8] = {true, false, ENCODE_NUMBER},
-    [PG_NUMERIC] = {true, false, ENCODE_NUMBER},
-    [PG_TEXT_TYPE] = {true, true, ENCODE_CATEGORY},
-    [PG_BPCHAR] = {true, true, ENCODE_CATEGORY},
-    [PG_ENUM] = {true, true, ENCODE_CATEGORY},
-    [PG_DATE] = {true, false, ENCODE_TIMESTAMP},
-    [PG_TIMESTAMP] = {true, false, ENCODE_TIMESTAMP},
-    [PG_TIMESTAMPTZ] = {true, false, ENCODE_TIMESTAMP},
-};
-
-/* A timestamp's features, in encode_timestamp's order; a date has all but the last. */
-static const char *const timestamp_suffixes[] = {".days", ".month", ".day", ".weekday", ".hour"};
-
-const char *encoding_name(enum encoding encoding)
+const struct encoding_ops *encoding_ops(enum encoding encoding)
 {
-    return encoding_names[encoding];
+    return encodings[encoding];
 }
 
 bool encoding_from_name(const char *name, enum encoding *ret_encoding)
 {
-    for (size_t i = 0; i < N_ELEMENTS(encoding_names); i++) {
-        if (strcmp(name, encoding_names[i]) == 0) {
+    for (size_t i = 0; i < N_ELEMENTS(encodings); i++) {
+        if (strcmp(name, encodings[i]->name) == 0) {
             *ret_encoding = (enum encoding)i;
             return true;
         }
     }
     return false;
-}
-
-enum encoding encoding_of(enum pg_type type, enum column_as as)
-{
-    return as == AS_CATEGORY ? ENCODE_CATEGORY : type_encodings[type].encoding;
-}
-
-bool encoding_possible(enum pg_type type, enum encoding encoding)
-{
-    return type_encodings[type].is_feature &&
-           (type_encodings[type].encoding == encoding ||
-            (encoding == ENCODE_CATEGORY && type_encodings[type].may_be_category));
 }
 
 enum err_code encoder_new(const char *timezone, size_t n_columns, struct encoder **ret_encoder,
@@ -80,12 +46,20 @@ enum err_code encoder_new(const char *timezone, size_t n_columns, struct encoder
     return ERR_OK;
 }
 
+static void column_release(struct encoder_column *column)
+{
+    strmap_release(&column->categories);
+    strmap_release(&column->paths);
+    for (int i = 0; i < column->n_parts; i++)
+        strmap_release(&column->parts[i].categories); /* parts have no parts */
+}
+
 void encoder_free(struct encoder *encoder)
 {
     if (encoder == NULL)
         return;
     for (int i = 0; i < encoder->n_columns; i++)
-        strmap_release(&encoder->columns[i].categories);
+        column_release(&encoder->columns[i]);
     strmap_release(&encoder->column_names);
     strmap_release(&encoder->other_names);
     zone_free(encoder->zone);
@@ -108,6 +82,7 @@ enum err_code encoder_add_column(struct encoder *encoder, const char *name, enum
     column->name = encoder->column_names.keys[index].text;
     column->type = type;
     column->encoding = encoding;
+    column->imputed.is_null = true;
     *ret_column = column;
     return ERR_OK;
 }
@@ -119,40 +94,18 @@ enum err_code encoder_add_other(struct encoder *encoder, const char *name, struc
     return ERR_OK;
 }
 
-enum err_code encoder_alloc_categories(struct encoder *encoder, struct encoder_column *column,
-                                       size_t n_categories, struct err *err)
+int column_count_features(const struct encoder_column *column)
 {
-    struct arena *arena = &encoder->arena;
-    size_t n_means;
+    const struct encoding_ops *ops = encodings[column->encoding];
 
-    if (__builtin_mul_overflow(n_categories, (size_t)column->n_means, &n_means))
-        return err_nomem(err);
-    column->frequencies = arena_alloc_array(arena, n_categories, sizeof(double));
-    column->means = arena_alloc_array(arena, n_means, sizeof(double));
-    column->prior = arena_alloc_array(arena, (size_t)column->n_means, sizeof(double));
-    if (column->frequencies == NULL || column->means == NULL || column->prior == NULL)
-        return err_nomem(err);
-    return ERR_OK;
+    return ops->n_features == NULL ? 1 : ops->n_features(column);
 }
 
-static int count_features(const struct encoder_column *column)
+const char *column_feature_type(const struct encoder_column *column, int index)
 {
-    switch (column->encoding) {
-    case ENCODE_CATEGORY:
-        return column->has_code + column->n_means + column->has_frequency;
-    case ENCODE_TIMESTAMP:
-        return (int)N_ELEMENTS(timestamp_suffixes) - (column->type == PG_DATE);
-    default:
-        return 1;
-    }
-}
+    const struct encoding_ops *ops = encodings[column->encoding];
 
-/* XGBoost's feature type of the column's feature at index. */
-static const char *feature_type(const struct encoder_column *column, int index)
-{
-    if (column->encoding == ENCODE_BOOL)
-        return "i";
-    return column->encoding == ENCODE_CATEGORY && column->has_code && index == 0 ? "c" : "q";
+    return ops->feature_type == NULL ? "q" : ops->feature_type(column, index);
 }
 
 enum err_code encoder_lay_out(struct encoder *encoder, struct err *err)
@@ -164,7 +117,7 @@ enum err_code encoder_lay_out(struct encoder *encoder, struct err *err)
         struct encoder_column *column = &encoder->columns[i];
 
         column->first_feature = encoder->n_features;
-        column->n_features = count_features(column);
+        column->n_features = column_count_features(column);
         encoder->n_features += column->n_features;
     }
     n = (size_t)encoder->n_features;
@@ -176,25 +129,26 @@ enum err_code encoder_lay_out(struct encoder *encoder, struct err *err)
         const struct encoder_column *column = &encoder->columns[i];
 
         for (int k = 0; k < column->n_features; k++)
-            encoder->feature_types[column->first_feature + k] = feature_type(column, k);
+            encoder->feature_types[column->first_feature + k] = column_feature_type(column, k);
     }
     return ERR_OK;
+}
+
+void put_label(struct buf *name, const char *text, size_t length)
+{
+    buf_putc(name, '.');
+    buf_append(name, text, length < LABEL_BYTES_MAX ? length : LABEL_BYTES_MAX);
 }
 
 /* "carrier", "carrier.mean.late", "scheduled_at.hour" … before it is made acceptable. */
 static void put_feature_name(const struct encoder_column *column, int index,
                              const char *const *labels, struct buf *name)
 {
-    buf_puts(name, column->name);
-    if (column->encoding == ENCODE_TIMESTAMP) {
-        buf_puts(name, timestamp_suffixes[index]);
-    } else if (column->encoding == ENCODE_CATEGORY && index >= column->has_code) {
-        int mean = index - column->has_code;
+    const struct encoding_ops *ops = encodings[column->encoding];
 
-        buf_puts(name, mean < column->n_means ? ".mean" : ".frequency");
-        if (mean < column->n_means && labels != NULL)
-            buf_printf(name, ".%s", labels[mean]);
-    }
+    buf_puts(name, column->name);
+    if (ops->put_suffix != NULL)
+        ops->put_suffix(column, index, labels, name);
 }
 
 /* XGBoost's Python refuses "[", "]" and "<"; control characters and broken UTF-8 help nobody. */
@@ -255,6 +209,24 @@ enum err_code encoder_name_features(struct encoder *encoder, const char *const *
     for (int i = 0; i < encoder->n_columns; i++)
         TRY(name_features(encoder, &encoder->columns[i], labels, &names, err));
     return ERR_OK;
+}
+
+void encode_cell(const struct encoder *encoder, const struct encoder_column *column,
+                 const struct cell *cell, float *features)
+{
+    features += column->first_feature;
+    if (cell->is_null)
+        cell = &column->imputed;
+    if (cell->is_null)
+        fill_missing(features, column->n_features);
+    else
+        encodings[column->encoding]->encode(encoder, column, cell, features);
+}
+
+void encode_missing(const struct encoder *encoder, float *features)
+{
+    for (int i = 0; i < encoder->n_columns; i++)
+        encode_cell(encoder, &encoder->columns[i], &encoder->columns[i].imputed, features);
 }
 
 enum err_code encoder_find_column(const struct frame *frame, const char *name, enum pg_type type,

@@ -4,27 +4,25 @@
  * Fitted on training rows, stored with the model as JSON, applied by one function to one value
  * (encode_cell) whether it came from a frame or from a request. There is no second code path.
  *
- * Each column of the relation that is a feature gives one or more features:
- *   boolean               NAME            0 or 1
- *   numbers               NAME            the value, cast once to float32, -0 as +0, beyond float32
- *                                         clamped to ±FLT_MAX
- *   text, char, enum      NAME            K ≤ 64 kept categories: native code ('c'): 0 is rare or
- *                                         unseen, 1 … K by frequency (ties by bytes)
- *                         NAME, NAME.frequency   64 < K ≤ 1000: native code and share of rows
- *                         NAME.mean (or NAME.mean.LABEL for each of up to 16 classes),
- *                         NAME.frequency  K > 1000: target mean smoothed by 20 prior rows (out of
- *                                         fold on training rows) and share of rows; at most the
- *                                         100,000 most frequent categories
- *   date, timestamp(tz)   NAME.days       days since the earliest training value, fractional
- *                         NAME.month, NAME.day, NAME.weekday (ISO 1-7), NAME.hour (fractional;
- *                         not for date): wall clock, timestamptz in the project's time zone
- * A category is kept when it has at least 2 training rows (all are kept when none has). NULL is NaN
- * everywhere; a rare or unseen category is code 0, frequency 0, the prior mean. Booleans and whole
- * numbers that are declared categories go by their text. Text that is not UTF-8 counts as rare: no
- * request can send it. Names of features are unique and free of what XGBoost refuses ("[", "]",
- * "<"): such characters become "_", a name that is taken gets "_2", "_3" …
+ * Each column of the relation that is a feature has one encoding and gives one or more features.
+ * An encoding is a row of a table and a file of its own, encode_*.c, which says how it fits and
+ * encodes; models/README.md has every rule for users:
+ *   bool, number      NAME             encode_number.c (numbers may be imputed and scaled)
+ *   category          NAME …           encode_category.c: code, frequency, target means
+ *   onehot, ordinal   NAME.is.LABEL …  encode_onehot.c
+ *   timestamp         NAME.days …      encode_timestamp.c
+ *   list              NAME.1 …         encode_list.c: arrays of numbers, vectors, points, ranges
+ *   tags              NAME.has.X …     encode_tags.c: arrays of text
+ *   json              NAME.PATH …      encode_json.c
+ *   text              NAME.word.X …    encode_text.c
  *
- * Refuses: knowing XGBoost, reading Postgres. A fitted encoder may be used by many threads.
+ * NULL is NaN everywhere, unless the definition imputes it. A value becomes a float32 once: beyond
+ * float32 it is clamped to ±FLT_MAX, -0 is +0. Names of features are unique and free of what
+ * XGBoost refuses ("[", "]", "<"): such characters become "_", a name that is taken gets "_2",
+ * "_3" …
+ *
+ * Refuses: knowing XGBoost, reading Postgres. A fitted encoder may be used by many threads, and
+ * encoding allocates nothing.
  */
 #ifndef PGBOOST_FEATURE_ENCODER_H
 #define PGBOOST_FEATURE_ENCODER_H
@@ -33,22 +31,48 @@
 #include "feature/schema.h"
 #include "frame/frame.h"
 
-enum encoding { ENCODE_BOOL, ENCODE_NUMBER, ENCODE_CATEGORY, ENCODE_TIMESTAMP };
+enum encoding {
+    ENCODE_BOOL,
+    ENCODE_NUMBER,
+    ENCODE_CATEGORY,
+    ENCODE_TIMESTAMP,
+    ENCODE_ONEHOT,
+    ENCODE_ORDINAL,
+    ENCODE_LIST,
+    ENCODE_TAGS,
+    ENCODE_JSON,
+    ENCODE_TEXT,
+    ENCODE_TYPES
+};
 
 struct encoder_column {
     const char *name;
     enum pg_type type;
     enum encoding encoding;
     int first_feature, n_features;
-    /* ENCODE_CATEGORY */
+    struct cell imputed; /* what a null counts as; itself null where nothing is imputed */
+    /* ENCODE_NUMBER: (value - center) / scale */
+    bool is_scaled;
+    double center, scale; /* scale 0: a column that was constant */
+    /* ENCODE_CATEGORY, ENCODE_ONEHOT, ENCODE_ORDINAL; elements of ENCODE_TAGS, tokens of
+     * ENCODE_TEXT */
     struct strmap categories; /* kept ones, by code - 1 */
     double *frequencies;      /* [n categories], share of non-null training rows */
     double *means;            /* [n categories × n_means]; n_means 0: unused */
     double *prior;            /* [n_means] */
     int n_means;
     bool has_code, has_frequency;
-    /* ENCODE_TIMESTAMP */
+    /* ENCODE_TIMESTAMP, and ENCODE_LIST of dates and timestamps */
     int64_t start_us;
+    /* ENCODE_LIST */
+    int length; /* of every list; -1: they vary */
+    /* ENCODE_JSON: columns of their own, named by their paths; first_feature counts from the
+     * column's first */
+    struct encoder_column *parts;
+    int n_parts;
+    struct strmap paths;        /* of the parts and of all that lie above them */
+    struct json_parts *at_path; /* [n paths] */
+    bool is_length;             /* of a part: the length of the array at its path */
 };
 
 struct encoder {
@@ -63,7 +87,6 @@ struct encoder {
     struct zone *zone;
     struct arena arena;
 };
-
 /* What the fit needs beside the frame. */
 struct encoder_target {
     int n_outputs;             /* columns of `values`: 1 for regression and binary, else classes;
@@ -74,7 +97,8 @@ struct encoder_target {
 
 /* Fits on rows[n_rows] of frame. schema names features among the frame's columns. Errors:
  * ERR_CONFLICT (a feature that the frame does not have, or of another type), ERR_DATA (a target
- * that has no finite mean), those of zone_new for the project's time zone. */
+ * that has no finite mean, columns that give no feature), ERR_CONFIG (target means of too many
+ * classes), those of zone_new for the project's time zone. */
 MUST_CHECK enum err_code encoder_fit(const struct schema *schema, const struct project *project,
                                      const struct frame *frame, const uint32_t *rows, size_t n_rows,
                                      const struct encoder_target *target,
@@ -87,7 +111,7 @@ DEFINE_FREEP(struct encoder *, encoder_free)
 void encode_cell(const struct encoder *encoder, const struct encoder_column *column,
                  const struct cell *cell, float *features);
 
-/* All features missing: what a request starts from. */
+/* Every column missing, or imputed: what a request starts from. */
 void encode_missing(const struct encoder *encoder, float *features);
 
 /* Rows of a frame into matrix[n_rows × n_features], row-major. Columns are found by name and must

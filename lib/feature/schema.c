@@ -5,39 +5,18 @@
 
 #include "base/buf.h"
 #include "base/nearest.h"
-
-/* What a type may be used for. */
-#define AS(as) (1u << (as))
-static const struct {
-    bool is_class, is_number; /* as a target */
-    bool is_ordered;          /* as the time column */
-    unsigned as;              /* what "as" may make of it, beside ignore */
-} type_uses[PG_TYPES] = {
-    [PG_BOOL] = {.is_class = true, .as = AS(AS_NUMBER) | AS(AS_CATEGORY)},
-    [PG_INT2] = {true, true, true, AS(AS_NUMBER) | AS(AS_CATEGORY)},
-    [PG_INT4] = {true, true, true, AS(AS_NUMBER) | AS(AS_CATEGORY)},
-    [PG_INT8] = {true, true, true, AS(AS_NUMBER) | AS(AS_CATEGORY)},
-    [PG_FLOAT4] = {true, true, false, AS(AS_NUMBER)},
-    [PG_FLOAT8] = {true, true, false, AS(AS_NUMBER)},
-    [PG_NUMERIC] = {true, true, false, AS(AS_NUMBER)},
-    [PG_TEXT_TYPE] = {.is_class = true, .as = AS(AS_CATEGORY)},
-    [PG_BPCHAR] = {.is_class = true, .as = AS(AS_CATEGORY)},
-    [PG_ENUM] = {.is_class = true, .as = AS(AS_CATEGORY)},
-    [PG_DATE] = {.is_ordered = true, .as = AS(AS_TIMESTAMP)},
-    [PG_TIMESTAMP] = {.is_ordered = true, .as = AS(AS_TIMESTAMP)},
-    [PG_TIMESTAMPTZ] = {.is_ordered = true, .as = AS(AS_TIMESTAMP)},
-};
-
-static const char *const as_names[] = {
-    [AS_NUMBER] = "number", [AS_CATEGORY] = "category", [AS_TIMESTAMP] = "timestamp"};
+#include "feature/column_options.h"
+#include "feature/types.h"
 
 static const struct {
-    unsigned as; /* of type_uses */
+    unsigned as; /* of type_traits */
     const char *hint;
 } as_hints[] = {
     {AS(AS_NUMBER) | AS(AS_CATEGORY), "\"as\" may be number, category or ignore"},
     {AS(AS_NUMBER), "\"as\" may be number or ignore; for categories, cast it to text in the view"},
     {AS(AS_CATEGORY), "\"as\" may be category or ignore; for another type, cast it in the view"},
+    {AS(AS_CATEGORY) | AS(AS_TEXT),
+     "\"as\" may be text, category or ignore; for another type, cast it in the view"},
     {AS(AS_TIMESTAMP), "\"as\" may be timestamp or ignore; for another type, cast it in the view"},
     {0, "\"as\" may be ignore; for another type, cast it in the view"},
 };
@@ -160,6 +139,15 @@ static enum err_code name_list(struct builder *builder, unsigned named, const ch
     return ERR_OK;
 }
 
+/* Is the column a feature where nothing else is said against it? */
+static bool is_usable(const struct builder *builder, int index)
+{
+    enum type_use use = type_traits(builder->relation->columns[index].type)->use;
+
+    return use == USE_FEATURE ||
+           (use == USE_ID && builder->schema->columns[index].as == AS_CATEGORY);
+}
+
 /* A column that is asked for by name is not left out silently. */
 static enum err_code check_included(const struct builder *builder, struct err *err)
 {
@@ -169,13 +157,17 @@ static enum err_code check_included(const struct builder *builder, struct err *e
         int index = relation_find(builder->relation, include->items[i]);
         const struct relation_column *column = &builder->relation->columns[index];
 
-        if (type_uses[column->type].as != 0)
+        if (is_usable(builder, index))
             continue;
         err_set(err, ERR_CONFIG,
                 "key \"include\": column \"%s\" is of type %s, which is not used as a feature",
                 column->name, column->type_name);
         err_field(err, "/include/%d", i);
-        err_hint(err, "convert it in the view, for example to a number or to text");
+        if (type_traits(column->type)->use == USE_ID)
+            err_hint(err, "an id tells rows apart; {\"as\": \"category\"} in \"columns\" "
+                          "makes it a feature");
+        else
+            err_hint(err, "convert it in the view, for example to a number or to text");
         return ERR_CONFIG;
     }
     return ERR_OK;
@@ -201,10 +193,10 @@ static enum err_code refuse_override(const struct relation_column *column, enum 
                                      const char *pointer, struct err *err)
 {
     err_set(err, ERR_CONFIG, "key \"columns\": column \"%s\" is of type %s, which cannot be a %s",
-            column->name, column->type_name, as_names[as]);
+            column->name, column->type_name, column_as_name(as));
     err_field(err, "%s", pointer);
     for (size_t i = 0; i < N_ELEMENTS(as_hints); i++)
-        if (as_hints[i].as == type_uses[column->type].as)
+        if (as_hints[i].as == type_traits(column->type)->as)
             err_hint(err, "%s", as_hints[i].hint);
     return ERR_CONFIG;
 }
@@ -222,9 +214,11 @@ static enum err_code name_overrides(struct builder *builder, struct err *err)
         TRY(name_column(builder, named, "columns", pointer, override->column, &index, err));
         column = &builder->relation->columns[index];
         if (override->as != AS_IGNORE && override->as != AS_AUTO &&
-            !(type_uses[column->type].as & AS(override->as)))
+            !(type_traits(column->type)->as & AS(override->as)))
             return refuse_override(column, override->as, pointer, err);
+        TRY(check_options(column, override, pointer, err));
         builder->schema->columns[index].as = override->as;
+        builder->schema->columns[index].override = override;
     }
     return ERR_OK;
 }
@@ -242,15 +236,16 @@ static enum err_code name_columns(struct builder *builder, struct err *err)
         TRY(name_column(builder, NAMED_TIME, "time", "/time", project->time, &schema->time, err));
     TRY(name_list(builder, NAMED_EXCLUDE, "exclude", &project->exclude, NULL, err));
     TRY(name_list(builder, NAMED_INCLUDE, "include", &project->include, NULL, err));
-    TRY(check_included(builder, err));
-    return name_overrides(builder, err);
+    TRY(name_overrides(builder, err));
+    return check_included(builder, err);
 }
 
 /* The task, from the definition or the target's type. */
 static enum err_code choose_task(struct builder *builder, struct err *err)
 {
     const struct relation_column *target = &builder->relation->columns[builder->schema->target];
-    bool is_class = type_uses[target->type].is_class, is_number = type_uses[target->type].is_number;
+    bool is_class = type_traits(target->type)->is_class,
+         is_number = type_traits(target->type)->is_number;
     enum task task = builder->project->task;
 
     if (!is_class && !is_number) {
@@ -288,7 +283,7 @@ static enum err_code check_time(const struct builder *builder, struct err *err)
         return ERR_CONFIG;
     }
     time = &builder->relation->columns[builder->schema->time];
-    if (type_uses[time->type].is_ordered)
+    if (type_traits(time->type)->is_ordered)
         return ERR_OK;
     err_set(err, ERR_CONFIG,
             "key \"time\": column \"%s\" is of type %s, which does not order rows in time",
@@ -298,17 +293,19 @@ static enum err_code check_time(const struct builder *builder, struct err *err)
     return ERR_CONFIG;
 }
 
-static enum err_code why_not_type(struct schema *schema, const char *type_name,
+static enum err_code why_not_type(struct schema *schema, const struct relation_column *column,
                                   const char **ret_why, struct err *err)
 {
-    static const char format[] = "its type %s is not used as a feature";
-    size_t size = sizeof(format) + strlen(type_name);
-    char *why = arena_alloc(&schema->arena, size);
+    CLEANUP(buf_release) struct buf why = {0};
 
-    if (why == NULL)
+    if (type_traits(column->type)->use == USE_ID)
+        buf_printf(&why, "its type %s is an id's; \"as\": \"category\" makes it a feature",
+                   column->type_name);
+    else
+        buf_printf(&why, "its type %s is not used as a feature", column->type_name);
+    *ret_why = arena_strdup(&schema->arena, buf_text(&why));
+    if (why.failed || *ret_why == NULL)
         return err_nomem(err);
-    snprintf(why, size, format, type_name);
-    *ret_why = why;
     return ERR_OK;
 }
 
@@ -326,8 +323,8 @@ static enum err_code why_left_out(const struct builder *builder, int index, cons
         *ret_why = "ignored";
     else if (builder->project->include.n > 0 && !(named & NAMED_INCLUDE))
         *ret_why = "not in include";
-    else if (type_uses[column->type].as == 0)
-        return why_not_type(builder->schema, column->type_name, ret_why, err);
+    else if (!is_usable(builder, index))
+        return why_not_type(builder->schema, column, ret_why, err);
     return ERR_OK;
 }
 

@@ -25,6 +25,7 @@ struct schema_column {
     int relation_index; /* into relation->columns */
     unsigned roles;
     enum column_as as;
+    const struct column_override *override; /* what the definition says of it; NULL: nothing */
     const char *why; /* of COLUMN_LEFT_OUT: "excluded", "its type uuid is not a feature" … */
 };
 

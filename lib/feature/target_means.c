@@ -35,13 +35,6 @@ static void sum_rows(const struct mean_rows *in, int left_out, double *means, do
     }
 }
 
-/* jsonb writes numbers without an exponent, and 1e-300 so is longer than our JSON takes. Below
- * FLT_MIN a mean is nothing to a float32 feature anyway. */
-static double without_tiny(double mean)
-{
-    return fabs(mean) < (double)FLT_MIN ? 0 : mean;
-}
-
 static enum err_code check_finite(const double *values, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {

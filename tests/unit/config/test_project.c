@@ -105,6 +105,42 @@ static void every_key(void **state)
     assert_null(strchr(p->json_text, '\n'));
 }
 
+static void column_options(void **state)
+{
+    CLEANUP(project_freep) struct project *p = NULL;
+    const struct column_override *o;
+    struct err err = {0};
+
+    (void)state;
+    if (parse("{" REQUIRED ",\"columns\":{"
+              "\"a\":{\"as\":\"text\"},"
+              "\"b\":{\"impute\":\"median\",\"scale\":\"min_max\"},"
+              "\"c\":{\"impute\":-1.5},"
+              "\"d\":{\"impute\":\"n/a\",\"encode\":\"onehot\"},"
+              "\"e\":{\"encode\":{\"ordinal\":[\"low\",\"high\"]},\"impute\":null},"
+              "\"f\":{\"impute\":\"none\",\"encode\":\"native\",\"scale\":\"none\"}}}",
+              &p, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    o = p->overrides;
+    assert_int_equal(p->n_overrides, 6);
+    assert_int_equal(o[0].as, AS_TEXT);
+    assert_int_equal(o[1].impute, IMPUTE_MEDIAN);
+    assert_int_equal(o[1].scale, SCALE_MIN_MAX);
+    assert_int_equal(o[2].impute, IMPUTE_NUMBER);
+    assert_true(o[2].impute_number == -1.5);
+    assert_int_equal(o[3].impute, IMPUTE_LABEL);
+    assert_string_equal(o[3].impute_label, "n/a");
+    assert_int_equal(o[3].encode, COLUMN_ONEHOT);
+    assert_int_equal(o[4].encode, COLUMN_ORDINAL);
+    assert_int_equal(o[4].ordinal.n, 2);
+    assert_string_equal(o[4].ordinal.items[1], "high");
+    assert_int_equal(o[4].impute, IMPUTE_NONE);
+    assert_int_equal(o[5].impute + o[5].encode + o[5].scale + o[5].as, 0);
+    assert_string_equal(column_impute_name(IMPUTE_ZERO), "zero");
+    assert_string_equal(column_encode_name(COLUMN_TARGET_MEANS), "target");
+    assert_string_equal(column_scale_name(SCALE_MAX_ABS), "max_abs");
+}
+
 static void the_stored_form_reads_back(void **state)
 {
     CLEANUP(project_freep) struct project *first = NULL, *second = NULL;
@@ -260,10 +296,42 @@ static void refuses_wrong_types(void **state)
          "x.json: line 1: \"columns.c\": expected an object such as {\"as\": \"category\"}, found "
          "\"number\"",
          "/columns/c", NULL},
-        {"{" REQUIRED ",\"columns\":{\"c\":{\"as\":\"text\"}}}",
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"as\":\"words\"}}}",
          "x.json: line 1: \"columns.c.as\": expected one of \"number\", \"category\", "
-         "\"timestamp\", \"ignore\", found \"text\"",
+         "\"timestamp\", \"text\", \"ignore\", found \"words\"",
          "/columns/c/as", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"impute\":true}}}",
+         "x.json: line 1: \"columns.c.impute\": expected \"none\", \"mean\", \"median\", "
+         "\"mode\", \"min\", \"max\", \"zero\", \"random\", a number or a category's label, found "
+         "true",
+         "/columns/c/impute", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"impute\":\"\"}}}",
+         "x.json: line 1: \"columns.c.impute\": expected \"none\", \"mean\", \"median\", "
+         "\"mode\", \"min\", \"max\", \"zero\", \"random\", a number or a category's label, found "
+         "\"\"",
+         "/columns/c/impute", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"encode\":\"ordinal\"}}}",
+         "x.json: line 1: \"columns.c.encode\": expected one of \"native\", \"onehot\", "
+         "\"target\", \"frequency\", found \"ordinal\"",
+         "/columns/c/encode", "or {\"ordinal\": [\"low\", \"high\"]}: labels by their position"},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"encode\":{\"ordinal\":[]}}}}",
+         "x.json: line 1: \"columns.c.encode\": expected an object such as {\"ordinal\": [\"low\", "
+         "\"high\"]}",
+         "/columns/c/encode", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"encode\":{\"ordinal\":[\"a\"],\"b\":1}}}}",
+         "x.json: line 1: \"columns.c.encode\": expected an object such as {\"ordinal\": [\"low\", "
+         "\"high\"]}",
+         "/columns/c/encode", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"encode\":{\"ordinal\":[\"a\",\"b\",\"a\"]}}}}",
+         "x.json: line 1: \"columns.c.encode.ordinal.2\": a label that is listed twice",
+         "/columns/c/encode/ordinal/2", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"encode\":{\"ordinal\":[1]}}}}",
+         "x.json: line 1: \"columns.c.encode.ordinal\": expected a list of labels, found 1",
+         "/columns/c/encode/ordinal", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"scale\":\"log\"}}}",
+         "x.json: line 1: \"columns.c.scale\": expected one of \"none\", \"standard\", "
+         "\"min_max\", \"max_abs\", \"robust\", found \"log\"",
+         "/columns/c/scale", NULL},
         {"{" REQUIRED ",\"deploy\":1}",
          "x.json: line 1: \"deploy\": expected one of \"if_better\", \"always\", \"never\", found "
          "1",
@@ -390,6 +458,17 @@ static void loads_files(void **state)
     assert_string_equal(p->name, "p"); /* untouched by the failures */
 }
 
+static void check_readme_has(const struct buf *readme, const struct choice *choices)
+{
+    for (const struct choice *c = choices; c != NULL && c->name != NULL; c++) {
+        char cell[96];
+
+        snprintf(cell, sizeof(cell), "`%s`", c->name);
+        if (c->value != CHOICE_LATER && strstr(readme->data, cell) == NULL)
+            fail_msg("models/README.md does not have the value %s", cell);
+    }
+}
+
 /* The README is the users' side of the table; the test runs in the project's folder. */
 static void readme_has_every_key(void **state)
 {
@@ -407,12 +486,11 @@ static void readme_has_every_key(void **state)
                  key->type == KEY_COLUMNS ? ".NAME.as" : "");
         if (strstr(readme.data, cell) == NULL)
             fail_msg("models/README.md does not have %s", cell);
-        for (const struct choice *c = key->choices; c != NULL && c->name != NULL; c++) {
-            snprintf(cell, sizeof(cell), "`%s`", c->name);
-            if (c->value != CHOICE_LATER && strstr(readme.data, cell) == NULL)
-                fail_msg("models/README.md does not have the value %s of %s", cell, key->name);
-        }
+        check_readme_has(&readme, key->choices);
     }
+    check_readme_has(&readme, column_impute_choices);
+    check_readme_has(&readme, column_encode_choices);
+    check_readme_has(&readme, column_scale_choices);
 }
 
 /* What people copy from must work: the README's definitions, and those beside it. */
@@ -433,7 +511,7 @@ static void examples_are_valid(void **state)
         if (project_parse(at, (size_t)(strstr(at, "```") - at), "example", &p, &err) != ERR_OK)
             fail_msg("%s", err.message);
     }
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     if (glob("models/*.json", 0, NULL, &files) != 0)
         return; /* there need not be any */
     for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -450,6 +528,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_key),
+        cmocka_unit_test(column_options),
         cmocka_unit_test(the_stored_form_reads_back),
         cmocka_unit_test(null_is_absent),
         cmocka_unit_test(refuses_texts),

@@ -49,7 +49,8 @@ static inline void fixture_column(struct fixture *fixture, const char *name, enu
 
 static inline void fixture_as(struct fixture *fixture, const char *name, enum column_as as)
 {
-    fixture->overrides[fixture->project.n_overrides++] = (struct column_override){name, as};
+    fixture->overrides[fixture->project.n_overrides++] =
+        (struct column_override){.column = name, .as = as};
 }
 
 /* After the columns: the schema and an empty frame of all of them. */
@@ -102,6 +103,55 @@ static inline struct encoder *fixture_fit(struct fixture *fixture, size_t n_rows
     return encoder;
 }
 
+/* One column x of these values beside a target y, and what is said of it (its name is filled in).
+ */
+static inline struct encoder *fixture_fit_one(struct fixture *fixture, enum pg_type type,
+                                              struct column_override how, const struct cell *cells,
+                                              size_t n, const struct encoder_target *target)
+{
+    fixture_column(fixture, "y", PG_INT4);
+    fixture_column(fixture, "x", type);
+    how.column = "x";
+    fixture->overrides[fixture->project.n_overrides++] = how;
+    fixture_ready(fixture);
+    for (size_t i = 0; i < n; i++)
+        fixture_row(fixture, (struct cell[]){{.kind = CELL_INT, .int_value = 0}, cells[i]});
+    return fixture_fit(fixture, n, target);
+}
+
+/* The encoder after a round trip through JSON, which must be the same bytes the second time. */
+static inline struct encoder *reloaded(struct encoder *encoder)
+{
+    struct buf json = {0}, again = {0};
+    struct encoder *loaded = NULL;
+    struct err err;
+
+    OK(encoder_to_json(encoder, &json, &err));
+    OK(encoder_from_json(json.data, json.length, &loaded, &err));
+    OK(encoder_to_json(loaded, &again, &err));
+    assert_string_equal(again.data, json.data);
+    buf_release(&json);
+    buf_release(&again);
+    encoder_free(encoder);
+    return loaded;
+}
+
+/* All names, with a space between, and all types. */
+static inline void check_features_are(const struct encoder *encoder, const char *names,
+                                      const char *types)
+{
+    struct buf all = {0}, of = {0};
+
+    for (int i = 0; i < encoder->n_features; i++) {
+        buf_printf(&all, "%s%s", i == 0 ? "" : " ", encoder->feature_names[i]);
+        buf_puts(&of, encoder->feature_types[i]);
+    }
+    assert_string_equal(buf_text(&all), names);
+    assert_string_equal(buf_text(&of), types);
+    buf_release(&all);
+    buf_release(&of);
+}
+
 static inline struct cell null_of(enum pg_type type)
 {
     return (struct cell){.kind = cell_kind_of(type), .is_null = true};
@@ -137,6 +187,21 @@ static inline struct cell time_cell(int64_t us)
     return (struct cell){.kind = CELL_TIMESTAMP, .int_value = us};
 }
 
+#define LIST_CELL(...)                                                                             \
+    {                                                                                              \
+        .kind = CELL_LIST, .items = (const double[]){__VA_ARGS__},                                 \
+        .n_items = sizeof((const double[]){__VA_ARGS__}) / sizeof(double)                          \
+    }
+#define EMPTY_LIST                                                                                 \
+    {                                                                                              \
+        .kind = CELL_LIST                                                                          \
+    }
+
+static inline struct cell json_cell(const char *text)
+{
+    return (struct cell){.kind = CELL_JSON, .text = text, .n_bytes = strlen(text)};
+}
+
 static inline uint32_t float_bits(float value)
 {
     uint32_t bits;
@@ -153,6 +218,23 @@ static inline void check_float(float actual, float expected, const char *what)
     if (float_bits(actual) != float_bits(expected))
         fail_msg("%s: %.9g (%08x), expected %.9g (%08x)", what, (double)actual, float_bits(actual),
                  (double)expected, float_bits(expected));
+}
+
+/* What the encoder's only column makes of a cell. */
+static inline void check_cell(const struct encoder *encoder, const struct cell *cell,
+                              const float *expected, const char *what)
+{
+    float features[300];
+
+    assert_int_equal(encoder->n_columns, 1);
+    assert_true(encoder->n_features <= 300);
+    encode_cell(encoder, &encoder->columns[0], cell, features);
+    for (int i = 0; i < encoder->n_features; i++) {
+        char which[200];
+
+        snprintf(which, sizeof(which), "%s: %s", what, encoder->feature_names[i]);
+        check_float(features[i], expected[i], which);
+    }
 }
 
 #endif

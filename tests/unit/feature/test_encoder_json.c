@@ -60,10 +60,7 @@ static struct cell random_cell(struct rng *rng, size_t column, char text[32])
     case CELL_TEXT:
         snprintf(text, 32, "t\"%u\\\xf0\x9f\x98\x80\n", (unsigned)rng_below(rng, n));
         return text_cell(text);
-    case CELL_TIMESTAMP:
-    case CELL_LIST:
-    case CELL_TEXTS:
-    case CELL_JSON:
+    default:
         break;
     }
     return time_cell((int64_t)rng_below(rng, 2000000000000000) - 500000000000000);

@@ -15,6 +15,13 @@
             .column = name, .as = how                                                              \
         }                                                                                          \
     }
+#define OPTION(name, ...)                                                                          \
+    .n_overrides = 1, .overrides = (struct column_override[])                                      \
+    {                                                                                              \
+        {                                                                                          \
+            .column = name, __VA_ARGS__                                                            \
+        }                                                                                          \
+    }
 
 static void all_types(struct fixture *fixture)
 {
@@ -207,6 +214,53 @@ static const struct {
      "key \"columns\": column \"token\" is of type uuid, which cannot be a category",
      "/columns/token",
      "may be ignore"},
+    {{.target = "delay", OVERRIDE("n", AS_TEXT)},
+     "key \"columns\": column \"n\" is of type int4, which cannot be a text",
+     "/columns/n",
+     "number, category or ignore"},
+    {{.target = "delay", OVERRIDE("kind", AS_TEXT)},
+     "key \"columns\": column \"kind\" is of type enum, which cannot be a text",
+     "/columns/kind",
+     "category or ignore"},
+    /* options that do not fit */
+    {{.target = "delay", OPTION("late", .impute = IMPUTE_MEAN)},
+     "key \"columns\": column \"late\" is a category, which \"impute\": \"mean\" does not fit",
+     "/columns/late/impute",
+     "mode and a label"},
+    {{.target = "delay", OPTION("late", .impute = IMPUTE_NUMBER)},
+     "key \"columns\": column \"late\" is a category, which \"impute\": \"a number\" does not fit",
+     "/columns/late/impute",
+     "mode and a label"},
+    {{.target = "delay", OPTION("n", .impute = IMPUTE_LABEL)},
+     "key \"columns\": column \"n\" is a number, which \"impute\": \"a label\" does not fit",
+     "/columns/n/impute",
+     "median"},
+    {{.target = "delay", OPTION("n", .as = AS_CATEGORY, .impute = IMPUTE_ZERO)},
+     "key \"columns\": column \"n\" is a category, which \"impute\": \"zero\" does not fit",
+     "/columns/n/impute",
+     ""},
+    {{.target = "delay", OPTION("day", .impute = IMPUTE_MODE)},
+     "key \"columns\": column \"day\" is neither a number nor a category, which \"impute\": "
+     "\"mode\" does not fit",
+     "/columns/day/impute",
+     "none"},
+    {{.target = "delay", OPTION("late", .as = AS_TEXT, .encode = COLUMN_ONEHOT)},
+     "key \"columns\": column \"late\" is neither a number nor a category, which \"encode\": "
+     "\"onehot\" does not fit",
+     "/columns/late/encode",
+     "categories"},
+    {{.target = "delay", OPTION("flag", .encode = COLUMN_TARGET_MEANS)},
+     "key \"columns\": column \"flag\" is a number, which \"encode\": \"target\" does not fit",
+     "/columns/flag/encode",
+     "categor"},
+    {{.target = "delay", OPTION("kind", .scale = SCALE_ROBUST)},
+     "key \"columns\": column \"kind\" is a category, which \"scale\": \"robust\" does not fit",
+     "/columns/kind/scale",
+     "only numbers"},
+    {{.target = "delay", OPTION("n", .as = AS_IGNORE, .scale = SCALE_ROBUST)},
+     "key \"columns\": column \"n\" is ignored, which \"scale\": \"robust\" does not fit",
+     "/columns/n/scale",
+     ""},
     /* nothing left */
     {{.target = "delay",
       .exclude = LIST("id", "late", "flag", "kind", "carrier", "n", "price", "ratio", "day", "at",
@@ -340,7 +394,7 @@ static void test_everything(void **state)
 static void test_left_out(void **state)
 {
     struct column_override overrides[] = {
-        {"n", AS_CATEGORY}, {"price", AS_IGNORE}, {"at", AS_AUTO}};
+        {.column = "n", .as = AS_CATEGORY}, {.column = "price", .as = AS_IGNORE}, {.column = "at"}};
     struct project project = {.target = "delay",
                               .time = "day",
                               .exclude = LIST("late", "day", "at_tz"),
@@ -407,13 +461,44 @@ static void test_time_is_key(void **state)
     check_names(schema, schema->read, schema->n_read, "late id n x");
 }
 
+/* An id is a feature only where it is declared one. */
+static void test_ids(void **state)
+{
+    struct column_override as_category = {.column = "inet", .as = AS_CATEGORY};
+    struct project project = {.target = "y", .n_overrides = 1, .overrides = &as_category};
+    struct project included = {.target = "y", .include = LIST("uuid")};
+    CLEANUP(schema_freep) struct schema *schema = NULL;
+    struct fixture fixture = {0};
+    struct schema *refused = NULL;
+    struct err err;
+
+    (void)state;
+    fixture_column(&fixture, "y", PG_INT4);
+    fixture_column(&fixture, "uuid", PG_UUID);
+    fixture_column(&fixture, "inet", PG_INET);
+    fixture_column(&fixture, "bytea", PG_BYTEA);
+    fixture_column(&fixture, "list", PG_INT4_ARRAY);
+    fixture.columns[1].type_name = "uuid";
+    OK(schema_new(&project, &fixture.relation, &schema, &err));
+    check_names(schema, schema->features, schema->n_features, "inet list");
+    assert_string_equal(find(schema, "uuid")->why,
+                        "its type uuid is an id's; \"as\": \"category\" makes it a feature");
+    assert_ptr_equal(find(schema, "inet")->override, &as_category);
+    assert_null(find(schema, "list")->override);
+    assert_int_equal(schema_new(&included, &fixture.relation, &refused, &err), ERR_CONFIG);
+    assert_string_equal(
+        err.message,
+        "key \"include\": column \"uuid\" is of type uuid, which is not used as a feature");
+    assert_non_null(strstr(err.hint, "category"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_nothing_to_learn_from),
         cmocka_unit_test(test_tasks),       cmocka_unit_test(test_everything),
         cmocka_unit_test(test_left_out),    cmocka_unit_test(test_include),
-        cmocka_unit_test(test_time_is_key),
+        cmocka_unit_test(test_time_is_key), cmocka_unit_test(test_ids),
     };
 
     return cmocka_run_group_tests_name("feature/schema", tests, NULL, NULL);
