@@ -16,7 +16,7 @@
 
 #include "feature/encoder.h"
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 32
 
 /* Fails with err's message when the call does. */
 #define OK(call)                                                                                   \

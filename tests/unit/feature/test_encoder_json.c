@@ -31,6 +31,24 @@ static const struct {
     {"at [tz]", PG_TIMESTAMPTZ, AS_AUTO, 0},
     {"never", PG_TEXT_TYPE, AS_AUTO, 0},
     {"token", PG_OTHER, AS_AUTO, 10},
+    {"scaled", PG_FLOAT8, AS_AUTO, 0},
+    {"tiny", PG_NUMERIC, AS_AUTO, 0},
+    {"one-hot", PG_INT2, AS_AUTO, 40},
+    {"means", PG_TEXT_TYPE, AS_AUTO, 50},
+    {"words", PG_TEXT_TYPE, AS_TEXT, 30},
+    {"lists", PG_FLOAT8_ARRAY, AS_AUTO, 5},
+    {"vector", PG_VECTOR, AS_AUTO, 0},
+    {"during", PG_TSTZ_RANGE, AS_AUTO, 0},
+    {"tags", PG_TEXT_ARRAY, AS_AUTO, 9},
+    {"json", PG_JSON, AS_AUTO, 70},
+};
+
+/* What more is said of some of them. */
+static const struct column_override options[] = {
+    {.column = "scaled", .impute = IMPUTE_MEAN, .scale = SCALE_STANDARD},
+    {.column = "tiny", .impute = IMPUTE_RANDOM, .scale = SCALE_ROBUST},
+    {.column = "one-hot", .as = AS_CATEGORY, .encode = COLUMN_ONEHOT, .impute = IMPUTE_MODE},
+    {.column = "means", .encode = COLUMN_TARGET_MEANS, .impute = IMPUTE_MODE},
 };
 
 static double random_double(struct rng *rng)
@@ -41,7 +59,49 @@ static double random_double(struct rng *rng)
     return pick < N_ELEMENTS(edges) ? edges[pick] : (rng_uniform(rng) - 0.5) * exp2((double)pick);
 }
 
-static struct cell random_cell(struct rng *rng, size_t column, char text[32])
+/* What a cell points into. */
+struct scratch {
+    char text[80];
+    double items[8];
+    struct cell_string tags[8];
+    char tag_texts[8][8];
+};
+
+static struct cell random_list(struct rng *rng, enum pg_type type, unsigned n,
+                               struct scratch *scratch)
+{
+    size_t n_items = type == PG_TSTZ_RANGE ? 2 : n == 0 ? 3 : rng_below(rng, n);
+
+    for (size_t i = 0; i < n_items; i++)
+        scratch->items[i] = rng_below(rng, 5) == 0  ? NAN
+                            : type == PG_TSTZ_RANGE ? trunc(rng_uniform(rng) * 1e15)
+                                                    : random_double(rng);
+    return (struct cell){.kind = CELL_LIST, .items = scratch->items, .n_items = n_items};
+}
+
+static struct cell random_tags(struct rng *rng, unsigned n, struct scratch *scratch)
+{
+    size_t n_items = rng_below(rng, 8);
+
+    for (size_t i = 0; i < n_items; i++) {
+        snprintf(scratch->tag_texts[i], 8, "t%u", (unsigned)rng_below(rng, n));
+        scratch->tags[i] = (struct cell_string){scratch->tag_texts[i], 2};
+    }
+    return (struct cell){.kind = CELL_TEXTS, .texts = scratch->tags, .n_items = n_items};
+}
+
+static struct cell random_json(struct rng *rng, unsigned n, struct scratch *scratch)
+{
+    static const char *const lists[] = {"[]", "[1,[2]]", "null", "7"};
+
+    snprintf(scratch->text, sizeof(scratch->text),
+             "{\"a\":{\"n\":%.17g},\"c\":\"t%u\",\"b\":%s,\"l\":%s}", rng_uniform(rng),
+             (unsigned)rng_below(rng, n), rng_below(rng, 2) ? "true" : "false",
+             lists[rng_below(rng, 4)]);
+    return json_cell(scratch->text);
+}
+
+static struct cell random_cell(struct rng *rng, size_t column, struct scratch *scratch)
 {
     enum pg_type type = random_columns[column].type;
     unsigned n = random_columns[column].n_values;
@@ -58,9 +118,16 @@ static struct cell random_cell(struct rng *rng, size_t column, char text[32])
     case CELL_DOUBLE:
         return double_cell(random_double(rng));
     case CELL_TEXT:
-        snprintf(text, 32, "t\"%u\\\xf0\x9f\x98\x80\n", (unsigned)rng_below(rng, n));
-        return text_cell(text);
-    default:
+        snprintf(scratch->text, sizeof(scratch->text), "t\"%u\\\xf0\x9f\x98\x80\n",
+                 (unsigned)rng_below(rng, n));
+        return text_cell(scratch->text);
+    case CELL_LIST:
+        return random_list(rng, type, n, scratch);
+    case CELL_TEXTS:
+        return random_tags(rng, n, scratch);
+    case CELL_JSON:
+        return random_json(rng, n, scratch);
+    case CELL_TIMESTAMP:
         break;
     }
     return time_cell((int64_t)rng_below(rng, 2000000000000000) - 500000000000000);
@@ -80,13 +147,15 @@ static struct encoder *fit_random(struct fixture *fixture, uint64_t seed, double
         if (random_columns[i].as != AS_AUTO)
             fixture_as(fixture, random_columns[i].name, random_columns[i].as);
     }
+    for (size_t i = 0; i < N_ELEMENTS(options); i++)
+        fixture->overrides[fixture->project.n_overrides++] = options[i];
     fixture_ready(fixture);
     for (size_t row = 0; row < N_ROWS; row++) {
         struct cell cells[N_ELEMENTS(random_columns)];
-        char texts[N_ELEMENTS(random_columns)][32];
+        static struct scratch scratch[N_ELEMENTS(random_columns)];
 
         for (size_t i = 0; i < N_ELEMENTS(random_columns); i++)
-            cells[i] = random_cell(&rng, i, texts[i]);
+            cells[i] = random_cell(&rng, i, &scratch[i]);
         values[row] = rng_uniform(&rng) * scale;
         fixture_row(fixture, cells);
     }
