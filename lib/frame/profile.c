@@ -208,14 +208,23 @@ static uint64_t hash_cell(const struct cell *cell, int column)
         return (uint64_t)column * 2 + 1;
     switch (cell->kind) {
     case CELL_TEXT:
+    case CELL_JSON:
         return hash64(cell->text, cell->n_bytes);
+    case CELL_LIST:
+        return hash64(cell->items, cell->n_items * sizeof(*cell->items));
+    case CELL_TEXTS:
+        for (size_t i = 0; i < cell->n_items; i++)
+            number = number * 31 + hash64(cell->texts[i].text, cell->texts[i].n_bytes);
+        break;
     case CELL_BOOL:
         number = cell->bool_value;
         break;
     case CELL_FLOAT4:
         memcpy(&number, &cell->float_value, sizeof(cell->float_value));
         break;
-    default: /* eight bytes each */
+    case CELL_INT:
+    case CELL_TIMESTAMP:
+    case CELL_DOUBLE: /* eight bytes each */
         memcpy(&number, &cell->int_value, sizeof(number));
         break;
     }
