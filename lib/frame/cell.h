@@ -30,8 +30,8 @@
  *   vector     a list of the elements, float32 each
  *   json       the document as it came, which is strict JSON of at most CELL_JSON_DEPTH levels
  *              without \u0000 or numbers that jsonb cannot hold: any other document is a missing
- *              value, and so is JSON's null. In a request any JSON value is the document itself,
- *              strings included
+ *              value, and so is JSON's null. In a request any JSON value is the document itself; a
+ *              string that holds an object or an array is that object or array, in a table too
  * A list has at most CELL_ITEMS_MAX elements (ERR_LIMIT beyond), and 0 where they are -0.
  *
  * Text points into the caller's bytes, lists into the caller's scratch: nothing is allocated but

@@ -106,11 +106,12 @@ static enum err_code set_timestamp(enum pg_type type, struct cell *cell, int64_t
 
 /* A document may be anything: what cells do not hold is a missing value. jsonb comes with a version
  * before the text, which no JSON begins with. */
-static void set_json(struct cell *cell, const uint8_t *data, uint32_t n_bytes)
+static void set_json(struct cell *cell, struct cell_scratch *scratch, const uint8_t *data,
+                     uint32_t n_bytes)
 {
     bool is_jsonb = n_bytes > 0 && data[0] == 1;
 
-    cell_set_document(cell, (const char *)data + is_jsonb, n_bytes - is_jsonb);
+    cell_set_document(cell, scratch, (const char *)data + is_jsonb, n_bytes - is_jsonb);
 }
 
 /* Types whose own files read them. Nothing may be left over. */
@@ -172,7 +173,7 @@ enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t 
             return cell_corrupt(type, err);
         break;
     case PG_JSON:
-        set_json(&cell, data, n_bytes);
+        set_json(&cell, scratch, data, n_bytes);
         break;
     default:
         if (cell.kind == CELL_TEXT)

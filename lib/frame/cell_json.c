@@ -74,7 +74,7 @@ static const char *token_start(const struct json_reader *reader, enum json_token
 }
 
 /* SQL's NULL and JSON's null are one: to_jsonb makes the same of both. */
-bool cell_set_document(struct cell *cell, const char *text, size_t n_bytes)
+static bool set_document(struct cell *cell, const char *text, size_t n_bytes)
 {
     struct json_reader reader;
     enum json_token token;
@@ -94,13 +94,41 @@ bool cell_set_document(struct cell *cell, const char *text, size_t n_bytes)
     return token == JSON_END || refused.code == ERR_LIMIT;
 }
 
+/* A string that holds an object or an array is Postgres's text form of a document, in a request, or
+ * one that an application encoded twice, in a table: either way that document is meant. */
+static void unwrap_document(struct cell *cell, struct cell_scratch *scratch)
+{
+    struct cell inner = {.kind = CELL_JSON};
+    struct json_reader reader;
+    const char *text;
+    size_t n_bytes;
+
+    json_reader_init(&reader, cell->text, cell->n_bytes);
+    if (scratch == NULL || cell->is_null || json_next(&reader, NULL) != JSON_STRING ||
+        json_text(&reader, &scratch->bytes, &text, &n_bytes, NULL) != ERR_OK)
+        return;
+    if (set_document(&inner, text, n_bytes) && !inner.is_null &&
+        (inner.text[0] == '{' || inner.text[0] == '['))
+        *cell = inner;
+}
+
+bool cell_set_document(struct cell *cell, struct cell_scratch *scratch, const char *text,
+                       size_t n_bytes)
+{
+    bool is_json = set_document(cell, text, n_bytes);
+
+    if (is_json)
+        unwrap_document(cell, scratch);
+    return is_json;
+}
+
 static enum err_code read_document(struct json_reader *reader, enum json_token token,
-                                   struct cell *cell, struct err *err)
+                                   struct cell_scratch *scratch, struct cell *cell, struct err *err)
 {
     const char *start = token_start(reader, token);
 
     TRY(json_skip(reader, token, err));
-    cell_set_document(cell, start, (size_t)(reader->at - start));
+    cell_set_document(cell, scratch, start, (size_t)(reader->at - start));
     return ERR_OK;
 }
 
@@ -226,7 +254,7 @@ enum err_code cell_from_json(enum pg_type type, const struct zone *zone, struct 
     if (token == JSON_NULL)
         ;
     else if (cell.kind == CELL_JSON)
-        TRY(read_document(reader, token, &cell, err));
+        TRY(read_document(reader, token, scratch, &cell, err));
     else if (token == JSON_ARRAY_BEGIN && cell_is_array(type))
         TRY(read_array(type, reader, scratch, &cell, err));
     else

@@ -200,7 +200,7 @@ static bool parse_double(enum pg_type type, const char *text, size_t n_bytes, st
 }
 
 static bool parse(enum pg_type type, const struct zone *zone, const char *text, size_t n_bytes,
-                  struct cell *cell)
+                  struct cell_scratch *scratch, struct cell *cell)
 {
     switch (cell->kind) {
     case CELL_BOOL:
@@ -216,7 +216,7 @@ static bool parse(enum pg_type type, const struct zone *zone, const char *text, 
     case CELL_TIMESTAMP:
         return cell_parse_time(type, zone, text, n_bytes, cell);
     case CELL_JSON:
-        return cell_set_document(cell, text, n_bytes);
+        return cell_set_document(cell, scratch, text, n_bytes);
     case CELL_LIST:
     case CELL_TEXTS:
         break;
@@ -245,7 +245,7 @@ enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const c
 
     if (cell.kind == CELL_LIST || cell.kind == CELL_TEXTS)
         TRY(read_list(type, zone, text, n_bytes, scratch, &cell, err));
-    else if (!parse(type, zone, text, n_bytes, &cell))
+    else if (!parse(type, zone, text, n_bytes, scratch, &cell))
         return cell_unexpected(type, err);
     *ret_cell = cell;
     return ERR_OK;

@@ -102,7 +102,8 @@ MUST_CHECK enum err_code cell_range_from_text(enum pg_type type, const struct zo
 
 /* A document without the white space around it, or a missing value when it is none that cells hold.
  * False: it is no JSON at all. */
-bool cell_set_document(struct cell *cell, const char *text, size_t n_bytes);
+bool cell_set_document(struct cell *cell, struct cell_scratch *scratch, const char *text,
+                       size_t n_bytes);
 
 /* Printing: numbers of the floating types, whole numbers, seconds, moments. */
 void put_double(double value, struct buf *text);

@@ -91,7 +91,7 @@ def row_hash(key, seed=42):
 
 def rows_as_json(db, query):
     """Each row of the query as to_jsonb writes it."""
-    return [row[0] for row in db.sql(f"SELECT to_jsonb(whole) FROM ({query}) whole")]
+    return [row[0] for row in db.sql(f"SELECT to_jsonb(_row_) FROM ({query}) _row_")]
 
 
 def dumps(value):

@@ -461,7 +461,9 @@ static void json_values(void **state)
         {PG_VECTOR, "[1,null]", NULL, "element 2: expected a number, found null"},
         {PG_VECTOR, "[1,[2]]", NULL, "element 2: expected a number, found an array"},
         {PG_JSON, "{ \"a\" : [1,\"x\"] }", "{ \"a\" : [1,\"x\"] }", NULL},
-        {PG_JSON, "\"{}\"", "\"{}\"", NULL}, /* a string, not an object */
+        {PG_JSON, "\"{\\\"a\\\": 1}\"", "{\"a\": 1}", NULL}, /* Postgres's text form */
+        {PG_JSON, "\"{a}\"", "\"{a}\"", NULL},               /* a string that is no document */
+        {PG_JSON, "\"1\"", "\"1\"", NULL},
         {PG_JSON, "true", "true", NULL},
         {PG_JSON, "null", "null", NULL},
         {PG_JSON, "[\"\\u0000\"]", "null", NULL},
