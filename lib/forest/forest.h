@@ -55,8 +55,8 @@ void forest_margins(const struct forest *forest, const float *features, size_t n
  * the trees over their training rows). They add up to the margin, but for its float32 rounding.
  *
  * scratch[forest_shap_scratch()] is room to work in; nothing is allocated. Only where the model has
- * the covers of its nodes (XGBoost's sum_hessian): forest_has_covers. The mean of paths of more
- * than 512 different features is rounded, not exact. */
+ * the covers of its nodes (XGBoost's sum_hessian): forest_has_covers. Where a path asks more than 512
+ * different features, the values are close in place of exact. */
 bool forest_has_covers(const struct forest *forest);
 size_t forest_shap_scratch(const struct forest *forest);
 void forest_shap(const struct forest *forest, const float *features, double *ret_contributions,
