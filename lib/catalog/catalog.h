@@ -227,6 +227,12 @@ MUST_CHECK enum err_code catalog_finish_run(struct pg *pg, const struct lease *l
                                             const struct new_model *model, int64_t *ret_model_id,
                                             struct err *err);
 
+/* Inserts a model that comes of no run, and deploys nothing: of *model, what says so (deploy,
+ * seen_version, reason) is not looked at. */
+MUST_CHECK enum err_code catalog_insert_model(struct pg *pg, int64_t project_id,
+                                              const struct new_model *model, int64_t *ret_model_id,
+                                              struct err *err);
+
 /* Makes a model of the project live. model_id 0 with strategy "best_score" (by stored key metric),
  * "most_recent" or "rollback" (the model live before the present one). */
 MUST_CHECK enum err_code catalog_deploy(struct pg *pg, const char *project, int64_t model_id,
