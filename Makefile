@@ -2,9 +2,11 @@
 #
 #   make              build/bin/pgboostd, pgboost, pgboost-worker
 #   make test         unit tests, then end-to-end tests against a private Postgres
-#   make check        what can be checked without running anything: includes, format, scripts
+#   make check        what can be checked without running anything: includes, format and scripts
+#                     (the latter two where clang-format and shellcheck are installed)
 #   make demo         ./scripts/demo
 #   make bench        benchmarks (long)
+#   make fuzz         fuzzers (long)
 #   make install      into DESTDIR/PREFIX
 #   make clean
 #
@@ -141,14 +143,25 @@ test: check unit e2e
 .PHONY: check
 check:
 	$(Q)scripts/check-includes
+	$(Q)if command -v clang-format > /dev/null; then \
+		git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror && echo 'format: clean'; fi
+	$(Q)if command -v shellcheck > /dev/null; then \
+		git ls-files scripts .ci | xargs grep -lE '^#!.*(sh|bash)$$' | xargs shellcheck && \
+		echo 'scripts: clean'; fi
 
 .PHONY: demo
 demo:
 	$(Q)scripts/demo
 
+# Coverage-guided fuzzers, SECONDS each: make fuzz SECONDS=60. Needs clang and its runtime.
+SECONDS ?= 30
+.PHONY: fuzz
+fuzz:
+	$(Q)CFLAGS='-O1 -g' scripts/fuzz $(SECONDS) '$(MODULES)'
+
 .PHONY: bench
 bench: all
-	$(Q)for b in tests/bench/bench-*; do [ ! -x "$$b" ] || "$$b" || exit 1; done
+	$(Q)tests/bench/bench-predict
 
 .PHONY: format
 format:

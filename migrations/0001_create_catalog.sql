@@ -60,9 +60,10 @@ CREATE TABLE pgboost.runs (
     lease_until timestamptz,
     progress jsonb,
     stats jsonb,
+    profile jsonb,
     error text,
     hint text,
-    model_id bigint,
+    model_id bigint, -- no foreign key: the history outlives its models
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     started_at timestamptz,
     finished_at timestamptz,
@@ -77,6 +78,7 @@ COMMENT ON COLUMN pgboost.runs.lease_epoch IS
     'grows by one with every claim; a worker writes only under the epoch it was given';
 COMMENT ON COLUMN pgboost.runs.progress IS 'what the worker does now: stage, done, total, best';
 COMMENT ON COLUMN pgboost.runs.stats IS 'the rows the run saw, and warnings about them';
+COMMENT ON COLUMN pgboost.runs.profile IS 'what each column held when the run read it';
 
 CREATE TABLE pgboost.trials (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -101,6 +103,10 @@ CREATE TABLE pgboost.models (
     project_id bigint NOT NULL REFERENCES pgboost.projects (id),
     run_id bigint REFERENCES pgboost.runs (id),
     trial_id bigint REFERENCES pgboost.trials (id),
+    task text NOT NULL CHECK (task IN ('regression', 'classification', 'ranking', 'survival')),
+    relation text NOT NULL,
+    target text NOT NULL,
+    split jsonb NOT NULL,
     algorithm text NOT NULL,
     hyperparams jsonb NOT NULL,
     metric text NOT NULL,
@@ -122,6 +128,10 @@ CREATE TABLE pgboost.models (
 ALTER TABLE pgboost.models ALTER COLUMN model SET STORAGE EXTERNAL;
 CREATE INDEX models_project_id ON pgboost.models (project_id, id);
 COMMENT ON TABLE pgboost.models IS 'trained models: the bytes and everything needed to use them';
+COMMENT ON COLUMN pgboost.models.target IS
+    'what it predicts: the project''s definition may have changed since';
+COMMENT ON COLUMN pgboost.models.split IS
+    'how its test rows were chosen; models of another split may have trained on them';
 COMMENT ON COLUMN pgboost.models.model IS 'XGBoost''s UBJSON';
 COMMENT ON COLUMN pgboost.models.metrics IS
     'metrics on the test rows, and those of the baseline under "baseline"';
@@ -132,8 +142,6 @@ COMMENT ON COLUMN pgboost.models.golden IS
 -- A live model belongs to its project and cannot be deleted.
 ALTER TABLE pgboost.projects ADD CONSTRAINT projects_live_model
     FOREIGN KEY (live_model_id, id) REFERENCES pgboost.models (id, project_id);
-ALTER TABLE pgboost.runs ADD CONSTRAINT runs_model
-    FOREIGN KEY (model_id, project_id) REFERENCES pgboost.models (id, project_id);
 
 CREATE TABLE pgboost.deployments (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/zone.h"
 #include "search/hyperparams.h"
 #include "text.h"
 #include "train/objective.h"
@@ -14,20 +13,6 @@ void definition_release(struct definition *definition)
     relation_free(definition->relation);
     project_free(definition->project);
     *definition = (struct definition){0};
-}
-
-static enum err_code check_timezone(const char *name, struct err *err)
-{
-    struct zone *zone;
-
-    if (zone_new(name, &zone, NULL) == ERR_OK) {
-        zone_free(zone);
-        return ERR_OK;
-    }
-    err_set(err, ERR_CONFIG, "key \"timezone\": there is no time zone \"%s\"", name);
-    err_field(err, "/timezone");
-    return err_hint(err,
-                    "give an IANA name, for example \"Europe/Zurich\", or an offset, \"+02:00\"");
 }
 
 static enum err_code open_relation(struct definition *definition, struct pg *reader,
@@ -48,7 +33,6 @@ static enum err_code check(struct definition *definition, struct pg *reader, str
     const struct training_objective *objective;
     struct hyperparams params = {0};
 
-    TRY(check_timezone(definition->project->timezone, err));
     TRY(hyperparams_overlay(&params, definition->project->hyperparams, err));
     TRY(open_relation(definition, reader, err));
     TRY(schema_new(definition->project, definition->relation, &definition->schema, err));

@@ -130,7 +130,9 @@ const struct command command_import = {
         "its class 0 being the first of the labels in order: false before true, numbers by value,\n"
         "texts by their bytes (as LabelEncoder has them). A worker of its own reads the file: "
         "what\n"
-        "is damaged ends as an error, and nothing is written.",
+        "is damaged ends as an error, and nothing is written. It may have seen the test rows when "
+        "it\n"
+        "was trained, which flatters its metrics: no decision compares it with other models.",
     .example = "python3 train.py    # … booster.save_model(\"mine.ubj\")\n"
                "pgboost import flight_delay mine.ubj\n"
                "pgboost deploy flight_delay --model 43",

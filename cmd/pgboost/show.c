@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "measured.h"
 #include "metric/metric.h"
+#include "profile.h"
 #include "rows.h"
 #include "text.h"
 
@@ -18,6 +19,8 @@ struct page {
     struct run_rows runs;               /* the last one, or none */
     struct deployment_rows deployments; /* the last decision, or none */
     char deployed_at[40];               /* of the live model; "": none */
+    char *profile;                      /* of the last run that has one; NULL: none */
+    int64_t profile_run_id;
 };
 
 static void page_release(struct page *page)
@@ -26,6 +29,7 @@ static void page_release(struct page *page)
     model_rows_release(&page->models);
     run_rows_release(&page->runs);
     deployment_rows_release(&page->deployments);
+    free(page->profile);
 }
 
 static enum err_code find_deployed_at(struct pg *pg, struct page *page, struct err *err)
@@ -46,6 +50,7 @@ static enum err_code read_page(struct pg *pg, const char *name, struct page *pag
     TRY(catalog_models(pg, name, LEADERS, &page->models, err));
     TRY(catalog_runs(pg, name, 1, &page->runs, err));
     TRY(catalog_deployments(pg, name, 1, &page->deployments, err));
+    TRY(catalog_last_profile(pg, name, &page->profile, &page->profile_run_id, err));
     return find_deployed_at(pg, page, err);
 }
 
@@ -72,7 +77,7 @@ static void put_json(struct buf *json, const struct page *page)
         list_put_object(json, &deployments, 0);
     else
         buf_puts(json, "null");
-    buf_puts(json, "}\n");
+    buf_printf(json, ",\"profile\":%s}\n", page->profile != NULL ? page->profile : "null");
 }
 
 /* "3 days", "5 minutes" since an RFC 3339 moment in UTC, by this machine's clock. */
@@ -230,7 +235,17 @@ static void put_leaderboard(struct buf *out, const struct page *page, bool colou
     list_put_table(out, &(struct list)LIST(leader_columns, board, ""), colour);
 }
 
-static void put_page(struct buf *out, const struct page *page, bool colour)
+static enum err_code put_profile(struct buf *out, const struct page *page, bool colour,
+                                 struct err *err)
+{
+    if (page->profile == NULL)
+        return ERR_OK;
+    buf_printf(out, "\nColumns as run %" PRId64 " read them\n", page->profile_run_id);
+    return profile_put_table(out, page->profile, colour, err);
+}
+
+static enum err_code put_page(struct buf *out, const struct page *page, bool colour,
+                              struct err *err)
 {
     const struct project_row *project = &page->project.items[0];
 
@@ -243,8 +258,11 @@ static void put_page(struct buf *out, const struct page *page, bool colour)
     if (page->deployments.n > 0 && page->deployments.items[0].reason != NULL)
         put_fact(out, "decision", page->deployments.items[0].reason);
     put_last_run(out, page);
+    if (page->runs.n > 0)
+        profile_put_warnings(out, page->runs.items[0].stats);
     if (page->models.n > 0)
         put_leaderboard(out, page, colour);
+    return put_profile(out, page, colour, err);
 }
 
 static enum err_code run_show(struct cli *cli, struct err *err)
@@ -258,7 +276,7 @@ static enum err_code run_show(struct cli *cli, struct err *err)
     if (cli->json)
         put_json(&out, &page);
     else
-        put_page(&out, &page, cli->colour);
+        TRY(put_page(&out, &page, cli->colour, err));
     TRY(buf_check(&out, err));
     fputs(buf_text(&out), stdout);
     return ERR_OK;

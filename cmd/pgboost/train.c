@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "measured.h"
 #include "own_worker.h"
+#include "profile.h"
 #include "progress.h"
 #include "rows.h"
 #include "text.h"
@@ -92,7 +93,8 @@ static enum err_code start_worker(struct follow *follow, struct err *err)
 static enum err_code mourn_worker(struct follow *follow, const char *reason, const char *last_words,
                                   struct err *err)
 {
-    TRY(catalog_worker_died(follow->pg, follow->run_id, follow->worker.name, reason, err));
+    TRY(catalog_worker_died(follow->pg, follow->run_id, follow->worker.name, reason, true, NULL,
+                            err));
     TRY(look(follow, err));
     if (!is_status(follow, "queued"))
         return ERR_OK;
@@ -133,22 +135,6 @@ static enum err_code follow_run(struct follow *follow, bool *ret_ended, struct e
 /* The end ----------------------------------------------------------------------------------------
  */
 
-static void put_warnings(struct buf *out, const char *stats)
-{
-    CLEANUP(cjson_delete_ptr) cJSON *root = NULL;
-    const cJSON *warning;
-
-    if (stats == NULL || json_parse(stats, strlen(stats), "stats", &root, NULL) != ERR_OK)
-        return;
-    cJSON_ArrayForEach (warning, cJSON_GetObjectItemCaseSensitive(root, "warnings")) {
-        if (!cJSON_IsString(warning))
-            continue;
-        buf_puts(out, "warning: ");
-        text_put_safe(out, warning->valuestring);
-        buf_putc(out, '\n');
-    }
-}
-
 static void put_decision(struct buf *out, const struct deployment_rows *deployments,
                          int64_t model_id)
 {
@@ -175,7 +161,7 @@ static void put_result(struct buf *out, const struct follow *follow, const struc
     struct measured measured;
 
     measured_read(model->metrics, model->metric, &measured);
-    put_warnings(out, run->stats);
+    profile_put_warnings(out, run->stats);
     buf_printf(out, "run %" PRId64 " trained model %" PRId64 " in %.1f s\n", run->id, model->id,
                run->seconds);
     if (measured.test_rows > 0)
@@ -253,7 +239,8 @@ static enum err_code queue(struct follow *follow, struct err *err)
     bool existing = false;
 
     TRY(cli_connect(cli, &follow->pg, err));
-    TRY(catalog_queue_run(follow->pg, cli->args[0], "command", &follow->run_id, &existing, err));
+    TRY(catalog_queue_run(follow->pg, cli->args[0], "command", cli_option(cli, "here") != NULL,
+                          &follow->run_id, &existing, err));
     if (cli_option(cli, "no-wait") != NULL)
         printf(cli->json ? "{\"run_id\":%" PRId64 "}\n" : "%" PRId64 "\n", follow->run_id);
     else if (existing && !cli->json)

@@ -90,18 +90,21 @@ static void log_end(const struct worker_end *end)
               log_text(end->reason, reason, sizeof(reason)));
 }
 
-/* Hands the runs of dead workers back. One that cannot be reported now is reported later. */
+/* Hands the runs of dead workers back; `reason`: they were stopped, through no fault of the runs.
+ * One that cannot be reported now is reported later. */
 static enum err_code report_ended_workers(struct daemon *daemon, const char *reason,
                                           struct err *err)
 {
     struct worker_end end;
 
     while (supervisor_ended(daemon->supervisor, &end)) {
-        if (reason != NULL || !end.well)
-            TRY(catalog_worker_died(daemon->pg, end.run_id, end.name,
-                                    reason != NULL ? reason : end.reason, err));
+        bool had_run = false;
+
+        TRY(catalog_worker_died(daemon->pg, end.run_id, end.name,
+                                reason != NULL ? reason : end.reason, reason == NULL, &had_run,
+                                err));
         log_end(&end);
-        supervisor_forget(daemon->supervisor, end.name);
+        supervisor_forget(daemon->supervisor, end.name, !had_run);
     }
     return ERR_OK;
 }
@@ -111,10 +114,12 @@ static enum err_code start_workers(struct daemon *daemon, struct err *err)
     while (supervisor_has_room(daemon->supervisor, clock_ms())) {
         struct err failure;
         int64_t run_id;
-
-        TRY(catalog_claimable_run(daemon->pg, &run_id, err));
+        int n_started;
         /* A worker of ours that has not claimed its run yet leaves it claimable. */
-        if (run_id == 0 || supervisor_has_run(daemon->supervisor, run_id))
+        const int64_t *started = supervisor_runs(daemon->supervisor, &n_started);
+
+        TRY(catalog_claimable_run(daemon->pg, started, n_started, &run_id, err));
+        if (run_id == 0)
             return ERR_OK;
         if (supervisor_start(daemon->supervisor, run_id, &failure) == ERR_OK)
             log_info("worker started", "run=%" PRId64, run_id);

@@ -47,9 +47,13 @@ static void format_cut(char *out, size_t size, const char *format, va_list args)
     out[end] = '\0';
 }
 
+/* Of the last err_set on this thread: what a hint added to no err returns. */
+static _Thread_local enum err_code last_code = ERR_FAILED;
+
 static enum err_code set_message(struct err *err, enum err_code code, const char *format,
                                  va_list args)
 {
+    last_code = code;
     if (err != NULL) {
         format_cut(err->message, sizeof(err->message), format, args);
         err->code = code;
@@ -73,7 +77,7 @@ enum err_code err_hint(struct err *err, const char *format, ...)
     va_list args;
 
     if (err == NULL)
-        return ERR_FAILED;
+        return last_code;
     va_start(args, format);
     format_cut(err->hint, sizeof(err->hint), format, args);
     va_end(args);
@@ -85,7 +89,7 @@ enum err_code err_field(struct err *err, const char *format, ...)
     va_list args;
 
     if (err == NULL)
-        return ERR_FAILED;
+        return last_code;
     va_start(args, format);
     format_cut(err->field, sizeof(err->field), format, args);
     va_end(args);
@@ -108,7 +112,7 @@ enum err_code err_prefix(struct err *err, const char *format, ...)
     va_list args;
 
     if (err == NULL)
-        return ERR_FAILED;
+        return last_code;
     va_start(args, format);
     format_cut(prefix, sizeof(prefix), format, args);
     va_end(args);

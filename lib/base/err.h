@@ -47,7 +47,8 @@ struct err {
 enum err_code err_set(struct err *err, enum err_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* Add to an error that is set. Both return err's code (ERR_FAILED when err is NULL). */
+/* Add to an error that is set. Both return err's code; where err is NULL, that of the thread's
+ * last err_set. */
 enum err_code err_hint(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 enum err_code err_field(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 

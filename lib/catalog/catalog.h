@@ -105,18 +105,21 @@ struct run_rows {
 };
 void run_rows_release(struct run_rows *rows);
 
-/* Queues a run (NOTIFY 'run'); where the project has one queued already, that one is returned and
+/* Queues a run (NOTIFY 'run'); reserve: daemons leave it to a worker that asks for it by its id for
+ * the next seconds. Where the project has one queued already, that one is returned and
  * *ret_existing is true. */
+#define RESERVED_SECONDS 15
 MUST_CHECK enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
-                                           int64_t *ret_run_id, bool *ret_existing,
+                                           bool reserve, int64_t *ret_run_id, bool *ret_existing,
                                            struct err *err);
 /* project NULL: of all. Newest first, at most limit. */
 MUST_CHECK enum err_code catalog_runs(struct pg *pg, const char *project, int limit,
                                       struct run_rows *ret_rows, struct err *err);
 MUST_CHECK enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_row,
                                      struct err *err);
-/* Is there a run to claim? *ret_run_id 0: none. */
-MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, int64_t *ret_run_id, struct err *err);
+/* Is there a run to claim that is not among those this host has started? *ret_run_id 0: none. */
+MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n_started,
+                                               int64_t *ret_run_id, struct err *err);
 /* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
 MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
 
@@ -141,15 +144,26 @@ MUST_CHECK enum err_code catalog_heartbeat(struct pg *pg, const struct lease *le
                                            bool *ret_cancel, struct err *err);
 MUST_CHECK enum err_code catalog_progress(struct pg *pg, const struct lease *lease,
                                           const char *progress_json, struct err *err);
+/* What the run saw: counts and warnings, and the profile of each column. */
 MUST_CHECK enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease,
-                                           const char *stats_json, struct err *err);
-/* Ends a run as failed or cancelled with error's message and hint. */
-MUST_CHECK enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, bool cancelled,
-                                          const struct err *error, struct err *err);
+                                           const char *stats_json, const char *profile_json,
+                                           struct err *err);
+/* The profile of the project's last run that has one, as JSON text the caller frees; NULL: none. */
+MUST_CHECK enum err_code catalog_last_profile(struct pg *pg, const char *project, char **ret_json,
+                                              int64_t *ret_run_id, struct err *err);
+/* Ends a run with error's message and hint. RUN_AGAIN gives it back to the queue while it has
+ * attempts left. */
+enum run_end { RUN_FAILED, RUN_CANCELLED, RUN_AGAIN };
+MUST_CHECK enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease,
+                                          enum run_end end, const struct err *error,
+                                          struct err *err);
 /* A worker that this host started died: its run (running, of this worker) goes back to the queue,
- * or fails with `reason` when its attempts are used up. Not fenced by epoch but by worker name. */
+ * or fails with `reason` when its attempts are used up. counts false: the death is not the run's
+ * fault, and the attempt not one. *ret_had_run (may be NULL) is false when the worker had ended its
+ * run itself. Not fenced by epoch but by the worker's name. */
 MUST_CHECK enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
-                                             const char *reason, struct err *err);
+                                             const char *reason, bool counts, bool *ret_had_run,
+                                             struct err *err);
 
 /* Trials --------------------------------------------------------------------------------------- */
 
@@ -181,7 +195,9 @@ MUST_CHECK enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct tr
 
 struct model_row {
     int64_t id, project_id, run_id, trial_id;
-    const char *project, *algorithm, *task, *metric;
+    const char *project, *algorithm, *metric;
+    const char *task, *relation, *target;                 /* what it was trained for */
+    const char *split;                                    /* JSON: how its test rows were chosen */
     const char *hyperparams, *metrics, *encoder, *golden; /* JSON */
     const char *labels;                                   /* JSON; NULL: regression */
     uint32_t base_margin_bits;
@@ -212,6 +228,7 @@ MUST_CHECK enum err_code catalog_models(struct pg *pg, const char *project, int 
  * transaction. */
 struct new_model {
     int64_t trial_id;
+    const char *task, *relation, *target, *split;
     const char *algorithm, *hyperparams, *metrics, *encoder, *golden, *labels;
     uint32_t base_margin_bits;
     const void *bytes;
@@ -233,10 +250,20 @@ MUST_CHECK enum err_code catalog_insert_model(struct pg *pg, int64_t project_id,
                                               const struct new_model *model, int64_t *ret_model_id,
                                               struct err *err);
 
-/* Makes a model of the project live. model_id 0 with strategy "best_score" (by stored key metric),
- * "most_recent" or "rollback" (the model live before the present one). */
+/* Deletes models of the project but the `keep` newest, the live one and the one to roll back to; at
+ * most a few a call. */
+MUST_CHECK enum err_code catalog_prune_models(struct pg *pg, int64_t project_id, int keep,
+                                              int64_t *ret_n_deleted, struct err *err);
+
+/* The model that "most_recent" or "rollback" (the one live before the present one) means. */
+MUST_CHECK enum err_code catalog_choose_model(struct pg *pg, const char *project,
+                                              const char *strategy, int64_t *ret_model_id,
+                                              struct err *err);
+
+/* Makes a model of the project live, unless it is; strategy and reason (may be NULL) are for the
+ * history. The caller has opened the model: what cannot be opened must not be deployed. */
 MUST_CHECK enum err_code catalog_deploy(struct pg *pg, const char *project, int64_t model_id,
-                                        const char *strategy, int64_t *ret_model_id,
+                                        const char *strategy, const char *reason, bool *ret_changed,
                                         struct err *err);
 
 struct deployment_row {

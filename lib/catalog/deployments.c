@@ -52,40 +52,31 @@ enum err_code catalog_deployments(struct pg *pg, const char *project, int limit,
 
 /* Strategies ----------------------------------------------------------------------------------- */
 
-/* How a model is chosen: a statement over a project's id ($1) and, where it is named, a model's
- * ($2) that gives one row with the model's id, or none. */
+/* How a model is chosen: a statement over a project's id ($1) that gives one row with the model's
+ * id, or none. Only models of the project's present target count. */
+#define SAME_TARGET "m.target = p.target AND m.task = p.task"
 static const struct strategy {
     const char *name;
     const char *sql;
     const char *none; /* the error where there is no row */
-    enum err_code none_code;
 } strategies[] = {
-    {"specific", "SELECT id FROM pgboost.models WHERE project_id = $1::bigint AND id = $2::bigint",
-     "project \"%s\" has no such model", ERR_NOT_FOUND},
-    {"best_score",
-     "SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
-     " WHERE p.id = $1::bigint AND $2::bigint = 0"
-     "  AND pgboost.metric_value(m.metrics, p.metric) IS NOT NULL"
-     " ORDER BY pgboost.metric_value(m.metrics, p.metric)"
-     "  * CASE WHEN p.higher_is_better THEN -1 ELSE 1 END, m.id LIMIT 1",
-     "project \"%s\" has no model with a score on its key metric", ERR_CONFLICT},
     {"most_recent",
-     "SELECT id FROM pgboost.models WHERE project_id = $1::bigint AND $2::bigint = 0"
-     " ORDER BY id DESC LIMIT 1",
-     "project \"%s\" has no model yet", ERR_CONFLICT},
+     "SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
+     " WHERE p.id = $1::bigint AND " SAME_TARGET " ORDER BY m.id DESC LIMIT 1",
+     "project \"%s\" has no model of its present target yet"},
     /* Before the present model went live other than by a rollback: going back twice goes back two
      * models, not forth again to the one that was left. */
     {"rollback",
      "SELECT d.model_id FROM pgboost.deployments d"
      " JOIN pgboost.projects p ON p.id = d.project_id"
      " JOIN pgboost.models m ON m.id = d.model_id"
-     " WHERE p.id = $1::bigint AND $2::bigint = 0 AND NOT d.refused"
+     " WHERE p.id = $1::bigint AND NOT d.refused AND " SAME_TARGET
      "  AND d.model_id <> p.live_model_id"
      "  AND d.version < (SELECT max(version) FROM pgboost.deployments"
      "   WHERE project_id = p.id AND model_id = p.live_model_id AND NOT refused"
      "    AND strategy <> 'rollback')"
      " ORDER BY d.version DESC LIMIT 1",
-     "project \"%s\" has no model from before the live one", ERR_CONFLICT},
+     "project \"%s\" has no model from before the live one"},
 };
 
 static enum err_code find_strategy(const char *name, const struct strategy **ret_strategy,
@@ -101,8 +92,7 @@ static enum err_code find_strategy(const char *name, const struct strategy **ret
             return ERR_OK;
         }
     }
-    /* "specific" is not for asking: it is what a model's id means. */
-    nearest = nearest_name(name, names + 1, (int)N_ELEMENTS(strategies) - 1);
+    nearest = nearest_name(name, names, (int)N_ELEMENTS(strategies));
     err_set(err, ERR_USAGE, "strategy \"%s\" does not exist", name);
     if (nearest != NULL)
         err_hint(err, "did you mean \"%s\"?", nearest);
@@ -110,6 +100,28 @@ static enum err_code find_strategy(const char *name, const struct strategy **ret
         err_hint(err, "one of best_score, most_recent, rollback");
     return ERR_USAGE;
 }
+
+enum err_code catalog_choose_model(struct pg *pg, const char *project, const char *strategy,
+                                   int64_t *ret_model_id, struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows projects = {0};
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    const struct strategy *found;
+    struct pg_int id;
+
+    TRY(find_strategy(strategy, &found, err));
+    TRY(catalog_projects(pg, project, &projects, err));
+    TRY(pg_rows(pg, found->sql, 1, (struct pg_param[]){pg_param_int(&id, projects.items[0].id)},
+                &table, err));
+    if (table.n_rows == 0) {
+        err_set(err, ERR_CONFLICT, found->none, project);
+        return err_hint(err, "\"pgboost models\" and \"pgboost deployments\" list what there is");
+    }
+    *ret_model_id = pg_get_int64(&table, 0, 0);
+    return ERR_OK;
+}
+
+/* Deploying ------------------------------------------------------------------------------------ */
 
 struct locked_project {
     int64_t id, live_model_id;
@@ -131,23 +143,32 @@ static enum err_code lock_project(struct pg *pg, const char *project, struct loc
     return ERR_OK;
 }
 
-static enum err_code choose_model(struct pg *pg, const char *project, int64_t project_id,
-                                  int64_t model_id, const struct strategy *strategy,
-                                  int64_t *ret_model_id, struct err *err)
+static enum err_code check_model(struct pg *pg, const char *project, int64_t project_id,
+                                 int64_t model_id, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
     struct pg_int project_text, model_text;
 
-    TRY(pg_rows(pg, strategy->sql, 2,
+    TRY(pg_rows(pg,
+                "SELECT " SAME_TARGET ", m.target FROM pgboost.models m"
+                " JOIN pgboost.projects p ON p.id = m.project_id"
+                " WHERE p.id = $1::bigint AND m.id = $2::bigint",
+                2,
                 (struct pg_param[]){pg_param_int(&project_text, project_id),
                                     pg_param_int(&model_text, model_id)},
                 &table, err));
     if (table.n_rows == 0) {
-        err_set(err, strategy->none_code, strategy->none, project);
-        err_hint(err, "\"pgboost models\" and \"pgboost deployments\" list what there is");
-        return strategy->none_code;
+        err_set(err, ERR_NOT_FOUND, "project \"%s\" has no model %lld", project,
+                (long long)model_id);
+        return err_hint(err, "\"pgboost models\" lists those it has");
     }
-    *ret_model_id = pg_get_int64(&table, 0, 0);
+    if (!pg_get_bool(&table, 0, 0)) {
+        err_set(err, ERR_CONFLICT,
+                "model %lld predicts \"%s\", which is not what project \"%s\" "
+                "asks for now",
+                (long long)model_id, pg_get_text(&table, 0, 1), project);
+        return err_hint(err, "apply the definition it was trained for first");
+    }
     return ERR_OK;
 }
 
@@ -156,39 +177,38 @@ static const char deploy_sql[] =
     " UPDATE pgboost.projects SET live_model_id = $2::bigint, deploy_version = deploy_version + 1"
     " WHERE id = $1::bigint RETURNING id, deploy_version),"
     " deployed AS ("
-    " INSERT INTO pgboost.deployments (project_id, model_id, version, strategy)"
-    " SELECT id, $2::bigint, deploy_version, $3 FROM live RETURNING id)"
+    " INSERT INTO pgboost.deployments (project_id, model_id, version, strategy, reason)"
+    " SELECT id, $2::bigint, deploy_version, $3, $4 FROM live RETURNING id)"
     " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'deploy') FROM deployed";
 
 static enum err_code deploy_locked(struct pg *pg, const char *project, int64_t model_id,
-                                   const struct strategy *strategy, int64_t *ret_model_id,
+                                   const char *strategy, const char *reason, bool *ret_changed,
                                    struct err *err)
 {
     struct locked_project locked = {0};
     struct pg_int project_text, model_text;
-    int64_t chosen = 0;
 
     TRY(lock_project(pg, project, &locked, err));
-    TRY(choose_model(pg, project, locked.id, model_id, strategy, &chosen, err));
-    if (chosen != locked.live_model_id)
-        TRY(pg_exec(pg, deploy_sql, 3,
+    TRY(check_model(pg, project, locked.id, model_id, err));
+    if (model_id != locked.live_model_id)
+        TRY(pg_exec(pg, deploy_sql, 4,
                     (struct pg_param[]){pg_param_int(&project_text, locked.id),
-                                        pg_param_int(&model_text, chosen), PG_TEXT(strategy->name)},
+                                        pg_param_int(&model_text, model_id), PG_TEXT(strategy),
+                                        PG_TEXT(reason)},
                     NULL, err));
     TRY(pg_commit(pg, err));
-    *ret_model_id = chosen;
+    *ret_changed = model_id != locked.live_model_id;
     return ERR_OK;
 }
 
 enum err_code catalog_deploy(struct pg *pg, const char *project, int64_t model_id,
-                             const char *strategy, int64_t *ret_model_id, struct err *err)
+                             const char *strategy, const char *reason, bool *ret_changed,
+                             struct err *err)
 {
-    const struct strategy *found;
     enum err_code code;
 
-    TRY(find_strategy(model_id != 0 ? "specific" : strategy, &found, err));
     TRY(pg_begin(pg, err));
-    code = deploy_locked(pg, project, model_id, found, ret_model_id, err);
+    code = deploy_locked(pg, project, model_id, strategy, reason, ret_changed, err);
     if (code != ERR_OK)
         pg_rollback(pg);
     return code;

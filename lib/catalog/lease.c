@@ -14,7 +14,9 @@
 #define TEXT_OF(x)  TEXT_OF_(x)
 #define LEASE_END   "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
 #define ABANDONED   "status = 'running' AND lease_until < clock_timestamp()"
-#define TIRED       "attempts >= " TEXT_OF(RUN_ATTEMPTS_MAX)
+/* A reserved run waits for the worker that was started for it. */
+#define FREE  "(status = 'queued' AND coalesce(lease_until < clock_timestamp(), true))"
+#define TIRED "(attempts >= " TEXT_OF(RUN_ATTEMPTS_MAX) ")"
 
 #define NOTIFY_ENDED " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM ended"
 
@@ -42,14 +44,21 @@ enum err_code fence_lost(const struct lease *lease, struct err *err)
 
 /* Claim ---------------------------------------------------------------------------------------- */
 
-enum err_code catalog_claimable_run(struct pg *pg, int64_t *ret_run_id, struct err *err)
+enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n_started,
+                                    int64_t *ret_run_id, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
+    CLEANUP(buf_release) struct buf ids = {0};
 
+    buf_putc(&ids, '{');
+    for (int i = 0; i < n_started; i++)
+        buf_printf(&ids, "%s%lld", i > 0 ? "," : "", (long long)started[i]);
+    buf_putc(&ids, '}');
+    TRY(buf_check(&ids, err));
     TRY(pg_row(pg,
-               "SELECT coalesce(min(id), 0) FROM pgboost.runs WHERE status = 'queued'"
-               " OR (" ABANDONED ")",
-               0, NULL, &table, err));
+               "SELECT coalesce(min(id), 0) FROM pgboost.runs"
+               " WHERE (" FREE " OR (" ABANDONED ")) AND id <> ALL ($1::bigint[])",
+               1, (struct pg_param[]){PG_TEXT(buf_text(&ids))}, &table, err));
     *ret_run_id = pg_get_int64(&table, 0, 0);
     return ERR_OK;
 }
@@ -71,11 +80,13 @@ static const char bury_sql[] =
 static const char claim_sql[] =
     "WITH next AS ("
     " SELECT id FROM pgboost.runs WHERE ($1::bigint = 0 OR id = $1::bigint)"
-    "  AND (status = 'queued' OR (" ABANDONED ")) AND NOT cancel_requested"
+    "  AND (" FREE " OR (status = 'queued' AND $1::bigint <> 0)"
+    "   OR (" ABANDONED " AND NOT " TIRED ")) AND NOT cancel_requested"
     " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
     " UPDATE pgboost.runs r SET status = 'running', worker = $2, attempts = attempts + 1,"
     "  lease_epoch = lease_epoch + 1, lease_until = " LEASE_END ","
-    "  started_at = clock_timestamp(), progress = NULL, stats = NULL, error = NULL, hint = NULL"
+    "  started_at = clock_timestamp(), progress = NULL, stats = NULL,"
+    "  profile = NULL, error = NULL, hint = NULL"
     " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
     " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition";
 
@@ -99,6 +110,17 @@ static enum err_code lease_from_row(const struct pg_table *table, struct lease *
     return ERR_OK;
 }
 
+/* An attempt reads the rows anew: what an earlier one tried was on other rows. */
+static enum err_code forget_trials(struct pg *pg, const struct lease *lease, struct err *err)
+{
+    const struct fence fence = fence_of(lease);
+
+    return pg_exec(pg,
+                   "DELETE FROM pgboost.trials WHERE run_id IN"
+                   " (SELECT id FROM pgboost.runs WHERE " FENCED ")",
+                   2, (struct pg_param[]){FENCE_PARAMS(fence)}, NULL, err);
+}
+
 enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
                                 bool *ret_claimed, struct lease *ret_lease, struct err *err)
 {
@@ -108,10 +130,11 @@ enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worke
 
     TRY(pg_exec(pg, bury_sql, 1, params, NULL, err));
     TRY(pg_rows(pg, claim_sql, 2, params, &table, err));
-    if (table.n_rows > 0)
-        TRY(lease_from_row(&table, ret_lease, err));
     *ret_claimed = table.n_rows > 0;
-    return ERR_OK;
+    if (table.n_rows == 0)
+        return ERR_OK;
+    TRY(lease_from_row(&table, ret_lease, err));
+    return forget_trials(pg, ret_lease, err);
 }
 
 /* Writes under the lease ----------------------------------------------------------------------- */
@@ -132,71 +155,83 @@ enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease, bool *
     return ERR_OK;
 }
 
-/* Writes one JSON member of the run. */
-static enum err_code write_json(struct pg *pg, const struct lease *lease, const char *sql,
-                                const char *json, struct err *err)
+enum err_code catalog_progress(struct pg *pg, const struct lease *lease, const char *progress_json,
+                               struct err *err)
 {
     const struct fence fence = fence_of(lease);
     int64_t n_rows;
 
-    TRY(pg_exec(pg, sql, 3, (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(json)}, &n_rows, err));
+    TRY(pg_exec(pg, "UPDATE pgboost.runs SET progress = $3::jsonb WHERE " FENCED, 3,
+                (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(progress_json)}, &n_rows, err));
     return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
-enum err_code catalog_progress(struct pg *pg, const struct lease *lease, const char *progress_json,
-                               struct err *err)
-{
-    return write_json(pg, lease, "UPDATE pgboost.runs SET progress = $3::jsonb WHERE " FENCED,
-                      progress_json, err);
-}
-
 enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease, const char *stats_json,
-                                struct err *err)
+                                const char *profile_json, struct err *err)
 {
-    return write_json(pg, lease, "UPDATE pgboost.runs SET stats = $3::jsonb WHERE " FENCED,
-                      stats_json, err);
+    const struct fence fence = fence_of(lease);
+    int64_t n_rows;
+
+    TRY(pg_exec(
+        pg, "UPDATE pgboost.runs SET stats = $3::jsonb, profile = $4::jsonb WHERE " FENCED, 4,
+        (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(stats_json), PG_TEXT(profile_json)},
+        &n_rows, err));
+    return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
+#define AGAIN "$3 = 'queued' AND NOT " TIRED
 static const char fail_sql[] =
     "WITH ended AS ("
-    " UPDATE pgboost.runs SET status = $3, error = $4, hint = nullif($5, ''),"
-    "  finished_at = clock_timestamp() WHERE " FENCED " RETURNING id), " END_TRIALS NOTIFY_ENDED;
+    " UPDATE pgboost.runs SET error = $4, hint = nullif($5, ''),"
+    "  status = CASE WHEN " AGAIN " THEN 'queued' WHEN $3 = 'queued' THEN 'failed' ELSE $3 END,"
+    "  worker = CASE WHEN NOT (" AGAIN ") THEN worker END,"
+    "  lease_until = CASE WHEN NOT (" AGAIN ") THEN lease_until END,"
+    "  finished_at = CASE WHEN NOT (" AGAIN ") THEN clock_timestamp() END"
+    " WHERE " FENCED " RETURNING id), " END_TRIALS NOTIFY_ENDED;
 
-enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, bool cancelled,
+enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, enum run_end end,
                                const struct err *error, struct err *err)
 {
+    static const char *const statuses[] = {
+        [RUN_FAILED] = "failed", [RUN_CANCELLED] = "cancelled", [RUN_AGAIN] = "queued"};
     CLEANUP(pg_table_release) struct pg_table table = {0};
     const struct fence fence = fence_of(lease);
 
     TRY(pg_rows(pg, fail_sql, 5,
-                (struct pg_param[]){FENCE_PARAMS(fence),
-                                    PG_TEXT(cancelled ? "cancelled" : "failed"),
+                (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(statuses[end]),
                                     PG_TEXT(error->message), PG_TEXT(error->hint)},
                 &table, err));
     return table.n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
 /* Not under a lease: whoever started the worker saw it die. A run that is free again keeps its
- * epoch; the next claim raises it. */
-#define OVER "cancel_requested OR " TIRED
+ * epoch; the next claim raises it. A death that was not the run's fault does not count. */
+#define OVER "cancel_requested OR (" TIRED " AND $4::boolean)"
 static const char died_sql[] =
     "WITH ended AS ("
     " UPDATE pgboost.runs SET"
-    "  status = CASE WHEN cancel_requested THEN 'cancelled' WHEN " TIRED " THEN 'failed'"
+    "  status = CASE WHEN cancel_requested THEN 'cancelled' WHEN " OVER " THEN 'failed'"
     "   ELSE 'queued' END,"
     "  finished_at = CASE WHEN " OVER " THEN clock_timestamp() END,"
     "  started_at = CASE WHEN " OVER " THEN started_at END,"
+    "  attempts = CASE WHEN $4::boolean THEN attempts ELSE attempts - 1 END,"
     "  error = CASE WHEN cancel_requested THEN 'cancelled on request' ELSE $3 END,"
     "  worker = NULL, lease_until = NULL, progress = NULL"
     " WHERE id = $1::bigint AND worker = $2 AND status = 'running'"
     " RETURNING id), " END_TRIALS NOTIFY_ENDED;
 
 enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
-                                  const char *reason, struct err *err)
+                                  const char *reason, bool counts, bool *ret_had_run,
+                                  struct err *err)
 {
+    CLEANUP(pg_table_release) struct pg_table table = {0};
     struct pg_int id;
 
-    return pg_exec(pg, died_sql, 3,
-                   (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker), PG_TEXT(reason)},
-                   NULL, err);
+    TRY(pg_rows(pg, died_sql, 4,
+                (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker), PG_TEXT(reason),
+                                    PG_TEXT(counts ? "true" : "false")},
+                &table, err));
+    if (ret_had_run != NULL)
+        *ret_had_run = table.n_rows > 0;
+    return ERR_OK;
 }

@@ -189,7 +189,8 @@ static enum err_code run_script(struct pg *pg, const struct script *script, stru
     code = pg_script(pg, script->sql, err);
     /* A transaction that failed answers no query: this one has been left before the failure. */
     if (code != ERR_OK)
-        return transaction_id(pg, &after, NULL) == ERR_OK ? refuse_commit(err) : code;
+        return transaction_id(pg, &after, NULL) == ERR_OK && after != before ? refuse_commit(err)
+                                                                             : code;
     /* What the file may have set for the whole session must not reach what follows. */
     TRY(pg_script(pg, "RESET SESSION AUTHORIZATION; RESET ROLE; SET search_path = pg_catalog",
                   err));

@@ -17,7 +17,10 @@ static const struct field model_fields[] = {
     {"m.trial_id", FIELD_INT64, offsetof(struct model_row, trial_id)},
     {"p.name", FIELD_TEXT, offsetof(struct model_row, project)},
     {"m.algorithm", FIELD_TEXT, offsetof(struct model_row, algorithm)},
-    {"p.task", FIELD_TEXT, offsetof(struct model_row, task)},
+    {"m.task", FIELD_TEXT, offsetof(struct model_row, task)},
+    {"m.relation", FIELD_TEXT, offsetof(struct model_row, relation)},
+    {"m.target", FIELD_TEXT, offsetof(struct model_row, target)},
+    {"m.split", FIELD_TEXT, offsetof(struct model_row, split)},
     {"p.metric", FIELD_TEXT, offsetof(struct model_row, metric)},
     {"m.hyperparams", FIELD_TEXT, offsetof(struct model_row, hyperparams)},
     {"m.metrics", FIELD_TEXT, offsetof(struct model_row, metrics)},
@@ -115,4 +118,25 @@ enum err_code catalog_models(struct pg *pg, const char *project, int limit,
     *ret_rows =
         (struct model_rows){.n = selected.n, .items = selected.items, .arena = selected.arena};
     return ERR_OK;
+}
+
+static const char prune_sql[] =
+    "DELETE FROM pgboost.models WHERE id IN ("
+    " SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
+    " WHERE p.id = $1::bigint AND m.id IS DISTINCT FROM p.live_model_id"
+    "  AND m.id NOT IN (SELECT id FROM pgboost.models WHERE project_id = $1::bigint"
+    "   ORDER BY id DESC LIMIT $2::bigint)"
+    "  AND m.id NOT IN (SELECT model_id FROM pgboost.deployments"
+    "   WHERE project_id = $1::bigint AND NOT refused ORDER BY version DESC LIMIT 2)"
+    " ORDER BY m.id LIMIT 20)";
+
+enum err_code catalog_prune_models(struct pg *pg, int64_t project_id, int keep,
+                                   int64_t *ret_n_deleted, struct err *err)
+{
+    struct pg_int project_text, keep_text;
+
+    return pg_exec(pg, prune_sql, 2,
+                   (struct pg_param[]){pg_param_int(&project_text, project_id),
+                                       pg_param_int(&keep_text, keep)},
+                   ret_n_deleted, err);
 }

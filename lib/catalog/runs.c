@@ -3,6 +3,7 @@
  * holds stands in lease.c.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
@@ -85,8 +86,13 @@ enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_ro
 
 /* Queue ---------------------------------------------------------------------------------------- */
 
+#define TEXT_OF_(x)     #x
+#define TEXT_OF(x)      TEXT_OF_(x)
+#define RESERVATION_END "clock_timestamp() + interval '" TEXT_OF(RESERVED_SECONDS) " seconds'"
+
 static enum err_code queue_locked(struct pg *pg, const char *project, const char *trigger,
-                                  int64_t *ret_run_id, bool *ret_existing, struct err *err)
+                                  bool reserve, int64_t *ret_run_id, bool *ret_existing,
+                                  struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table locked = {0};
     CLEANUP(pg_table_release) struct pg_table run = {0};
@@ -102,32 +108,38 @@ static enum err_code queue_locked(struct pg *pg, const char *project, const char
     id = pg_param_int(&project_id, pg_get_int64(&locked, 0, 0));
 
     TRY(pg_rows(pg,
-                "SELECT id FROM pgboost.runs WHERE project_id = $1::bigint AND status = 'queued'"
-                " AND NOT cancel_requested ORDER BY id LIMIT 1",
+                "UPDATE pgboost.runs r SET definition = p.definition FROM pgboost.projects p"
+                " WHERE p.id = r.project_id AND r.id = (SELECT min(id) FROM pgboost.runs"
+                "  WHERE project_id = $1::bigint AND status = 'queued' AND NOT cancel_requested)"
+                " AND r.status = 'queued' RETURNING r.id",
                 1, &id, &run, err));
     *ret_existing = run.n_rows > 0;
     if (!*ret_existing) {
         pg_table_release(&run);
         TRY(pg_row(pg,
-                   "WITH queued AS (INSERT INTO pgboost.runs (project_id, trigger, definition)"
-                   " SELECT id, $2, definition FROM pgboost.projects WHERE id = $1::bigint"
-                   " RETURNING id)"
+                   "WITH queued AS ("
+                   " INSERT INTO pgboost.runs (project_id, trigger, definition, lease_until)"
+                   " SELECT id, $2, definition, CASE WHEN $3::boolean THEN " RESERVATION_END " END"
+                   "  FROM pgboost.projects WHERE id = $1::bigint RETURNING id)"
                    " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM queued",
-                   2, (struct pg_param[]){id, PG_TEXT(trigger)}, &run, err));
+                   3,
+                   (struct pg_param[]){id, PG_TEXT(trigger), PG_TEXT(reserve ? "true" : "false")},
+                   &run, err));
     }
     *ret_run_id = pg_get_int64(&run, 0, 0);
     return ERR_OK;
 }
 
 enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
-                                int64_t *ret_run_id, bool *ret_existing, struct err *err)
+                                bool reserve, int64_t *ret_run_id, bool *ret_existing,
+                                struct err *err)
 {
     int64_t run_id = 0;
     bool existing = false;
     enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = queue_locked(pg, project, trigger, &run_id, &existing, err);
+    code = queue_locked(pg, project, trigger, reserve, &run_id, &existing, err);
     if (code == ERR_OK)
         code = pg_commit(pg, err);
     if (code != ERR_OK) {
@@ -172,4 +184,25 @@ enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
         return no_run(run_id, err);
     return err_set(err, ERR_CONFLICT, "run %lld has ended already: it is %s", (long long)run_id,
                    pg_get_text(&present, 0, 0));
+}
+
+enum err_code catalog_last_profile(struct pg *pg, const char *project, char **ret_json,
+                                   int64_t *ret_run_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    char *json = NULL;
+
+    TRY(pg_rows(pg,
+                "SELECT r.id, r.profile FROM pgboost.runs r"
+                " JOIN pgboost.projects p ON p.id = r.project_id"
+                " WHERE p.name = $1 AND r.profile IS NOT NULL ORDER BY r.id DESC LIMIT 1",
+                1, (struct pg_param[]){PG_TEXT(project)}, &table, err));
+    if (table.n_rows > 0) {
+        json = strdup(pg_get_text(&table, 0, 1));
+        if (json == NULL)
+            return err_nomem(err);
+        *ret_run_id = pg_get_int64(&table, 0, 0);
+    }
+    *ret_json = json;
+    return ERR_OK;
 }

@@ -31,9 +31,10 @@ struct supervisor {
     char **environment;
     int n_slots;
     struct slot *slots;
+    int64_t *runs; /* [n_slots], what supervisor_runs gives */
     char host[64];
     unsigned n_started;
-    int64_t run_done;      /* of the last worker that ended well */
+    int64_t run_done;      /* the last run that a worker ended */
     int64_t not_before_ms; /* the backoff's end */
     struct backoff backoff;
     struct rng rng;
@@ -158,13 +159,13 @@ enum err_code supervisor_new(const struct supervisor_options *options,
 
     if (supervisor == NULL)
         return err_nomem(err);
-    supervisor->n_slots = options->n_workers;
     supervisor->slots =
         arena_alloc_array(&supervisor->arena, (size_t)options->n_workers, sizeof(struct slot));
-    if (supervisor->slots == NULL) {
-        supervisor->n_slots = 0;
+    supervisor->runs =
+        arena_alloc_array(&supervisor->arena, (size_t)options->n_workers, sizeof(int64_t));
+    if (supervisor->slots == NULL || supervisor->runs == NULL)
         return err_nomem(err);
-    }
+    supervisor->n_slots = options->n_workers;
     TRY(set_worker(supervisor, options->worker, err));
     TRY(set_environment(supervisor, options, err));
     if (gethostname(supervisor->host, sizeof(supervisor->host) - 1) != 0)
@@ -202,12 +203,15 @@ bool supervisor_has_room(const struct supervisor *supervisor, int64_t now_ms)
     return free_slot(supervisor) != NULL && now_ms >= supervisor->not_before_ms;
 }
 
-bool supervisor_has_run(const struct supervisor *supervisor, int64_t run_id)
+const int64_t *supervisor_runs(struct supervisor *supervisor, int *ret_n)
 {
+    int n = 0;
+
     for (int i = 0; i < supervisor->n_slots; i++)
-        if (supervisor->slots[i].state != SLOT_FREE && supervisor->slots[i].end.run_id == run_id)
-            return true;
-    return false;
+        if (supervisor->slots[i].state != SLOT_FREE)
+            supervisor->runs[n++] = supervisor->slots[i].end.run_id;
+    *ret_n = n;
+    return supervisor->runs;
 }
 
 int supervisor_n_running(const struct supervisor *supervisor)
@@ -261,8 +265,8 @@ enum err_code supervisor_start(struct supervisor *supervisor, int64_t run_id, st
 {
     struct slot *slot = free_slot(supervisor);
     char run[24], name[WORKER_NAME_MAX];
-    char *arguments[] = {supervisor->worker, "--run", run, "--name", name, "--die-with-parent",
-                         NULL};
+    char *arguments[] = {supervisor->worker,  "--run", run, "--name", name,
+                         "--die-with-parent", NULL};
     pid_t pid;
     int failure;
 
@@ -297,19 +301,11 @@ static void say_why(int status, char *reason, size_t size)
              abbreviation != NULL ? abbreviation : "?");
 }
 
-static void note_end(struct supervisor *supervisor, struct slot *slot, int status)
+static void note_end(struct slot *slot, int status)
 {
-    bool again = slot->end.run_id == supervisor->run_done;
-
     slot->state = SLOT_ENDED;
     slot->end.well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     say_why(status, slot->end.reason, sizeof(slot->end.reason));
-    if (slot->end.well)
-        supervisor->run_done = slot->end.run_id;
-    if (slot->end.well && !again)
-        backoff_succeed(&supervisor->backoff);
-    else
-        back_off(supervisor);
 }
 
 static void collect(struct supervisor *supervisor)
@@ -319,7 +315,7 @@ static void collect(struct supervisor *supervisor)
         int status;
 
         if (slot->state == SLOT_RUNNING && waitpid(slot->pid, &status, WNOHANG) == slot->pid)
-            note_end(supervisor, slot, status);
+            note_end(slot, status);
     }
 }
 
@@ -335,13 +331,20 @@ bool supervisor_ended(struct supervisor *supervisor, struct worker_end *ret_end)
     return false;
 }
 
-void supervisor_forget(struct supervisor *supervisor, const char *name)
+void supervisor_forget(struct supervisor *supervisor, const char *name, bool ended_its_run)
 {
     for (int i = 0; i < supervisor->n_slots; i++) {
         struct slot *slot = &supervisor->slots[i];
 
-        if (slot->state == SLOT_ENDED && strcmp(slot->end.name, name) == 0)
-            *slot = (struct slot){.state = SLOT_FREE};
+        if (slot->state != SLOT_ENDED || strcmp(slot->end.name, name) != 0)
+            continue;
+        if (ended_its_run && slot->end.run_id != supervisor->run_done)
+            backoff_succeed(&supervisor->backoff);
+        else
+            back_off(supervisor);
+        if (ended_its_run)
+            supervisor->run_done = slot->end.run_id;
+        *slot = (struct slot){.state = SLOT_FREE};
     }
 }
 

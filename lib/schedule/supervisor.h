@@ -48,8 +48,9 @@ DEFINE_FREEP(struct supervisor *, supervisor_free)
 
 /* May a worker be started now: is there a free place, and no backoff under way? */
 bool supervisor_has_room(const struct supervisor *supervisor, int64_t now_ms);
-/* Is a worker here for this run, running or not yet forgotten? */
-bool supervisor_has_run(const struct supervisor *supervisor, int64_t run_id);
+/* The runs that workers here were started for, running or not yet forgotten; valid until the next
+ * call. */
+const int64_t *supervisor_runs(struct supervisor *supervisor, int *ret_n);
 int supervisor_n_running(const struct supervisor *supervisor);
 
 /* Starts a worker. A failure begins a backoff, as a worker's death does. ERR_CONFLICT when
@@ -60,7 +61,10 @@ MUST_CHECK enum err_code supervisor_start(struct supervisor *supervisor, int64_t
 /* Collects ended children without waiting, and gives the first ended worker that was not yet
  * forgotten; false: there is none. */
 bool supervisor_ended(struct supervisor *supervisor, struct worker_end *ret_end);
-void supervisor_forget(struct supervisor *supervisor, const char *name);
+
+/* The place of an ended worker is free again. ended_its_run: it did what it was started for,
+ * however that went; otherwise, or when the same run came up once more, a backoff begins. */
+void supervisor_forget(struct supervisor *supervisor, const char *name, bool ended_its_run);
 
 /* Sends a signal to every running worker's process group. */
 void supervisor_signal(struct supervisor *supervisor, int signal_number);

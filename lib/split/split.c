@@ -189,17 +189,24 @@ static void place_stratified(struct item *items, size_t n, const struct split_op
         for (to = from; to < n && items[to].class == items[from].class;)
             to++;
         n_test = n_of_class(options->test_size, to - from);
+        while (n_test > 0 && from + n_test < to &&
+               items[from + n_test].hash == items[from + n_test - 1].hash)
+            n_test++; /* rows that are the same stay together */
         mark(items, from, from + n_test, TEST);
         mark(items, from + n_test, to, TRAIN);
         n_test_all += n_test;
     }
     valid_share = split_validation_share(n - n_test_all, options->searching);
     for (from = 0; from < n; from = to) {
-        size_t n_rest = 0;
+        size_t n_rest = 0, n_valid;
 
         for (to = from; to < n && items[to].class == items[from].class; to++)
             n_rest += items[to].part == TRAIN;
-        mark(items, to - n_of_class(valid_share, n_rest), to, VALID);
+        n_valid = n_of_class(valid_share, n_rest);
+        while (n_valid > 0 && n_valid < n_rest &&
+               items[to - n_valid].hash == items[to - n_valid - 1].hash)
+            n_valid--;
+        mark(items, to - n_valid, to, VALID);
     }
 }
 

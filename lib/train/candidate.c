@@ -78,7 +78,6 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
     struct buf *json = &candidate->metrics;
     CLEANUP(predictions_release) struct predictions model = {0};
     CLEANUP(predictions_release) struct predictions baseline = {0};
-    double baseline_score;
 
     TRY(measure_model(candidate->model, dataset, test, &model, err));
     TRY(measure_baseline(dataset, training, test, &baseline, err));
@@ -86,17 +85,22 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
     TRY(measure_metrics(&model, dataset->task, key, json, &candidate->score, err));
     buf_printf(json, ",\"rows\":%zu,\"baseline\":{\"kind\":\"%s\",", test->n,
                dataset->task == METRIC_REGRESSION ? "mean" : "prior");
-    TRY(measure_metrics(&baseline, dataset->task, key, json, &baseline_score, err));
+    TRY(measure_metrics(&baseline, dataset->task, key, json, &candidate->baseline_score, err));
     buf_putc(json, '}');
     log_info("measured", "metric=%s score=%.6g baseline=%.6g", key->name, candidate->score,
-             baseline_score);
+             candidate->baseline_score);
     return buf_check(json, err);
 }
 
-struct new_model candidate_row(const struct candidate *candidate, const struct metric *key)
+struct new_model candidate_row(const struct candidate *candidate, const struct project *project,
+                               const struct metric *key, const char *split)
 {
     float base_margin = forest_base_margin(candidate->model->forest);
     struct new_model row = {
+        .task = task_name(candidate->model->task),
+        .relation = project->relation,
+        .target = project->target,
+        .split = split,
         .algorithm = ALGORITHM,
         .hyperparams = buf_text(&candidate->hyperparams),
         .metrics = buf_text(&candidate->metrics),

@@ -17,7 +17,7 @@ struct candidate {
     struct buf encoder, labels, golden, metrics;
     char sha256[SHA256_HEX_SIZE];
     struct model *model;
-    double score; /* the key metric on the test rows */
+    double score, baseline_score; /* key metric on the test rows */
 };
 void candidate_release(struct candidate *candidate);
 
@@ -36,7 +36,8 @@ MUST_CHECK enum err_code candidate_measure(struct candidate *candidate,
                                            const struct rows *training, const struct metric *key,
                                            struct err *err);
 
-/* As the catalog takes it; points into the candidate. */
-struct new_model candidate_row(const struct candidate *candidate, const struct metric *key);
+/* As the catalog takes it; points into the arguments. split: how the test rows were chosen. */
+struct new_model candidate_row(const struct candidate *candidate, const struct project *project,
+                               const struct metric *key, const char *split);
 
 #endif

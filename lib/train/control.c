@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,7 +16,11 @@
 #include "base/log.h"
 
 #define HEARTBEAT_MS 3000
-#define PROGRESS_MS  250
+/* A beat that does not come through in time is given up and tried anew, well within the lease. */
+#define BEAT_CONNECT_MS   5000
+#define BEAT_STATEMENT_MS 5000
+#define PROGRESS_MS       250
+#define RECONNECT_US      300000
 /* A worker stops itself this long before its lease can have ended on the database's clock. */
 #define LEASE_MARGIN_MS 5000
 
@@ -28,19 +34,26 @@ struct control {
     bool has_thread;
     int stop_pipe[2]; /* written once: the heartbeat ends */
     atomic_int hold;
+    atomic_bool ending; /* the run's end is being written: the lease then ends with it */
+    _Atomic int64_t held_until_ms;
+    pthread_mutex_t reader_lock;
+    int reader_fd; /* of the connection that reads the relation, -1: none */
     int64_t progress_at_ms;
     char stage[32];
 };
 
-static enum err_code control_connect(const struct control *control, struct pg **ret_pg,
-                                     struct err *err)
+/* Lost beats cancelled: nobody else may write under a lost lease. */
+static void set_hold(struct control *control, enum hold hold)
 {
-    struct pg_options options = {.dsn = control->dsn, .application_name = "pgboost-worker"};
-
-    return pg_connect(&options, ret_pg, err);
+    atomic_store(&control->hold, (int)hold);
+    pthread_mutex_lock(&control->reader_lock);
+    if (control->reader_fd >= 0)
+        shutdown(control->reader_fd, SHUT_RDWR); /* wakes who waits for a row */
+    pthread_mutex_unlock(&control->reader_lock);
 }
 
-/* One heartbeat, reconnecting when needed; the connection is kept in *pg. */
+/* One heartbeat, reconnecting when needed; the connection is kept in *pg. It listens, so that a
+ * wish to cancel is heard at once where notifications pass. */
 static enum err_code beat(struct control *control, struct pg **pg, bool *ret_cancel,
                           struct err *err)
 {
@@ -48,27 +61,34 @@ static enum err_code beat(struct control *control, struct pg **pg, bool *ret_can
         pg_close(*pg);
         *pg = NULL;
     }
-    if (*pg == NULL)
-        TRY(control_connect(control, pg, err));
+    if (*pg == NULL) {
+        struct pg_options options = {.dsn = control->dsn,
+                                     .application_name = "pgboost-worker (heartbeat)",
+                                     .connect_timeout_ms = BEAT_CONNECT_MS,
+                                     .statement_timeout_ms = BEAT_STATEMENT_MS};
+
+        TRY(pg_connect(&options, pg, err));
+        TRY(pg_listen(*pg, CATALOG_CHANNEL, err));
+    }
     return catalog_heartbeat(*pg, &control->lease, ret_cancel, err);
 }
 
-/* Waits for the next beat; true when the heartbeat is to end. */
-static bool wait_stopped(const struct control *control, int timeout_ms)
+/* Waits for the next beat: its time, a notification, or the end (true). */
+static bool wait_stopped(const struct control *control, struct pg *pg)
 {
-    fd_set fds;
-    struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    struct pollfd stop = {.fd = control->stop_pipe[0], .events = POLLIN};
+    bool notified;
 
-    FD_ZERO(&fds);
-    FD_SET(control->stop_pipe[0], &fds);
-    return select(control->stop_pipe[0] + 1, &fds, NULL, NULL, &timeout) > 0;
+    if (pg == NULL || pg_broken(pg) ||
+        pg_wait(pg, HEARTBEAT_MS, stop.fd, &notified, NULL, 0, NULL) != ERR_OK)
+        return poll(&stop, 1, HEARTBEAT_MS) > 0;
+    return poll(&stop, 1, 0) > 0;
 }
 
 static void *heartbeat_main(void *argument)
 {
     struct control *control = argument;
     CLEANUP(pg_closep) struct pg *pg = NULL;
-    int64_t held_until = deadline_in(LEASE_SECONDS * 1000 - LEASE_MARGIN_MS);
 
     do {
         int64_t started = clock_ms();
@@ -77,17 +97,19 @@ static void *heartbeat_main(void *argument)
         enum err_code code = beat(control, &pg, &cancel, &err);
 
         if (code == ERR_OK) {
-            held_until = started + LEASE_SECONDS * 1000 - LEASE_MARGIN_MS;
+            atomic_store(&control->held_until_ms, started + LEASE_SECONDS * 1000 - LEASE_MARGIN_MS);
             if (cancel)
-                atomic_store(&control->hold, HOLD_CANCELLED);
-        } else if (code == ERR_CONFLICT || clock_ms() > held_until) {
-            atomic_store(&control->hold, HOLD_LOST);
+                set_hold(control, HOLD_CANCELLED);
+        } else if (atomic_load(&control->ending)) {
+            return NULL;
+        } else if (code == ERR_CONFLICT || clock_ms() > atomic_load(&control->held_until_ms)) {
+            set_hold(control, HOLD_LOST);
             log_err(LOG_ERROR, "the lease is lost", &err);
             return NULL;
         } else {
             log_err(LOG_WARNING, "heartbeat failed", &err);
         }
-    } while (!wait_stopped(control, HEARTBEAT_MS));
+    } while (!wait_stopped(control, pg));
     return NULL;
 }
 
@@ -109,6 +131,13 @@ static enum err_code start_heartbeat(struct control *control, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code connect_once(struct control *control, struct err *err)
+{
+    struct pg_options options = {.dsn = control->dsn, .application_name = "pgboost-worker"};
+
+    return pg_connect(&options, &control->pg, err);
+}
+
 enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
                             struct control **ret_control, struct err *err)
 {
@@ -117,11 +146,13 @@ enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
 
     if (control == NULL)
         return err_nomem(err);
-    control->stop_pipe[0] = control->stop_pipe[1] = -1;
+    control->stop_pipe[0] = control->stop_pipe[1] = control->reader_fd = -1;
+    pthread_mutex_init(&control->reader_lock, NULL);
     control->dsn = strdup(dsn != NULL ? dsn : "");
     if (control->dsn == NULL)
         return err_nomem(err);
-    TRY(control_connect(control, &control->pg, err));
+    atomic_store(&control->held_until_ms, deadline_in(LEASE_SECONDS * 1000 - LEASE_MARGIN_MS));
+    TRY(connect_once(control, err));
     TRY(catalog_check_version(control->pg, err));
     TRY(catalog_claim_run(control->pg, run_id, worker, &claimed, &control->lease, err));
     if (claimed)
@@ -154,15 +185,14 @@ const struct lease *control_lease(const struct control *control)
 
 enum err_code control_check(struct control *control, struct err *err)
 {
-    switch ((enum hold)atomic_load(&control->hold)) {
-    case HOLD_CANCELLED:
-        return err_set(err, ERR_CANCELLED, "cancelled on request");
-    case HOLD_LOST:
+    enum hold hold = (enum hold)atomic_load(&control->hold);
+
+    if (hold == HOLD_LOST || clock_ms() > atomic_load(&control->held_until_ms))
         return err_set(err, ERR_CONFLICT, "the lease of run %lld is lost",
                        (long long)control->lease.run_id);
-    default:
-        return ERR_OK;
-    }
+    if (hold == HOLD_CANCELLED)
+        return err_set(err, ERR_CANCELLED, "cancelled on request");
+    return ERR_OK;
 }
 
 enum err_code control_pg(struct control *control, struct pg **ret_pg, struct err *err)
@@ -171,25 +201,44 @@ enum err_code control_pg(struct control *control, struct pg **ret_pg, struct err
         pg_close(control->pg);
         control->pg = NULL;
     }
-    if (control->pg == NULL)
-        TRY(control_connect(control, &control->pg, err));
+    while (control->pg == NULL) {
+        enum err_code code = connect_once(control, err);
+
+        if (code != ERR_OK && code != ERR_UNREACHABLE && code != ERR_TIMEOUT)
+            return code;
+        if (code == ERR_OK)
+            break;
+        if (control_check(control, NULL) != ERR_OK)
+            return code;
+        usleep(RECONNECT_US);
+    }
     *ret_pg = control->pg;
     return ERR_OK;
 }
 
-static enum err_code write_progress(struct control *control, const char *json, struct err *err)
+void control_set_reader(struct control *control, struct pg *reader)
 {
-    struct pg *pg;
+    pthread_mutex_lock(&control->reader_lock);
+    control->reader_fd = reader != NULL ? pg_socket(reader) : -1;
+    pthread_mutex_unlock(&control->reader_lock);
+}
 
-    TRY(control_pg(control, &pg, err));
-    return catalog_progress(pg, &control->lease, json, err);
+/* Progress is not worth waiting for: a connection that broke is left to whoever needs it. */
+static void write_progress(struct control *control, const char *json)
+{
+    struct err err;
+
+    if (control->pg == NULL || pg_broken(control->pg))
+        return;
+    if (catalog_progress(control->pg, &control->lease, json, &err) == ERR_CONFLICT &&
+        !atomic_load(&control->ending))
+        set_hold(control, HOLD_LOST);
 }
 
 void control_progress(struct control *control, const char *stage, int64_t done, int64_t total,
                       double best, int rounds)
 {
     CLEANUP(buf_release) struct buf json = {0};
-    struct err err;
     bool new_stage = strcmp(control->stage, stage) != 0;
 
     if (!new_stage && clock_ms() < control->progress_at_ms)
@@ -202,15 +251,27 @@ void control_progress(struct control *control, const char *stage, int64_t done, 
                (long long)total, rounds);
     json_put_double(&json, best);
     buf_putc(&json, '}');
-    if (buf_check(&json, NULL) == ERR_OK &&
-        write_progress(control, buf_text(&json), &err) != ERR_OK)
-        log_err(LOG_WARNING, "progress was not written", &err);
+    if (buf_check(&json, NULL) == ERR_OK)
+        write_progress(control, buf_text(&json));
+}
+
+void control_set_ending(struct control *control, bool ending)
+{
+    atomic_store(&control->ending, ending);
 }
 
 enum err_code control_fail(struct control *control, const struct err *error, struct err *err)
 {
     struct pg *pg;
 
+    control_set_ending(control, true);
     TRY(control_pg(control, &pg, err));
-    return catalog_fail_run(pg, &control->lease, error->code == ERR_CANCELLED, error, err);
+    switch (error->code) {
+    case ERR_CANCELLED:
+        return catalog_fail_run(pg, &control->lease, RUN_CANCELLED, error, err);
+    case ERR_UNREACHABLE:
+        return catalog_fail_run(pg, &control->lease, RUN_AGAIN, error, err);
+    default:
+        return catalog_fail_run(pg, &control->lease, RUN_FAILED, error, err);
+    }
 }

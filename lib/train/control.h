@@ -28,15 +28,24 @@ const struct lease *control_lease(const struct control *control);
 
 MUST_CHECK enum err_code control_check(struct control *control, struct err *err);
 
-/* The connection for reads and writes of the catalog, made anew when it broke. */
+/* The connection for reads and writes of the catalog. When it broke it is made anew, for as long as
+ * the lease holds: a restart of Postgres does not end a run. */
 MUST_CHECK enum err_code control_pg(struct control *control, struct pg **ret_pg, struct err *err);
+
+/* The connection that reads the relation, NULL when it is closed: a view may be silent for long,
+ * and the end of the lease or a wish to cancel breaks it off. Before reader is closed. */
+void control_set_reader(struct control *control, struct pg *reader);
 
 /* Where the run is, for people: at most a few times a second reaches the catalog; a failure to
  * write is no failure of the run. best NaN: not known yet. */
 void control_progress(struct control *control, const char *stage, int64_t done, int64_t total,
                       double best, int rounds);
 
-/* Ends the run as failed, or cancelled when error's code says so. */
+/* Around the transaction that ends the run: a heartbeat that then finds no lease is no alarm. */
+void control_set_ending(struct control *control, bool ending);
+
+/* Ends the run as failed, or cancelled when error's code says so. A database that went away
+ * (ERR_UNREACHABLE) gives it back to the queue while it has attempts left. */
 MUST_CHECK enum err_code control_fail(struct control *control, const struct err *error,
                                       struct err *err);
 

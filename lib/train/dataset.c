@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "frame/profile.h"
 
 /* Beyond so many classes a target mean per class would be more features than it is worth. */
 #define OUTPUTS_MAX 16
@@ -163,13 +164,17 @@ static enum err_code split_rows(const struct project *project, struct dataset *d
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
     }
-    keys = calloc((size_t)schema->n_keys + 1, sizeof(*keys));
+    keys = calloc((size_t)schema->n_columns + 1, sizeof(*keys));
     if (keys == NULL)
         return err_nomem(err);
-    for (int i = 0; i < schema->n_keys; i++)
-        keys[i] = frame_find(dataset->frame, schema->columns[schema->keys[i]].name);
+    /* without a key it is the whole row, but not what was read for other models beside it */
     options.keys = keys;
-    options.n_keys = schema->n_keys;
+    options.n_keys = schema->n_keys > 0 ? schema->n_keys : schema->n_read;
+    for (int i = 0; i < options.n_keys; i++) {
+        int column = schema->n_keys > 0 ? schema->keys[i] : schema->read[i];
+
+        keys[i] = frame_find(dataset->frame, schema->columns[column].name);
+    }
     options.by = dataset->split_by = choose_split(project, dataset);
     options.searching = project->search_strategy != SEARCH_NONE;
     options.time =
@@ -268,16 +273,64 @@ static void put_time(const struct column *time, const char *name, int64_t value,
     cell_to_json(time->type, &cell, json);
 }
 
-static void put_split(const struct dataset *dataset, const struct project *project,
-                      struct buf *json)
+static void put_names(const struct schema *schema, const int *columns, int n, struct buf *json)
+{
+    buf_putc(json, '[');
+    for (int i = 0; i < n; i++) {
+        if (i > 0)
+            buf_putc(json, ',');
+        json_put_text(json, schema->columns[columns[i]].name);
+    }
+    buf_putc(json, ']');
+}
+
+/* The members of the rule: by a time the seed and the key have no say. */
+static void put_rule(const struct dataset *dataset, const struct project *project, struct buf *json)
 {
     static const char *const names[] = {
         [SPLIT_RANDOM] = "random", [SPLIT_STRATIFIED] = "stratified", [SPLIT_TIME] = "time"};
     const struct schema *schema = dataset->schema;
 
-    buf_printf(json, "\"split\":{\"by\":\"%s\",\"size\":", names[dataset->split_by]);
+    buf_printf(json, "\"by\":\"%s\",\"size\":", names[dataset->split_by]);
     json_put_double(json, project->test_size);
-    buf_printf(json, ",\"seed\":%lld", (long long)project->seed);
+    if (dataset->split_by == SPLIT_TIME) {
+        buf_puts(json, ",\"time\":");
+        json_put_text(json, schema->columns[schema->time].name);
+        return;
+    }
+    buf_printf(json, ",\"seed\":%lld,\"key\":", (long long)project->seed);
+    if (schema->n_keys > 0)
+        put_names(schema, schema->keys, schema->n_keys, json);
+    else /* the whole row that was read */
+        put_names(schema, schema->read, schema->n_read, json);
+}
+
+void dataset_split_rule(const struct dataset *dataset, const struct project *project,
+                        struct buf *json)
+{
+    buf_putc(json, '{');
+    put_rule(dataset, project, json);
+    buf_putc(json, '}');
+}
+
+enum err_code split_rules_equal(const char *a, const char *b, bool *ret_equal, struct err *err)
+{
+    CLEANUP(cjson_delete_ptr) cJSON *left = NULL;
+    CLEANUP(cjson_delete_ptr) cJSON *right = NULL;
+
+    TRY(json_parse(a, strlen(a), "the split", &left, err));
+    TRY(json_parse(b, strlen(b), "the split", &right, err));
+    *ret_equal = cJSON_Compare(left, right, true);
+    return ERR_OK;
+}
+
+static void put_split(const struct dataset *dataset, const struct project *project,
+                      struct buf *json)
+{
+    const struct schema *schema = dataset->schema;
+
+    buf_puts(json, "\"split\":{");
+    put_rule(dataset, project, json);
     if (dataset->split_by == SPLIT_TIME) {
         int index = frame_find(dataset->frame, schema->columns[schema->time].name);
         const struct column *time = &dataset->frame->columns[index];
@@ -288,17 +341,10 @@ static void put_split(const struct dataset *dataset, const struct project *proje
     buf_putc(json, '}');
 }
 
-void dataset_stats(const struct dataset *dataset, const struct project *project, struct buf *json)
+static void put_left_out(const struct schema *schema, struct buf *json)
 {
-    const struct schema *schema = dataset->schema;
     const char *separator = "";
 
-    buf_printf(json,
-               "{\"rows\":%zu,\"without_target\":%zu,\"train\":%zu,\"valid\":%zu,\"test\":%zu,",
-               dataset->frame->n_rows, dataset->n_without_target, dataset->split->train.n,
-               dataset->split->valid.n, dataset->split->test.n);
-    put_split(dataset, project, json);
-    buf_puts(json, ",\"left_out\":[");
     for (int i = 0; i < schema->n_columns; i++) {
         const struct schema_column *column = &schema->columns[i];
 
@@ -311,9 +357,30 @@ void dataset_stats(const struct dataset *dataset, const struct project *project,
         buf_putc(json, '}');
         separator = ",";
     }
+}
+
+enum err_code dataset_stats(const struct dataset *dataset, const struct project *project,
+                            const struct buf *warnings, struct buf *json, struct err *err)
+{
+    char fingerprint[FINGERPRINT_SIZE];
+
+    TRY(frame_fingerprint(dataset->frame, fingerprint, err));
+    buf_printf(json,
+               "{\"rows\":%zu,\"without_target\":%zu,\"train\":%zu,\"valid\":%zu,\"test\":%zu,"
+               "\"fingerprint\":\"%s\",",
+               dataset->frame->n_rows, dataset->n_without_target, dataset->split->train.n,
+               dataset->split->valid.n, dataset->split->test.n, fingerprint);
+    put_split(dataset, project, json);
+    buf_puts(json, ",\"left_out\":[");
+    put_left_out(dataset->schema, json);
     buf_puts(json, "],\"warnings\":[");
-    if (looks_binary(dataset))
+    buf_append(json, buf_text(warnings), warnings->length);
+    if (looks_binary(dataset)) {
+        if (warnings->length > 0)
+            buf_putc(json, ',');
         json_put_text(json, "the target has only two whole values: \"task\": \"classification\" "
                             "would give probabilities");
+    }
     buf_puts(json, "]}");
+    return buf_check(json, err);
 }

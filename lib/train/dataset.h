@@ -44,7 +44,19 @@ MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, st
                                                struct err *err);
 void rows_release(struct rows *rows);
 
-/* JSON for runs.stats: counts, the split, left-out columns, warnings. */
-void dataset_stats(const struct dataset *dataset, const struct project *project, struct buf *json);
+/* How test rows are chosen, as a JSON object: models with the same rule have never trained on each
+ * other's test rows. */
+void dataset_split_rule(const struct dataset *dataset, const struct project *project,
+                        struct buf *json);
+
+/* Are two such rules the same? */
+MUST_CHECK enum err_code split_rules_equal(const char *a, const char *b, bool *ret_equal,
+                                           struct err *err);
+
+/* JSON for runs.stats: counts, the fingerprint of the rows, the split, left-out columns, warnings:
+ * the caller's (JSON strings with commas between them) and the dataset's own. */
+MUST_CHECK enum err_code dataset_stats(const struct dataset *dataset, const struct project *project,
+                                       const struct buf *warnings, struct buf *json,
+                                       struct err *err);
 
 #endif

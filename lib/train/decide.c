@@ -1,82 +1,150 @@
 #include "train/decide.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "train/measure.h"
 
+PRINTF_LIKE(3, 4)
+static void say(struct decision *decision, bool deploy, const char *format, ...)
+{
+    va_list args;
+
+    decision->deploy = deploy;
+    va_start(args, format);
+    vsnprintf(decision->reason, sizeof(decision->reason), format, args);
+    va_end(args);
+}
+
+static bool beats_baseline(const struct challenger *challenger)
+{
+    return metric_better(challenger->metric, challenger->score, challenger->baseline_score);
+}
+
+/* What stands for a comparison where there is none. */
+static void put_against_baseline(const struct challenger *challenger, char *text, size_t size)
+{
+    snprintf(text, size, "it %s the baseline: %s %.6g against %.6g",
+             beats_baseline(challenger) ? "beats" : "does not beat", challenger->metric->name,
+             challenger->score, challenger->baseline_score);
+}
+
 /* The live model's key metric on the same test rows. */
-static enum err_code champion_score(const struct model *champion, const struct dataset *dataset,
-                                    const struct metric *metric, double *ret_score, struct err *err)
+static enum err_code champion_score(const struct model *champion,
+                                    const struct challenger *challenger, double *ret_score,
+                                    struct err *err)
 {
     CLEANUP(predictions_release) struct predictions predictions = {0};
     struct metric_input input;
 
-    TRY(measure_model(champion, dataset, &dataset->split->test, &predictions, err));
+    TRY(measure_model(champion, challenger->dataset, &challenger->dataset->split->test,
+                      &predictions, err));
     input = predictions_input(&predictions);
-    return metric->compute(&input, ret_score, err);
+    return challenger->metric->compute(&input, ret_score, err);
 }
 
-static void compare(const struct model *champion, const struct dataset *dataset,
-                    const struct metric *metric, double score, struct decision *decision)
+static enum err_code compare(const struct model *champion, const struct challenger *challenger,
+                             struct decision *decision, struct err *ret_err)
 {
     struct err err = {0};
-    double champion_value;
+    char against[128];
+    double value = 0;
+    bool better;
+    enum err_code code;
 
-    if (champion_score(champion, dataset, metric, &champion_value, &err) != ERR_OK) {
-        decision->deploy = false;
-        snprintf(decision->reason, sizeof(decision->reason),
-                 "live model %lld stays: it cannot be measured on these rows (%.300s)",
-                 (long long)champion->id, err.message);
-        return;
+    code = champion_score(champion, challenger, &value, &err);
+    if (code == ERR_CONFLICT) {
+        put_against_baseline(challenger, against, sizeof(against));
+        say(decision, true, "the relation can no longer feed live model %lld (%.200s); %s",
+            (long long)champion->id, err.message, against);
+        return ERR_OK;
     }
-    decision->deploy = metric_better(metric, score, champion_value);
-    snprintf(decision->reason, sizeof(decision->reason),
-             "%s: %s %.6g against %.6g of live model %lld on the same %zu test rows",
-             decision->deploy ? "better" : "not better", metric->name, score, champion_value,
-             (long long)champion->id, dataset->split->test.n);
+    if (code != ERR_OK) {
+        *ret_err = err;
+        return code;
+    }
+    better = metric_better(challenger->metric, challenger->score, value);
+    say(decision, better, "%s: %s %.6g against %.6g of live model %lld on the same %zu test rows",
+        better ? "better" : "not better", challenger->metric->name, challenger->score, value,
+        (long long)champion->id, challenger->dataset->split->test.n);
+    return ERR_OK;
 }
 
-/* Meets the champion; one that cannot even be opened is no champion. */
-static enum err_code meet(struct pg *pg, int64_t champion_id, const struct dataset *dataset,
-                          const struct metric *metric, double score, struct decision *decision,
-                          struct err *err)
+/* Whether there is anything to compare with; where not, the decision is taken. */
+static enum err_code comparable(const struct model_row *live, const struct challenger *challenger,
+                                struct decision *decision, bool *ret_comparable, struct err *err)
+{
+    const struct project *project = challenger->project;
+    char against[128];
+    bool same;
+
+    *ret_comparable = false;
+    put_against_baseline(challenger, against, sizeof(against));
+    if (strcmp(live->target, project->target) != 0 ||
+        (live->labels == NULL) != (challenger->dataset->task == METRIC_REGRESSION)) {
+        say(decision, true, "live model %lld predicts something else; %s", (long long)live->id,
+            against);
+        return ERR_OK;
+    }
+    TRY(split_rules_equal(live->split, challenger->split, &same, err));
+    if (!same) {
+        say(decision, beats_baseline(challenger),
+            "live model %lld was split by another rule and has seen some of these test rows; %s",
+            (long long)live->id, against);
+        return ERR_OK;
+    }
+    *ret_comparable = true;
+    return ERR_OK;
+}
+
+/* Meets the champion; one whose bytes are damaged is no champion. */
+static enum err_code meet(struct pg *pg, int64_t champion_id, const struct challenger *challenger,
+                          struct decision *decision, struct err *err)
 {
     CLEANUP(model_rows_release) struct model_rows rows = {0};
     CLEANUP(model_freep) struct model *champion = NULL;
     struct err open_err = {0};
+    bool is_comparable;
+    enum err_code code;
 
     TRY(catalog_model(pg, champion_id, &rows, err));
-    if (model_open(&rows.items[0], &champion, &open_err) == ERR_OK) {
-        compare(champion, dataset, metric, score, decision);
+    TRY(comparable(&rows.items[0], challenger, decision, &is_comparable, err));
+    if (!is_comparable)
         return ERR_OK;
+    code = model_open(&rows.items[0], &champion, &open_err);
+    if (code == ERR_OK)
+        return compare(champion, challenger, decision, err);
+    if (code == ERR_CORRUPT) {
+        say(decision, true, "live model %lld cannot be used (%.300s)", (long long)champion_id,
+            open_err.message);
+    } else {
+        *err = open_err;
+        return code;
     }
-    decision->deploy = true;
-    snprintf(decision->reason, sizeof(decision->reason), "live model %lld cannot be used (%.300s)",
-             (long long)champion_id, open_err.message);
     return ERR_OK;
 }
 
-enum err_code decide(struct control *control, const struct project *project,
-                     const struct dataset *dataset, const struct metric *metric, double score,
+enum err_code decide(struct control *control, const struct challenger *challenger,
                      struct decision *ret_decision, struct err *err)
 {
     CLEANUP(project_rows_release) struct project_rows rows = {0};
     struct decision decision = {0};
+    char against[128];
     struct pg *pg;
 
     TRY(control_pg(control, &pg, err));
     TRY(catalog_projects(pg, control_lease(control)->project, &rows, err));
     decision.seen_version = rows.items[0].deploy_version;
-    if (project->deploy == DEPLOY_NEVER) {
-        snprintf(decision.reason, sizeof(decision.reason), "the project deploys by hand");
-    } else if (project->deploy == DEPLOY_ALWAYS) {
-        decision.deploy = true;
-        snprintf(decision.reason, sizeof(decision.reason), "the project deploys every new model");
+    if (challenger->project->deploy == DEPLOY_NEVER) {
+        say(&decision, false, "the project deploys by hand");
+    } else if (challenger->project->deploy == DEPLOY_ALWAYS) {
+        say(&decision, true, "the project deploys every new model");
     } else if (rows.items[0].live_model_id == 0) {
-        decision.deploy = true;
-        snprintf(decision.reason, sizeof(decision.reason), "the first model");
+        put_against_baseline(challenger, against, sizeof(against));
+        say(&decision, true, "the first model; %s", against);
     } else {
-        TRY(meet(pg, rows.items[0].live_model_id, dataset, metric, score, &decision, err));
+        TRY(meet(pg, rows.items[0].live_model_id, challenger, &decision, err));
     }
     *ret_decision = decision;
     return ERR_OK;

@@ -6,9 +6,13 @@
 #include "base/nearest.h"
 #include "train/candidate.h"
 #include "train/objective.h"
+#include "train/read.h"
 #include "xgb/booster.h"
 
 #define READ_SILENCE_MS 3600000
+/* No rule of ours: nobody here knows which rows the model has learnt from, so that it is not
+ * compared with others on rows it may have seen. */
+#define SPLIT_ELSEWHERE "{\"by\": \"elsewhere\"}"
 
 /* What an import has in hand; each step fills its part and the cleanup releases all. */
 struct import {
@@ -153,20 +157,6 @@ static enum err_code step_columns(struct import *import, struct err *err)
 
 /* Rows ----------------------------------------------------------------------------------------- */
 
-static enum err_code read_frame(struct import *import, struct pg *pg, struct err *err)
-{
-    const struct schema *schema = import->schema;
-    const struct frame_limits limits = {0};
-    CLEANUP(free_ptr) int *columns = calloc((size_t)schema->n_read + 1, sizeof(*columns));
-
-    if (columns == NULL)
-        return err_nomem(err);
-    for (int i = 0; i < schema->n_read; i++)
-        columns[i] = schema->columns[schema->read[i]].relation_index;
-    return frame_read(pg, import->relation, columns, schema->n_read, &limits, NULL, NULL,
-                      &import->frame, err);
-}
-
 static enum err_code step_rows(struct import *import, struct err *err)
 {
     const struct pg_options options = {
@@ -180,7 +170,7 @@ static enum err_code step_rows(struct import *import, struct err *err)
     TRY(pg_connect(&options, &pg, err));
     TRY(relation_open(pg, import->project->relation, &import->relation, err));
     TRY(step_columns(import, err));
-    TRY(read_frame(import, pg, err));
+    TRY(read_rows(pg, import->relation, import->schema, NULL, 0, NULL, NULL, &import->frame, err));
     TRY(dataset_new(import->project, import->schema, import->frame, &import->dataset, err));
     import->frame = NULL;
     return dataset_training_rows(import->dataset, &import->training, err);
@@ -290,14 +280,15 @@ static const import_step_fn import_steps[] = {
 static enum err_code import_all(struct import *import, int64_t *ret_model_id, struct err *err)
 {
     struct new_model row;
-    int64_t model_id, live_id;
+    int64_t model_id;
+    bool changed;
 
     for (size_t i = 0; i < N_ELEMENTS(import_steps); i++)
         TRY(import_steps[i](import, err));
-    row = candidate_row(&import->candidate, import->metric);
+    row = candidate_row(&import->candidate, import->project, import->metric, SPLIT_ELSEWHERE);
     TRY(catalog_insert_model(import->pg, import->row.items[0].id, &row, &model_id, err));
-    if (import->request->deploy &&
-        catalog_deploy(import->pg, import->project->name, model_id, NULL, &live_id, err) != ERR_OK)
+    if (import->request->deploy && catalog_deploy(import->pg, import->project->name, model_id,
+                                                  "import", NULL, &changed, err) != ERR_OK)
         return err_prefix(err, "model %lld was imported and is not live", (long long)model_id);
     *ret_model_id = model_id;
     return ERR_OK;

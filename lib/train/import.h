@@ -8,6 +8,9 @@
  * a boolean. Nobody but the file's author knows what its categories or calendar parts are. Classes
  * count in the order of the project's labels. Nothing is written before all of it has passed.
  *
+ * The test rows may be among those the model has learnt from, as nobody here can tell: its metrics
+ * are for people, and no decision compares it with other models.
+ *
  * Refuses: trusting the bytes. XGBoost may crash on them, so this runs in a process of its own.
  */
 #ifndef PGBOOST_TRAIN_IMPORT_H

@@ -85,27 +85,54 @@ void predictions_set(struct predictions *predictions, size_t row, const float *o
     predictions->chosen[row] = most_probable(p, n_classes);
 }
 
-static enum err_code same_labels(const struct model *model, const struct dataset *dataset,
-                                 struct err *err)
+/* The model's class for each of the dataset's, by the labels' text; -1: it does not know it. */
+static enum err_code map_labels(const struct model *model, const struct dataset *dataset,
+                                int **ret_classes, struct err *err)
 {
-    bool same = model->n_labels == dataset_n_classes(dataset);
+    int n_classes = dataset_n_classes(dataset);
+    int *classes = calloc((size_t)n_classes + 1, sizeof(*classes));
 
-    for (int k = 0; same && k < model->n_labels; k++)
-        same = strcmp(model->labels[k].text, dataset->labels.items[k].text) == 0;
-    return same ? ERR_OK
-                : err_set(err, ERR_CONFLICT, "the classes differ from those of model %lld",
-                          (long long)model->id);
+    if (classes == NULL)
+        return err_nomem(err);
+    for (int k = 0; k < n_classes; k++) {
+        classes[k] = -1;
+        for (int i = 0; i < model->n_labels; i++)
+            if (strcmp(model->labels[i].text, dataset->labels.items[k].text) == 0)
+                classes[k] = i;
+    }
+    *ret_classes = classes;
+    return ERR_OK;
+}
+
+/* A class that the model never saw has no probability; one that is gone takes its own with it. */
+static void set_mapped(struct predictions *predictions, size_t row, const struct model *model,
+                       const int *classes, const float *outputs)
+{
+    double *p = predictions->probabilities + row * (size_t)predictions->n_classes;
+
+    for (int k = 0; k < predictions->n_classes; k++) {
+        if (classes[k] < 0)
+            p[k] = 0;
+        else if (model->n_labels == 2)
+            p[k] = classes[k] == 1 ? (double)outputs[0] : 1.0 - (double)outputs[0];
+        else
+            p[k] = outputs[classes[k]];
+    }
+    predictions->chosen[row] = most_probable(p, predictions->n_classes);
 }
 
 enum err_code measure_model(const struct model *model, const struct dataset *dataset,
                             const struct rows *rows, struct predictions *ret, struct err *err)
 {
     CLEANUP(free_ptr) float *matrix = NULL, *margins = NULL;
+    CLEANUP(free_ptr) int *classes = NULL;
     CLEANUP(predictions_release) struct predictions predictions = {0};
     size_t n_features = (size_t)model->encoder->n_features;
     size_t n_outputs = (size_t)model_n_outputs(model), n_cells;
 
-    TRY(same_labels(model, dataset, err));
+    if ((model->n_labels == 0) != (dataset->task == METRIC_REGRESSION))
+        return err_set(err, ERR_CONFLICT, "model %lld has another task", (long long)model->id);
+    TRY(map_labels(model, dataset, &classes, err));
     TRY(predictions_init(&predictions, dataset, rows, err));
     if (__builtin_mul_overflow(rows->n, n_features + n_outputs, &n_cells))
         return err_nomem(err);
@@ -117,7 +144,10 @@ enum err_code measure_model(const struct model *model, const struct dataset *dat
     forest_margins(model->forest, matrix, rows->n, margins);
     for (size_t i = 0; i < rows->n; i++) {
         forest_transform(model->forest, margins + i * n_outputs);
-        predictions_set(&predictions, i, margins + i * n_outputs);
+        if (model->n_labels == 0)
+            predictions_set(&predictions, i, margins + i * n_outputs);
+        else
+            set_mapped(&predictions, i, model, classes, margins + i * n_outputs);
     }
     *ret = predictions;
     predictions = (struct predictions){0};

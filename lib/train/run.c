@@ -10,7 +10,9 @@
 #include "train/control.h"
 #include "train/dataset.h"
 #include "train/decide.h"
+#include "train/read.h"
 #include "train/search.h"
+#include "train/suspicion.h"
 
 /* A view that aggregates may work long before its first row comes. */
 #define READ_SILENCE_MS 3600000
@@ -28,7 +30,9 @@ struct run {
     struct trial_setup setup;
     struct search_best best;
     struct rows training; /* all but the test rows */
+    struct buf split;
     struct candidate candidate;
+    struct model *champion; /* the live one; NULL: none, or it cannot be opened */
 };
 
 static void run_release(struct run *run)
@@ -42,6 +46,8 @@ static void run_release(struct run *run)
     relation_free(run->relation);
     project_free(run->project);
     candidate_release(&run->candidate);
+    model_free(run->champion);
+    buf_release(&run->split);
 }
 
 static enum err_code read_progress(void *context, size_t n_rows, struct err *err)
@@ -50,6 +56,25 @@ static enum err_code read_progress(void *context, size_t n_rows, struct err *err
 
     control_progress(run->control, "read", (int64_t)n_rows, 0, NAN, 0);
     return control_check(run->control, err);
+}
+
+/* The live model, when there is one that can be opened: its columns are read as well, so that it
+ * can be measured on the same rows. Whether it may, the decision looks into. */
+static enum err_code open_champion(struct run *run, struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows projects = {0};
+    CLEANUP(model_rows_release) struct model_rows models = {0};
+    struct err open_err;
+    struct pg *pg;
+
+    TRY(control_pg(run->control, &pg, err));
+    TRY(catalog_projects(pg, control_lease(run->control)->project, &projects, err));
+    if (projects.items[0].live_model_id == 0)
+        return ERR_OK;
+    TRY(catalog_model(pg, projects.items[0].live_model_id, &models, err));
+    if (model_open(&models.items[0], &run->champion, &open_err) == ERR_NOMEM)
+        return err_nomem(err);
+    return ERR_OK;
 }
 
 /* Definition and relation meet, and the rows are read in one snapshot. The connection is thrown
@@ -63,40 +88,34 @@ static enum err_code step_read(struct run *run, struct err *err)
         .statement_timeout_ms = READ_SILENCE_MS,
         .read_only = true,
     };
-    struct frame_limits limits = {0};
-    CLEANUP(free_ptr) int *columns = NULL;
     CLEANUP(pg_closep) struct pg *pg = NULL;
+    enum err_code code;
 
     control_progress(run->control, "read", 0, 0, NAN, 0);
     TRY(project_parse(lease->definition, strlen(lease->definition), lease->project, &run->project,
                       err));
+    TRY(open_champion(run, err));
     TRY(pg_connect(&options, &pg, err));
     TRY(relation_open(pg, run->project->relation, &run->relation, err));
     TRY(schema_new(run->project, run->relation, &run->schema, err));
-    columns = calloc((size_t)run->schema->n_read + 1, sizeof(*columns));
-    if (columns == NULL)
-        return err_nomem(err);
-    for (int i = 0; i < run->schema->n_read; i++)
-        columns[i] = run->schema->columns[run->schema->read[i]].relation_index;
-    return frame_read(pg, run->relation, columns, run->schema->n_read, &limits, read_progress, run,
-                      &run->frame, err);
+    control_set_reader(run->control, pg);
+    code = read_rows(pg, run->relation, run->schema, (const struct model *const *)&run->champion,
+                     run->champion != NULL, read_progress, run, &run->frame, err);
+    control_set_reader(run->control, NULL);
+    return code;
 }
 
 static enum err_code step_split(struct run *run, struct err *err)
 {
-    CLEANUP(buf_release) struct buf stats = {0};
-    struct pg *pg;
-
     TRY(dataset_new(run->project, run->schema, run->frame, &run->dataset, err));
     run->frame = NULL;
-    TRY(dataset_training_rows(run->dataset, &run->training, err));
-    dataset_stats(run->dataset, run->project, &stats);
-    TRY(buf_check(&stats, err));
-    TRY(control_pg(run->control, &pg, err));
-    return catalog_run_stats(pg, control_lease(run->control), buf_text(&stats), err);
+    dataset_split_rule(run->dataset, run->project, &run->split);
+    TRY(buf_check(&run->split, err));
+    return dataset_training_rows(run->dataset, &run->training, err);
 }
 
-static enum err_code step_search(struct run *run, struct err *err)
+/* What is shared by all trials: objective, metric, the encoder fitted on the training rows. */
+static enum err_code step_design(struct run *run, struct err *err)
 {
     const struct project *project = run->project;
     struct trial_setup *setup = &run->setup;
@@ -113,9 +132,27 @@ static enum err_code step_search(struct run *run, struct err *err)
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
     TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
-    TRY(design_init(&run->search_design, project, run->dataset, &run->dataset->split->train,
-                    &run->dataset->split->valid, setup->threads, err));
-    return search_run(setup, &run->search_design, run->control, &run->best, err);
+    return design_init(&run->search_design, project, run->dataset, &run->dataset->split->train,
+                       &run->dataset->split->valid, setup->threads, err);
+}
+
+/* What the run saw, before anything is made of it. */
+static enum err_code step_profile(struct run *run, struct err *err)
+{
+    CLEANUP(buf_release) struct buf stats = {0}, columns = {0}, warnings = {0};
+    struct pg *pg;
+
+    control_progress(run->control, "profile", 0, 0, NAN, 0);
+    TRY(dataset_profile(run->dataset, run->search_design.encoder, &columns, &warnings, err));
+    TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
+    TRY(control_pg(run->control, &pg, err));
+    return catalog_run_stats(pg, control_lease(run->control), buf_text(&stats), buf_text(&columns),
+                             err);
+}
+
+static enum err_code step_search(struct run *run, struct err *err)
+{
+    return search_run(&run->setup, &run->search_design, run->control, &run->best, err);
 }
 
 /* The winner again, on all rows but the test rows, with the rounds that were best. */
@@ -166,19 +203,46 @@ static enum err_code step_measure(struct run *run, struct err *err)
 
 static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct err *err)
 {
-    struct new_model model = candidate_row(&run->candidate, run->setup.metric);
+    const struct challenger challenger = {
+        .project = run->project,
+        .dataset = run->dataset,
+        .split = buf_text(&run->split),
+        .metric = run->setup.metric,
+        .score = run->candidate.score,
+        .baseline_score = run->candidate.baseline_score,
+    };
+    struct new_model model =
+        candidate_row(&run->candidate, run->project, run->setup.metric, buf_text(&run->split));
     struct decision decision;
+    enum err_code code;
     struct pg *pg;
 
-    TRY(decide(run->control, run->project, run->dataset, run->setup.metric, run->candidate.score,
-               &decision, err));
+    TRY(decide(run->control, &challenger, &decision, err));
     model.trial_id = run->best.trial_id;
     model.deploy = decision.deploy;
     model.seen_version = decision.seen_version;
     model.reason = decision.reason;
     TRY(control_check(run->control, err));
     TRY(control_pg(run->control, &pg, err));
-    return catalog_finish_run(pg, control_lease(run->control), &model, ret_model_id, err);
+    control_set_ending(run->control, true);
+    code = catalog_finish_run(pg, control_lease(run->control), &model, ret_model_id, err);
+    control_set_ending(run->control, code == ERR_OK);
+    return code;
+}
+
+/* Housekeeping after the run: what fails here is tried again after the next one. */
+static void prune(struct run *run)
+{
+    struct err err;
+    struct pg *pg;
+    int64_t n = 0;
+
+    if (control_pg(run->control, &pg, &err) != ERR_OK ||
+        catalog_prune_models(pg, control_lease(run->control)->project_id, run->project->keep, &n,
+                             &err) != ERR_OK)
+        log_err(LOG_WARNING, "old models stay", &err);
+    else if (n > 0)
+        log_info("old models deleted", "n=%lld", (long long)n);
 }
 
 /* Model, deployment and the run's end in one transaction. When another deployment came between the
@@ -193,23 +257,32 @@ static enum err_code step_finish(struct run *run, struct err *err)
         if (code != ERR_CONFLICT || control_check(run->control, NULL) != ERR_OK)
             break;
     }
-    if (code == ERR_OK)
-        log_info("run succeeded", "run=%lld model=%lld",
-                 (long long)control_lease(run->control)->run_id, (long long)model_id);
-    return code;
+    if (code != ERR_OK)
+        return code;
+    log_info("run succeeded", "run=%lld model=%lld", (long long)control_lease(run->control)->run_id,
+             (long long)model_id);
+    prune(run);
+    return ERR_OK;
 }
 
 typedef enum err_code (*run_step_fn)(struct run *run, struct err *err);
 static const run_step_fn run_steps[] = {
-    step_read,   step_split,  step_search,  step_refit,
-    step_golden, step_verify, step_measure, step_finish,
+    step_read,  step_split,  step_design, step_profile, step_search,
+    step_refit, step_golden, step_verify, step_measure, step_finish,
 };
 
+/* A step that was broken off failed because of that, whatever it says itself. */
 static enum err_code run_all(struct run *run, struct err *err)
 {
     for (size_t i = 0; i < N_ELEMENTS(run_steps); i++) {
+        enum err_code code;
+
         TRY(control_check(run->control, err));
-        TRY(run_steps[i](run, err));
+        code = run_steps[i](run, err);
+        if (code != ERR_OK) {
+            TRY(control_check(run->control, err));
+            return code;
+        }
     }
     return ERR_OK;
 }
@@ -229,7 +302,7 @@ enum err_code train_next(const struct train_options *options, bool *ret_claimed,
     run.control = control;
     code = run_all(&run, err);
     run_release(&run);
-    if (code != ERR_OK) {
+    if (code != ERR_OK && control_check(control, NULL) != ERR_CONFLICT) {
         struct err fail_err = {0};
 
         if (control_fail(control, err, &fail_err) != ERR_OK)

@@ -153,7 +153,12 @@ static enum err_code look_update(struct look *look, struct booster *booster,
         return ERR_OK;
     look->best_loss = loss;
     look->best_rounds = booster_rounds(booster);
-    return setup->metric->compute(&input, &look->score, err);
+    TRY(setup->metric->compute(&input, &look->score, err));
+    if (isnan(look->score)) {
+        err_set(err, ERR_DATA, "%s is not defined on the validation rows", setup->metric->name);
+        return err_hint(err, "a class may be missing among them; choose another \"metric\"");
+    }
+    return ERR_OK;
 }
 
 static int patience(const struct hyperparams *params, size_t n_rows, int best_rounds)

@@ -203,8 +203,9 @@ def test_a_missing_folder(fresh):
 
 MODEL = """
     INSERT INTO pgboost.models (project_id, algorithm, hyperparams, metric, metrics, encoder, model,
-        sha256, base_margin_bits, golden, xgboost_version)
-    VALUES (%s, 'xgboost', '{}', 'rmse', %s, '{}', 'bytes', encode(sha256(%s), 'hex'), 0, '{}', '1')
+        sha256, base_margin_bits, golden, xgboost_version, task, relation, target, split)
+    VALUES (%s, 'xgboost', '{}', 'rmse', %s, '{}', 'bytes', encode(sha256(%s), 'hex'), 0, '{}', '1',
+        'regression', 'public.t', 'y', '{}')
     RETURNING id"""
 
 
@@ -277,3 +278,17 @@ def test_the_programs_carry_the_migrations():
     text = (BIN / "pgboost").read_bytes()
     for name in OWN:
         assert name.encode() in text
+
+
+def test_a_queued_run_takes_the_present_definition(catalog, cli, definition):
+    catalog.sql("CREATE TABLE public.queued AS SELECT i AS id, i AS x, i AS amount"
+                " FROM generate_series(1, 50) i")
+    keys = dict(project="fresh", relation="public.queued", target="amount", key=["id"],
+                search={"strategy": "none"})
+    cli.ok("apply", definition(hyperparams={"n_estimators": 3}, **keys))
+    run_id = cli.ok("train", "fresh", "--no-wait").out.strip()
+    cli.ok("apply", definition(hyperparams={"n_estimators": 4}, **keys))
+    assert cli.ok("train", "fresh", "--no-wait").out.strip() == run_id
+    assert catalog.value("SELECT definition #>> '{hyperparams,n_estimators}' FROM pgboost.runs"
+                      " WHERE id = %s", run_id) == "4"
+    cli.ok("cancel", run_id)

@@ -360,7 +360,7 @@ def test_deploy_by_hand(trained, cli):
     assert result.code == 1 and "before the live one" in result.err
     assert cli("deploy", "quick", "--strategy", "rolback").code == 2
     result = cli("deploy", "quick", "--model", 10**9)
-    assert result.code == 1 and "no such model" in result.err
+    assert result.code == 1 and "does not exist" in result.err
 
 
 def test_best_score_is_by_number_in_the_metrics_direction(trained, cli):
@@ -369,13 +369,16 @@ def test_best_score_is_by_number_in_the_metrics_direction(trained, cli):
     before = trained.value("SELECT live_model_id FROM pgboost.projects WHERE id = %s", project)
     made = [trained.value(
         """INSERT INTO pgboost.models (project_id, algorithm, hyperparams, metric, metrics, encoder,
-               model, sha256, base_margin_bits, golden, xgboost_version)
-           VALUES (%s, 'made', '{}', 'rmse', %s, '{}', '', encode(sha256(''), 'hex'), 0, '{}', '')
+               model, sha256, base_margin_bits, golden, xgboost_version, task, relation, target,
+               split)
+           VALUES (%s, 'made', '{}', 'rmse', %s, '{}', '', encode(sha256(''), 'hex'), 0, '{}', '',
+               'regression', 'public.t', 'y', '{}')
            RETURNING id""", project, json.dumps({"rmse": score}))
         for score in (1e-10, 9e-12, None)]
     try:
         assert cli.json("models", "quick")["items"][0]["id"] == made[1]
-        assert cli.json("deploy", "quick", "--strategy", "best_score")["model_id"] == made[1]
+        refused = cli("deploy", "quick", "--model", made[1])
+        assert refused.code == 1 and f"model {made[1]}" in refused.err  # damaged: never deployed
         assert cli.json("models", "quick")["items"][-1]["id"] == made[2]
     finally:
         cli.ok("deploy", "quick", "--model", before)
@@ -387,7 +390,7 @@ def test_show(trained, cli):
     shown = cli.json("show", "quick")
     live = shown["project"]["live_model_id"]
     assert re.search(rf"^live model +{live}, rmse \S+ on test rows, live for ", page, re.MULTILINE)
-    board = page.split("best first\n")[1].strip().split("\n")[1:]
+    board = page.split("best first\n")[1].split("\n\n")[0].strip().split("\n")[1:]
     assert sum("baseline (mean)" in line for line in board) == 1
     assert "baseline" in board[-1]  # every model beats the mean here
     assert [line.split()[0] for line in board[:-1]] == [str(i + 1) for i in range(len(board) - 1)]

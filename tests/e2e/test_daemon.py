@@ -216,9 +216,9 @@ def add_damaged_model(db, project):
     """A model row whose checksum is right and whose bytes are no model; live at once."""
     return db.value(
         "INSERT INTO pgboost.models (project_id, algorithm, hyperparams, metric, metrics, encoder,"
-        " model, sha256, base_margin_bits, golden, xgboost_version)"
+        " model, sha256, base_margin_bits, golden, xgboost_version, task, relation, target, split)"
         " SELECT id, 'xgboost', '{}', 'rmse', '{}', '{}', '\\x7b7d',"
-        " encode(sha256('\\x7b7d'), 'hex'), 0, '{}', '0'"
+        " encode(sha256('\\x7b7d'), 'hex'), 0, '{}', '0', task, relation, target, '{}'"
         " FROM pgboost.projects WHERE name = %s RETURNING id", project)
 
 

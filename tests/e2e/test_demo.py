@@ -47,10 +47,12 @@ def test_flight_delay(flights, daemon):
     predictions = np.array([i["prediction"] for i in items], dtype=np.float32).astype(float)
     oracle.assert_metrics(model.metrics, oracle.regression_metrics(y, predictions))
     assert model.metrics["rmse"] < model.metrics["baseline"]["rmse"]
-    # no training row is newer than a test row
-    newest = flights.value("SELECT max(scheduled_at) FROM demo.flight_features WHERE scheduled_at <"
-                           f" '{stats['split']['test_from']}'")
-    assert newest.isoformat() < stats["split"]["test_from"]
+    # no training row is newer than a validation row, no validation row newer than a test row
+    for part, low, high in (("train", "-infinity", stats["split"]["valid_from"]),
+                            ("valid", stats["split"]["valid_from"], stats["split"]["test_from"])):
+        assert stats[part] == flights.value(
+            "SELECT count(*) FROM demo.flight_features WHERE arrival_delay IS NOT NULL"
+            " AND scheduled_at >= %s::timestamp AND scheduled_at < %s::timestamp", low, high)
 
 
 def test_flight_late(flights, daemon):

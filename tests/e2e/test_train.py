@@ -101,7 +101,8 @@ def test_labels_come_back_as_the_column_has_them(rows, cli, definition, daemon, 
     p = model.predictions(encoded).astype(float)
     p = np.column_stack([1 - p, p]) if len(labels) == 2 else p
     shown = np.array([list(i["probabilities"].values()) for i in items], dtype=np.float32)
-    assert (oracle.bits(shown[:, 1:]) == oracle.bits(p[:, 1:])).all()
+    first = 1 if len(labels) == 2 else 0  # a binary model has one output, the rest is 1 - p
+    assert (oracle.bits(shown[:, first:]) == oracle.bits(p[:, first:])).all()
     y = np.array([labels.index(r[target]) for r in test])
     oracle.assert_metrics(model.metrics, oracle.classification_metrics(y, p, len(labels)))
     assert model.metrics["log_loss"] < model.metrics["baseline"]["log_loss"]
@@ -197,3 +198,125 @@ def test_if_better_meets_the_live_model_on_the_same_rows(rows, cli, definition):
     assert "not better" in out
     decisions = cli.json("deployments", "champion")["items"]
     assert len(decisions) == 2 and sum(d["refused"] for d in decisions) == 1
+
+
+def test_profile_and_warnings(rows, cli, definition):
+    rows.sql("""CREATE VIEW public.t_suspicious AS
+                SELECT id, x, colour, answer, amount + 0.001 * x AS leak, 1 AS constant,
+                       NULL::int AS nothing, 1000000000 + id AS serial,
+                       CASE WHEN answer = 'yes' THEN x END AS after, amount
+                FROM public.t""")
+    cli.ok("apply", definition(
+        project="suspicious", relation="public.t_suspicious", target="amount", key=["id"],
+        exclude=["answer", "after"], search={"strategy": "none"}, hyperparams={"n_estimators": 5}))
+    out = cli.ok("train", "suspicious", "--here").out
+    for said in ('"leak" alone predicts', '"constant" has one value', '"nothing" is NULL in every',
+                 '"serial" looks like an id', '"serial" has whole numbers beyond'):
+        assert said in out, (said, out)
+    assert '"x" alone' not in out and '"colour" alone' not in out
+    cli.ok("apply", definition(
+        project="hindsight", relation="public.t_suspicious", target="answer", key=["id"],
+        include=["after", "colour"], search={"strategy": "none"},
+        hyperparams={"n_estimators": 5}))
+    out = cli.ok("train", "hindsight", "--here").out
+    assert '"after" has values only where the target is "yes"' in out
+    shown = cli.json("show", "suspicious")
+    profile = {column["column"]: column for column in shown["profile"]}
+    assert profile["amount"]["role"] == "target" and profile["id"]["role"] == "key"
+    for name in ("x", "amount"):
+        low, high, mean, median = rows.sql(
+            f"SELECT min({name}), max({name}), avg({name}),"
+            f" percentile_cont(0.5) WITHIN GROUP (ORDER BY {name}) FROM public.t")[0]
+        assert profile[name]["min"] == low and profile[name]["max"] == high
+        assert math.isclose(profile[name]["mean"], mean, rel_tol=1e-9, abs_tol=1e-9)
+        assert math.isclose(profile[name]["median"], median, rel_tol=1e-9)
+        assert sum(profile[name]["histogram"]["counts"]) == 2000
+    colours = dict(rows.sql("SELECT colour, count(*) FROM public.t WHERE colour IS NOT NULL"
+                            " GROUP BY 1"))
+    assert {t["value"]: t["count"] for t in profile["colour"]["top"]} == colours
+    assert profile["colour"]["missing"] == 2000 - sum(colours.values())
+    page = cli.ok("show", "suspicious").out
+    assert "█" in page and "warning:" in page
+
+
+def test_the_same_rows_have_the_same_fingerprint(rows, cli):
+    def last():
+        return rows.value("SELECT stats ->> 'fingerprint' FROM pgboost.runs ORDER BY id DESC LIMIT 1")
+
+    prints = []
+    for change in (None, None, "UPDATE public.t SET x = x + 1 WHERE id = 77",
+                   "UPDATE public.t SET x = x - 1 WHERE id = 77"):
+        if change:
+            rows.sql(change)
+        cli.ok("train", "suspicious", "--here")
+        prints.append(last())
+    assert prints[0] == prints[1] == prints[3] != prints[2]
+
+
+def test_best_score_measures_on_the_same_rows(rows, cli, definition):
+    """A stored score from easy rows does not beat a better model on the rows as they are now."""
+    rows.sql("CREATE TABLE public.moving AS SELECT id, x, x * 10 AS y FROM public.t")
+    first = train(cli, definition, project="moving", relation="public.moving", target="y",
+                  deploy="always")
+    rows.sql("UPDATE public.moving SET y = -1000 * x")
+    train(cli, definition, project="moving", relation="public.moving", target="y", deploy="never")
+    second = max(m["id"] for m in cli.json("models", "moving")["items"])
+    scores = dict(rows.sql("SELECT id, score FROM pgboost.models WHERE id IN (%s, %s)",
+                           first, second))
+    assert scores[first] < scores[second]
+    out = cli.ok("deploy", "moving", "--strategy", "best_score").out
+    assert f"model {second} is live" in out and "best of 2" in out
+    assert f"model {first} is live" in cli.ok("deploy", "moving", "--strategy", "rollback").out
+
+
+def test_a_live_model_the_relation_cannot_feed_loses(rows, cli, definition):
+    rows.sql("CREATE TABLE public.shrinking AS SELECT id, x, y AS x2, amount FROM public.t")
+    first = train(cli, definition, project="shrinking", relation="public.shrinking",
+                  target="amount")
+    rows.sql("ALTER TABLE public.shrinking DROP COLUMN x2")
+    out = cli.ok("train", "shrinking", "--here").out
+    live = cli.json("show", "shrinking")["project"]["live_model_id"]
+    assert live != first and "can no longer feed" in out and '"x2"' in out
+
+
+def test_a_column_left_out_is_still_read_for_the_live_model(rows, cli, definition):
+    keys = dict(project="dropped", target="amount")
+    train(cli, definition, exclude=["answer", "truth", "grade", "strange"], **keys)
+    cli.ok("apply", definition(relation="public.t", key=["id"], search={"strategy": "none"},
+                               exclude=["answer", "truth", "grade", "strange", "x"], **keys))
+    out = cli.ok("train", "dropped", "--here").out
+    assert "not better" in out and "same" in out
+
+
+def test_another_split_cannot_be_compared(rows, cli, definition):
+    """The live model has trained on some of the new test rows: its score there means nothing."""
+    keys = dict(project="reseeded", target="amount", exclude=["answer", "truth", "grade", "strange"])
+    train(cli, definition, **keys)
+    cli.ok("apply", definition(relation="public.t", key=["id"], search={"strategy": "none"},
+                               hyperparams={"n_estimators": 60}, seed=7, **keys))
+    out = cli.ok("train", "reseeded", "--here").out
+    assert "split by another rule" in out and "deployed" in out
+
+
+def test_another_target_is_another_question(rows, cli, definition, daemon):
+    exclude = ["truth", "grade", "strange"]
+    first = train(cli, definition, project="turned", target="answer",
+                  exclude=[*exclude, "amount"])
+    daemon.wait_live("turned", first)
+    cli.ok("apply", definition(project="turned", relation="public.t", key=["id"], target="amount",
+                               exclude=[*exclude, "answer"], search={"strategy": "none"},
+                               hyperparams={"n_estimators": 20}))
+    # until the first model of the new target, the old one answers what it was trained for
+    assert daemon.predict("turned", {"x": 1})["prediction"] in ("yes", "no")
+    out = cli.ok("train", "turned", "--here").out
+    assert "predicts something else" in out
+    refused = cli("deploy", "turned", "--model", first)
+    assert refused.code == 1 and "answer" in refused.err
+
+
+def test_keep_deletes_the_oldest(rows, cli, definition):
+    ids = [train(cli, definition, project="kept", target="amount", keep=2, deploy="always",
+                 hyperparams={"n_estimators": n}, exclude=["answer", "truth", "grade", "strange"])
+           for n in (2, 3, 4, 5)]
+    assert [m["id"] for m in cli.json("models", "kept")["items"]] == ids[:1:-1]
+    assert rows.value("SELECT count(*) FROM pgboost.runs WHERE model_id = ANY(%s)", ids) == 4

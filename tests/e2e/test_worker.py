@@ -27,8 +27,11 @@ def worker_pids():
 
 def children(daemon):
     def parent(pid):
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rsplit(")", 1)[1].split()[1])
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                return int(file.read().rsplit(")", 1)[1].split()[1])
+        except OSError:  # it has just ended
+            return None
 
     return [pid for pid in worker_pids() if parent(pid) == daemon.proc.pid]
 

@@ -388,7 +388,7 @@ static void test_include(void **state)
     assert_string_equal(find(schema, "id")->why, "excluded");
 }
 
-/* Numbers order rows too; a column may be key and time at once, and is read once. */
+/* Whole numbers order rows too; a column may be key and time at once, and is read once. */
 static void test_time_is_key(void **state)
 {
     struct project project = {.target = "late", .key = LIST("id", "n"), .time = "n"};
@@ -399,7 +399,7 @@ static void test_time_is_key(void **state)
     (void)state;
     fixture_column(&fixture, "late", PG_BOOL);
     fixture_column(&fixture, "id", PG_INT4);
-    fixture_column(&fixture, "n", PG_FLOAT8);
+    fixture_column(&fixture, "n", PG_INT8);
     fixture_column(&fixture, "x", PG_FLOAT4);
     OK(schema_new(&project, &fixture.relation, &schema, &err));
     assert_int_equal(find(schema, "n")->roles, COLUMN_KEY | COLUMN_TIME);

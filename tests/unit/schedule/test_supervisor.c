@@ -120,6 +120,17 @@ static void wait_file(const char *name)
     }
 }
 
+static bool has_run(struct supervisor *supervisor, int64_t run_id)
+{
+    int n;
+    const int64_t *runs = supervisor_runs(supervisor, &n);
+
+    for (int i = 0; i < n; i++)
+        if (runs[i] == run_id)
+            return true;
+    return false;
+}
+
 static void test_says_why_a_worker_ended(void **state)
 {
     const struct {
@@ -140,7 +151,7 @@ static void test_says_why_a_worker_ended(void **state)
         struct worker_end end;
 
         start(supervisor, 41 + (int64_t)i);
-        assert_true(supervisor_has_run(supervisor, 41 + (int64_t)i));
+        assert_true(has_run(supervisor, 41 + (int64_t)i));
         end = wait_end(supervisor);
         assert_int_equal(end.run_id, 41 + (int64_t)i);
         assert_int_equal(end.well, rows[i].well);
@@ -161,11 +172,11 @@ static void test_ended_stays_until_forgotten(void **state)
     assert_string_equal(first.name, again.name);
     assert_int_equal(supervisor_n_running(supervisor), 0);
     assert_false(supervisor_has_room(supervisor, clock_ms()));
-    assert_true(supervisor_has_run(supervisor, 5));
-    supervisor_forget(supervisor, "somebody:1:1");
-    assert_true(supervisor_has_run(supervisor, 5));
-    supervisor_forget(supervisor, first.name);
-    assert_false(supervisor_has_run(supervisor, 5));
+    assert_true(has_run(supervisor, 5));
+    supervisor_forget(supervisor, "somebody:1:1", true);
+    assert_true(has_run(supervisor, 5));
+    supervisor_forget(supervisor, first.name, true);
+    assert_false(has_run(supervisor, 5));
     assert_true(supervisor_has_room(supervisor, clock_ms()));
     assert_false(supervisor_ended(supervisor, &again));
 }
@@ -195,7 +206,7 @@ static void test_death_makes_the_next_wait(void **state)
     (void)state;
     start(supervisor, 1);
     end = wait_end(supervisor);
-    supervisor_forget(supervisor, end.name);
+    supervisor_forget(supervisor, end.name, end.well);
     now_ms = clock_ms();
     assert_false(supervisor_has_room(supervisor, now_ms));
     assert_true(supervisor_has_room(supervisor, now_ms + 1000)); /* first step: at most 1 s */
@@ -216,7 +227,7 @@ static void test_same_run_again_makes_the_next_wait(void **state)
 
         start(supervisor, rows[i].run_id);
         end = wait_end(supervisor);
-        supervisor_forget(supervisor, end.name);
+        supervisor_forget(supervisor, end.name, end.well);
         assert_int_equal(supervisor_has_room(supervisor, clock_ms()), rows[i].room_at_once);
     }
 }
@@ -237,7 +248,7 @@ static void test_missing_worker_is_an_error_with_a_hint(void **state)
     assert_string_equal(
         err.message, "cannot start the worker \"/nonexistent/worker\": No such file or directory");
     assert_string_not_equal(err.hint, "");
-    assert_false(supervisor_has_run(supervisor, 1));
+    assert_false(has_run(supervisor, 1));
     assert_false(supervisor_has_room(supervisor, clock_ms()));
     assert_int_equal(supervisor_start(supervisor, 1, &err), ERR_CONFLICT);
 }
@@ -279,7 +290,7 @@ static void test_names_are_unique(void **state)
         start(supervisor, i + 1);
         end = wait_end(supervisor);
         memcpy(names[i], end.name, sizeof(end.name));
-        supervisor_forget(supervisor, end.name);
+        supervisor_forget(supervisor, end.name, end.well);
         for (int j = 0; j < i; j++)
             assert_string_not_equal(names[i], names[j]);
     }

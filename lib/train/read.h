@@ -1,0 +1,21 @@
+/*
+ * Reading the rows of a run: what its definition asks for, and what other models need to be
+ * measured on the same rows.
+ *
+ * In the way of the data: relation → frame (this). One REPEATABLE READ READ ONLY transaction.
+ */
+#ifndef PGBOOST_TRAIN_READ_H
+#define PGBOOST_TRAIN_READ_H
+
+#include "feature/schema.h"
+#include "frame/frame.h"
+#include "model/model.h"
+
+/* The frame has schema->read's columns first, in that order, then those that models (n_models of
+ * them) take and the relation still has with the same type. reader is used up. */
+MUST_CHECK enum err_code read_rows(struct pg *reader, const struct relation *relation,
+                                   const struct schema *schema, const struct model *const *models,
+                                   int n_models, frame_progress_fn progress, void *context,
+                                   struct frame **ret_frame, struct err *err);
+
+#endif
