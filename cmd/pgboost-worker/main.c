@@ -1,8 +1,9 @@
 /*
- * pgboost-worker: claims a queued run and trains it, then exits.
+ * pgboost-worker: claims a queued run and trains it, then exits. Or imports one model.
  *
- * A process of its own because training may crash, run out of memory or be killed, and serving must
- * not notice. pgboostd and `pgboost train --here` start it; an operator can start it by hand.
+ * A process of its own because XGBoost may crash, run out of memory or be killed, and serving must
+ * not notice. pgboostd, `pgboost train --here` and `pgboost import` start it; an operator can start
+ * it by hand.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -11,7 +12,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
+#include "train/import.h"
 #include "train/run.h"
 #include "xgb/booster.h"
 
@@ -23,6 +26,10 @@ static void print_help(void)
            "  --name NAME         how the catalog calls this worker (default: HOST:PID)\n"
            "  --dsn DSN           catalog: reads and writes (default: PGBOOST_DSN, then PG*)\n"
            "  --read-dsn DSN      where relations are read (default: PGBOOST_READ_DSN, then dsn)\n"
+           "  --import FILE       no run: FILE becomes a model of --project, and the last line on\n"
+           "                      standard output says which, or why not, as JSON\n"
+           "  --project NAME      of --import\n"
+           "  --deploy            with --import: make the model live\n"
            "  --threads N         threads of XGBoost (default: OMP_NUM_THREADS, then the cores)\n"
            "  --nice N            priority, 0 to 19 (default: 10)\n"
            "  --die-with-parent   end when the process that started this one ends\n"
@@ -39,7 +46,10 @@ enum {
     OPTION_READ_DSN,
     OPTION_THREADS,
     OPTION_NICE,
-    OPTION_DIE
+    OPTION_DIE,
+    OPTION_IMPORT,
+    OPTION_PROJECT,
+    OPTION_DEPLOY
 };
 
 static const struct option long_options[] = {
@@ -50,6 +60,9 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, OPTION_THREADS},
     {"nice", required_argument, NULL, OPTION_NICE},
     {"die-with-parent", no_argument, NULL, OPTION_DIE},
+    {"import", required_argument, NULL, OPTION_IMPORT},
+    {"project", required_argument, NULL, OPTION_PROJECT},
+    {"deploy", no_argument, NULL, OPTION_DEPLOY},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -57,6 +70,7 @@ static const struct option long_options[] = {
 
 struct settings {
     struct train_options train;
+    struct import_request import; /* file NULL: train */
     int64_t priority;
     bool die_with_parent;
 };
@@ -104,6 +118,15 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
         case OPTION_DIE:
             settings->die_with_parent = true;
             break;
+        case OPTION_IMPORT:
+            settings->import.file = optarg;
+            break;
+        case OPTION_PROJECT:
+            settings->import.project = optarg;
+            break;
+        case OPTION_DEPLOY:
+            settings->import.deploy = true;
+            break;
         case 'h':
             print_help();
             return 0;
@@ -121,6 +144,10 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
     }
     if (optind < argc) {
         fprintf(stderr, "pgboost-worker: unexpected argument \"%s\"\n", argv[optind]);
+        return err_exit_status(ERR_USAGE);
+    }
+    if ((settings->import.file == NULL) != (settings->import.project == NULL)) {
+        fprintf(stderr, "pgboost-worker: --import and --project belong together\n");
         return err_exit_status(ERR_USAGE);
     }
     return -1;
@@ -156,14 +183,47 @@ static void set_defaults(struct settings *settings, char *name, size_t name_size
         train->threads = default_threads();
 }
 
+static enum err_code train(const struct settings *settings)
+{
+    struct err err = {0};
+    bool claimed = false;
+    enum err_code code = train_next(&settings->train, &claimed, &err);
+
+    if (code != ERR_OK)
+        log_err(LOG_ERROR, claimed ? "run failed" : "no run was claimed", &err);
+    else if (!claimed)
+        log_info("nothing to do", "");
+    return code;
+}
+
+/* {"model_id":42} or {"error":{"code","message","hint"}}, for whoever started this worker. */
+static enum err_code import(const struct settings *settings)
+{
+    CLEANUP(buf_release) struct buf json = {0};
+    struct err err = {0};
+    int64_t model_id = 0;
+    enum err_code code = train_import(&settings->train, &settings->import, &model_id, &err);
+
+    if (code == ERR_OK) {
+        buf_printf(&json, "{\"model_id\":%lld}\n", (long long)model_id);
+    } else {
+        buf_puts(&json, "{\"error\":{\"code\":");
+        json_put_text(&json, err_name(code));
+        buf_puts(&json, ",\"message\":");
+        json_put_text(&json, err.message);
+        buf_puts(&json, ",\"hint\":");
+        json_put_text(&json, err.hint);
+        buf_puts(&json, "}}\n");
+    }
+    fputs(buf_text(&json), stdout);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {.priority = 10};
     char name[96];
-    struct err err = {0};
-    bool claimed = false;
     int status = parse_arguments(argc, argv, &settings);
-    enum err_code code;
 
     if (status >= 0)
         return status;
@@ -173,10 +233,5 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (settings.priority > 0 && nice((int)settings.priority) == -1)
         log_warning("the priority stays as it is", "");
-    code = train_next(&settings.train, &claimed, &err);
-    if (code != ERR_OK)
-        log_err(LOG_ERROR, claimed ? "run failed" : "no run was claimed", &err);
-    else if (!claimed)
-        log_info("nothing to do", "");
-    return err_exit_status(code);
+    return err_exit_status(settings.import.file != NULL ? import(&settings) : train(&settings));
 }

@@ -85,10 +85,10 @@ static struct slot find_slot(struct cli *cli, const char *name, size_t length)
     return (struct slot){0};
 }
 
-/* --name, --name=value, --name value. *at is moved over what was used. */
-static enum err_code take_option(struct cli *cli, int argc, char **argv, int *at, struct err *err)
+/* name, name=value, name value: argv[*at] begins with name, behind its hyphens. */
+static enum err_code take_value(struct cli *cli, const char *name, int argc, char **argv, int *at,
+                                struct err *err)
 {
-    const char *name = argv[*at] + 2;
     size_t length = strcspn(name, "=");
     const char *value = name[length] == '=' ? name + length + 1 : NULL;
     struct slot slot = find_slot(cli, name, length);
@@ -106,6 +106,19 @@ static enum err_code take_option(struct cli *cli, int argc, char **argv, int *at
     else
         *slot.value = slot.takes_value ? value : "";
     return ERR_OK;
+}
+
+/* --name, --name=value, --name value, -l value. *at is moved over what was used. */
+static enum err_code take_option(struct cli *cli, int argc, char **argv, int *at, struct err *err)
+{
+    const struct command *command = cli->command;
+    const char *word = argv[*at] + 1;
+
+    if (word[0] == '-')
+        return take_value(cli, word + 1, argc, argv, at, err);
+    if (command != NULL && word[0] == command->letter && word[1] == '\0')
+        return take_value(cli, command->options[0].name, argc, argv, at, err);
+    return no_option(command, word, strlen(word), err);
 }
 
 static enum err_code check_arguments(const struct cli *cli, struct err *err)
@@ -149,10 +162,8 @@ enum err_code cli_parse(struct cli *cli, int argc, char **argv, struct err *err)
             only_words = true;
         else if (!only_words && strcmp(argv[i], "-h") == 0)
             cli->help = true;
-        else if (!only_words && strncmp(argv[i], "--", 2) == 0)
-            TRY(take_option(cli, argc, argv, &i, err));
         else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0')
-            return no_option(cli->command, argv[i] + 1, strlen(argv[i] + 1), err);
+            TRY(take_option(cli, argc, argv, &i, err));
         else
             TRY(take_word(cli, argv[i], err));
     }

@@ -12,12 +12,14 @@ static const struct command_option global_options[] = {
     {"help", NULL, "this page"},
 };
 
-static void print_option(const struct command_option *option)
+/* letter 0: the option has none. */
+static void print_option(const struct command_option *option, char letter)
 {
+    const char shorter[] = {'-', letter, ',', ' ', '\0'};
     char left[48];
 
-    snprintf(left, sizeof(left), "--%s%s%s", option->name, option->value != NULL ? " " : "",
-             option->value != NULL ? option->value : "");
+    snprintf(left, sizeof(left), "%s--%s%s%s", letter != '\0' ? shorter : "", option->name,
+             option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
     printf("  %-*s%s\n", COLUMN - 2, left, option->help);
 }
 
@@ -38,9 +40,9 @@ static void print_command(const struct command *command)
            command->summary, command->name, command->arguments[0] != '\0' ? " " : "",
            command->arguments, command->description);
     for (int i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name != NULL; i++)
-        print_option(&command->options[i]);
+        print_option(&command->options[i], i == 0 ? command->letter : 0);
     for (size_t i = 0; i < N_ELEMENTS(global_options); i++)
-        print_option(&global_options[i]);
+        print_option(&global_options[i], 0);
     printf("\nExample\n");
     print_indented(command->example);
 }
@@ -53,7 +55,7 @@ static void print_overview(void)
         printf("  %-*s%s\n", COLUMN - 2, commands[i]->name, commands[i]->summary);
     printf("\nOptions of every command\n");
     for (size_t i = 0; i < N_ELEMENTS(global_options); i++)
-        print_option(&global_options[i]);
+        print_option(&global_options[i], 0);
     printf("\n\"pgboost help COMMAND\" explains one command. A first model:\n"
            "  pgboost migrate\n"
            "  pgboost init public.flights delay > flights.json\n"

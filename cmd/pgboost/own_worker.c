@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOG_TAIL 2048
+#define LOG_TAIL 8192 /* an error as JSON is shorter */
 
 extern char **environ;
 
@@ -27,7 +27,7 @@ static enum err_code find_program(char *path, size_t size, struct err *err)
     if (access(path, X_OK) == 0)
         return ERR_OK;
     err_errno(err, errno, "cannot start \"%s\"", path);
-    return err_hint(err, "install it beside pgboost, or let a pgboostd train the run");
+    return err_hint(err, "install it beside pgboost; a run can be trained by a pgboostd, too");
 }
 
 static void set_or_unset(const char *name, const char *value)
@@ -38,16 +38,13 @@ static void set_or_unset(const char *name, const char *value)
         unsetenv(name);
 }
 
-static enum err_code spawn(const char *program, int64_t run_id, struct own_worker *worker,
+static enum err_code spawn(const char *program, char *const *arguments, struct own_worker *worker,
                            struct err *err)
 {
-    char run[24];
-    char *arguments[] = {(char *)program, "--run", run, "--name", worker->name, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int error;
 
-    snprintf(run, sizeof(run), "%" PRId64, run_id);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -61,21 +58,48 @@ static enum err_code spawn(const char *program, int64_t run_id, struct own_worke
     return error == 0 ? ERR_OK : err_errno(err, error, "cannot start \"%s\"", program);
 }
 
-enum err_code own_worker_start(const struct cli *cli, int64_t run_id, struct own_worker *worker,
-                               struct err *err)
+/* arguments[0] is filled in. */
+static enum err_code start(const struct cli *cli, char **arguments, struct own_worker *worker,
+                           struct err *err)
 {
-    char program[PATH_MAX], host[64] = "localhost";
+    char program[PATH_MAX];
 
     TRY(find_program(program, sizeof(program), err));
-    gethostname(host, sizeof(host) - 1);
-    snprintf(worker->name, sizeof(worker->name), "%s:pgboost-train-%d", host, (int)getpid());
+    arguments[0] = program;
     worker->log = tmpfile();
     if (worker->log == NULL)
         return err_errno(err, errno, "cannot make a temporary file for the worker's log");
     /* In the environment: everyone can read a program's arguments. */
     set_or_unset("PGBOOST_DSN", cli->dsn);
     set_or_unset("PGBOOST_READ_DSN", cli->read_dsn);
-    return spawn(program, run_id, worker, err);
+    return spawn(program, arguments, worker, err);
+}
+
+enum err_code own_worker_start(const struct cli *cli, int64_t run_id, struct own_worker *worker,
+                               struct err *err)
+{
+    char host[64] = "localhost", run[24];
+    char *arguments[] = {NULL, "--run", run, "--name", worker->name, NULL};
+
+    snprintf(run, sizeof(run), "%" PRId64, run_id);
+    gethostname(host, sizeof(host) - 1);
+    snprintf(worker->name, sizeof(worker->name), "%s:pgboost-train-%d", host, (int)getpid());
+    return start(cli, arguments, worker, err);
+}
+
+enum err_code own_worker_import(const struct cli *cli, const char *project, const char *file,
+                                bool deploy, struct own_worker *worker, struct err *err)
+{
+    char *arguments[] = {NULL,
+                         "--import",
+                         (char *)file,
+                         "--project",
+                         (char *)project,
+                         "--die-with-parent",
+                         deploy ? "--deploy" : NULL,
+                         NULL};
+
+    return start(cli, arguments, worker, err);
 }
 
 static void put_last_line(FILE *log, struct buf *out)

@@ -1,9 +1,11 @@
 /*
- * A worker that this command starts for one run, where no trainer is there to do it.
+ * A worker that this command starts: for one run, where no trainer is there to do it, or for an
+ * import.
  *
- * `pgboost-worker --run ID` beside this program, in a process group of its own (Ctrl-C detaches
- * from the run and does not end it), with the connection settings in its environment and its log in
- * a file without a name, which is read only when the worker dies.
+ * pgboost-worker beside this program, with the connection settings in its environment and what it
+ * prints in a file without a name, of which the last line is read when it has ended. In a process
+ * group of its own: Ctrl-C detaches from a run and does not end it. A worker that imports ends with
+ * this program.
  */
 #ifndef PGBOOST_CMD_OWN_WORKER_H
 #define PGBOOST_CMD_OWN_WORKER_H
@@ -23,6 +25,10 @@ struct own_worker {
 
 MUST_CHECK enum err_code own_worker_start(const struct cli *cli, int64_t run_id,
                                           struct own_worker *worker, struct err *err);
+
+MUST_CHECK enum err_code own_worker_import(const struct cli *cli, const char *project,
+                                           const char *file, bool deploy, struct own_worker *worker,
+                                           struct err *err);
 
 /* Has it ended? Then pid becomes 0, reason says how, and last_words gets the last line of the log
  * of one that exited by itself. */

@@ -106,6 +106,8 @@ static enum err_code write_body(const struct cli *cli, struct buf *body, struct 
         buf_printf(body, ",\"model_id\":%" PRId64, model_id);
     if (cli_option(cli, "encoded") != NULL)
         buf_puts(body, ",\"encoded\":true");
+    if (cli_option(cli, "explain") != NULL)
+        buf_puts(body, ",\"explain\":true");
     buf_puts(body, ",\"features\":");
     buf_append(body, buf_text(&features), features.length);
     buf_putc(body, '}');
@@ -147,6 +149,7 @@ const struct command command_predict = {
     .min_args = 2,
     .max_args = 2,
     .options = {{"model", "ID", "this model in place of the live one"},
-                {"encoded", NULL, "print what the model saw and its margin as well"}},
+                {"encoded", NULL, "print what the model saw and its margin as well"},
+                {"explain", NULL, "print what each column added to the margin as well"}},
     .run = run_predict,
 };

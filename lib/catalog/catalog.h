@@ -244,6 +244,12 @@ MUST_CHECK enum err_code catalog_finish_run(struct pg *pg, const struct lease *l
                                             const struct new_model *model, int64_t *ret_model_id,
                                             struct err *err);
 
+/* Inserts a model that comes of no run, and deploys nothing: of *model, what says so (deploy,
+ * seen_version, reason) is not looked at. */
+MUST_CHECK enum err_code catalog_insert_model(struct pg *pg, int64_t project_id,
+                                              const struct new_model *model, int64_t *ret_model_id,
+                                              struct err *err);
+
 /* Deletes models of the project but the `keep` newest, the live one and the one to roll back to; at
  * most a few a call. */
 MUST_CHECK enum err_code catalog_prune_models(struct pg *pg, int64_t project_id, int keep,

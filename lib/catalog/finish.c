@@ -1,8 +1,9 @@
 /*
- * The end of a run: its model, the decision about it, and the run's success, all or nothing.
+ * How a model enters the catalog: at the end of its run, or from elsewhere.
  *
- * The model goes in first and the fence comes last, so that a large model does not keep the
- * heartbeats of its own worker waiting; a lease that was lost takes everything back.
+ * The end of a run is its model, the decision about it, and the run's success, all or nothing. The
+ * model goes in first and the fence comes last, so that a large model does not keep the heartbeats
+ * of its own worker waiting; a lease that was lost takes everything back.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,22 +15,23 @@ static const char insert_model_sql[] =
     "INSERT INTO pgboost.models (project_id, run_id, trial_id, algorithm, hyperparams, metric,"
     " score, metrics, encoder, labels, model, sha256, base_margin_bits, golden, xgboost_version,"
     " task, relation, target, split)"
-    " VALUES ($1::bigint, $2::bigint, nullif($3::bigint, 0), $4, $5::jsonb, $6,"
+    " VALUES ($1::bigint, nullif($2::bigint, 0), nullif($3::bigint, 0), $4, $5::jsonb, $6,"
     " $7::double precision, $8::jsonb, $9::jsonb, $10::jsonb, $11::bytea, $12, $13::bigint,"
     " $14::jsonb, $15, $16, $17, $18, $19::jsonb) RETURNING id";
 
-static enum err_code insert_model(struct pg *pg, const struct lease *lease,
+/* run_id 0: of no run. */
+static enum err_code insert_model(struct pg *pg, int64_t project_id, int64_t run_id,
                                   const struct new_model *model, int64_t *ret_id, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int project_id, run_id, trial_id, base_margin_bits;
+    struct pg_int project_text, run_text, trial_id, base_margin_bits;
     char score[40];
 
     snprintf(score, sizeof(score), "%.17g", model->score);
     TRY(pg_row(pg, insert_model_sql, 19,
                (struct pg_param[]){
-                   pg_param_int(&project_id, lease->project_id),
-                   pg_param_int(&run_id, lease->run_id),
+                   pg_param_int(&project_text, project_id),
+                   pg_param_int(&run_text, run_id),
                    pg_param_int(&trial_id, model->trial_id),
                    PG_TEXT(model->algorithm),
                    PG_TEXT(model->hyperparams),
@@ -118,13 +120,22 @@ static enum err_code end_run(struct pg *pg, const struct lease *lease, int64_t m
 static enum err_code finish(struct pg *pg, const struct lease *lease, const struct new_model *model,
                             int64_t *ret_model_id, struct err *err)
 {
-    TRY(insert_model(pg, lease, model, ret_model_id, err));
+    TRY(insert_model(pg, lease->project_id, lease->run_id, model, ret_model_id, err));
     if (model->deploy)
         TRY(make_live(pg, lease, *ret_model_id, model->seen_version, err));
     if (model->deploy || model->reason != NULL)
         TRY(record_decision(pg, lease, *ret_model_id, model, err));
     TRY(end_run(pg, lease, *ret_model_id, model->deploy, err));
     return pg_commit(pg, err);
+}
+
+static enum err_code check_size(const struct new_model *model, const char *hint, struct err *err)
+{
+    if (model->n_bytes <= MODEL_BYTES_MAX)
+        return ERR_OK;
+    err_set(err, ERR_LIMIT, "the model has %zu MiB, more than the %zu MiB the catalog keeps",
+            model->n_bytes >> 20, MODEL_BYTES_MAX >> 20);
+    return err_hint(err, "%s", hint);
 }
 
 enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
@@ -134,12 +145,8 @@ enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
     int64_t model_id;
     enum err_code code;
 
-    if (model->n_bytes > MODEL_BYTES_MAX) {
-        err_set(err, ERR_LIMIT, "the model has %zu MiB, more than the %zu MiB the catalog keeps",
-                model->n_bytes >> 20, MODEL_BYTES_MAX >> 20);
-        err_hint(err, "lower \"n_estimators\" or \"max_depth\" in the definition's hyperparams");
-        return ERR_LIMIT;
-    }
+    TRY(check_size(model, "lower \"n_estimators\" or \"max_depth\" in the definition's hyperparams",
+                   err));
     TRY(pg_begin(pg, err));
     code = finish(pg, lease, model, &model_id, err);
     if (code != ERR_OK) {
@@ -148,4 +155,11 @@ enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
     }
     *ret_model_id = model_id;
     return ERR_OK;
+}
+
+enum err_code catalog_insert_model(struct pg *pg, int64_t project_id, const struct new_model *model,
+                                   int64_t *ret_model_id, struct err *err)
+{
+    TRY(check_size(model, "train it with fewer or smaller trees", err));
+    return insert_model(pg, project_id, 0, model, ret_model_id, err);
 }

@@ -376,6 +376,26 @@ static void list_read(struct schema *schema)
         add_read(schema, schema->features[i]);
 }
 
+void schema_use(struct schema *schema, const int *columns, int n_columns, const char *why)
+{
+    for (int i = 0; i < schema->n_features; i++) {
+        struct schema_column *column = &schema->columns[schema->features[i]];
+
+        column->roles = (column->roles & ~(unsigned)COLUMN_FEATURE) | COLUMN_LEFT_OUT;
+        column->why = why;
+    }
+    for (int i = 0; i < n_columns; i++) {
+        struct schema_column *column = &schema->columns[columns[i]];
+
+        column->roles = (column->roles & ~(unsigned)COLUMN_LEFT_OUT) | COLUMN_FEATURE;
+        column->why = NULL;
+        schema->features[i] = columns[i];
+    }
+    schema->n_features = n_columns;
+    schema->n_read = 0;
+    list_read(schema);
+}
+
 /* Room for as many as there can be, and the columns as the relation has them. */
 static enum err_code schema_init(struct builder *builder, struct err *err)
 {

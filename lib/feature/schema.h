@@ -44,6 +44,10 @@ struct schema {
 /* Errors: ERR_CONFIG as above; ERR_NOMEM. */
 MUST_CHECK enum err_code schema_new(const struct project *project, const struct relation *relation,
                                     struct schema **ret_schema, struct err *err);
+
+/* Narrows the features to these columns (indices, each a feature of the schema), in this order: a
+ * model from elsewhere has its own. The others are left out; `why` says so. */
+void schema_use(struct schema *schema, const int *columns, int n_columns, const char *why);
 void schema_free(struct schema *schema);
 DEFINE_FREEP(struct schema *, schema_free)
 

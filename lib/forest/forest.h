@@ -49,6 +49,19 @@ void forest_margin(const struct forest *forest, const float *features, float *re
 void forest_margins(const struct forest *forest, const float *features, size_t n_rows,
                     float *ret_margins);
 
+/* Explanations: exact SHAP values, those of XGBoost's pred_contribs=True (path-dependent TreeSHAP,
+ * Lundberg et al. 2018), in double. ret_contributions[n_outputs × (n_features + 1)]: what each
+ * feature of the row adds to each output's margin, the bias last (the base margin and the mean of
+ * the trees over their training rows). They add up to the margin, but for its float32 rounding.
+ *
+ * scratch[forest_shap_scratch()] is room to work in; nothing is allocated. Only where the model has
+ * the covers of its nodes (XGBoost's sum_hessian): forest_has_covers. Where a path asks more than
+ * 512 different features, the values are close in place of exact. */
+bool forest_has_covers(const struct forest *forest);
+size_t forest_shap_scratch(const struct forest *forest);
+void forest_shap(const struct forest *forest, const float *features, double *ret_contributions,
+                 double *scratch);
+
 /* XGBoost's transform of the objective from margins to predictions, in place over values[n_outputs]
  * (softprob: probabilities; logistic: the positive class's; softmax: the class's index in
  * values[0]). ERR_INVALID at load for an objective that is not in the table. */

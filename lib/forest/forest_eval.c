@@ -8,39 +8,10 @@
  */
 #include <string.h>
 
-#include "forest/forest_internal.h"
+#include "forest/forest_step.h"
 
 #define LANES      8
 #define BLOCK_ROWS 64 /* rows that stay in cache while all trees pass over them */
-
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
-/* XGBoost's common::Decision: right when in the set; negative codes and codes beyond it are not. */
-static ALWAYS_INLINE uint32_t in_set(const uint32_t *set, float value)
-{
-    uint32_t code;
-
-    if (!(value >= 0.0f && value < (float)set[0]))
-        return 0;
-    code = (uint32_t)value; /* fractions are cut off */
-    return set[1 + code / 32] >> code % 32 & 1;
-}
-
-/* Without branches but for categories: which way a row goes is what a processor cannot foresee. A
- * NaN compares as "not less", so that it goes right where the node lets a missing value go right.
- */
-static ALWAYS_INLINE uint32_t step(const struct forest *forest, uint32_t at, const float *features,
-                                   bool categories)
-{
-    const struct node *node = &forest->nodes[at];
-    float value = features[node->feature];
-    uint32_t missing = value != value;
-    uint32_t right = !(value < node->condition);
-
-    if (categories && node->is_category)
-        right = in_set(forest->sets + node->set, value) | missing;
-    return node->left + (right & node->lets_right[missing]);
-}
 
 /* LANES walks of `depth` steps each, from at[i], by the row at features + i × stride. */
 static ALWAYS_INLINE void walk(const struct forest *forest, uint32_t *at, const float *features,
@@ -176,5 +147,6 @@ void forest_set_base_margin(struct forest *forest, float base_margin)
 size_t forest_bytes(const struct forest *forest)
 {
     return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
-           forest->n_nodes * sizeof(*forest->nodes) + forest->n_sets * sizeof(*forest->sets);
+           forest->n_nodes * (sizeof(*forest->nodes) + sizeof(*forest->edges)) +
+           forest->n_sets * sizeof(*forest->sets);
 }

@@ -279,7 +279,10 @@ static enum err_code fill_trees(const struct planting *planting, struct forest *
     forest->trees = settle(planting->trees, planting->n_trees * sizeof(*planting->trees));
     forest->nodes = settle(planting->nodes, planting->n_nodes * sizeof(*planting->nodes));
     forest->sets = settle(planting->sets, planting->n_sets * sizeof(*planting->sets));
-    if (forest->trees == NULL || forest->nodes == NULL || forest->sets == NULL)
+    forest->edges = settle(planting->edges, planting->n_nodes * sizeof(*planting->edges));
+    forest->has_covers = !planting->lacks_covers;
+    if (forest->trees == NULL || forest->nodes == NULL || forest->sets == NULL ||
+        forest->edges == NULL)
         return err_nomem(err);
     return ERR_OK;
 }
@@ -299,6 +302,7 @@ enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **
     TRY(fill_parameters(&loading, forest, err));
     TRY(fill_outputs(&loading, forest, err));
     TRY(fill_trees(&loading.planting, forest, err));
+    TRY(forest_trace(forest, err));
     *ret_forest = TAKE_PTR(forest);
     return ERR_OK;
 }
@@ -310,5 +314,8 @@ void forest_free(struct forest *forest)
     free(forest->trees);
     free(forest->nodes);
     free(forest->sets);
+    free(forest->edges);
+    free(forest->expected);
+    free(forest->quadrature.at);
     free(forest);
 }

@@ -5,6 +5,7 @@
  * stay in XGBoost's arrays) is left out; a node that two splits lead to, or that leads back to
  * itself, is not a tree.
  */
+#include <math.h>
 #include <string.h>
 
 #include "forest/forest_internal.h"
@@ -16,12 +17,13 @@
  * MiB. Real models stay far below this. */
 #define SETS_MAX (64 * 1024 * 1024 / sizeof(uint32_t))
 
-/* XGBoost's arrays for a tree; all of them but the last four have an item for each node. */
+/* XGBoost's arrays for a tree; all of them but the last five have an item for each node. */
 struct columns {
     struct arena *arena;
     int64_t id, n_nodes, leaf_size;
     struct ubj_ints left, right, feature, default_left, split_type;
     struct ubj_floats condition; /* of a leaf: its value */
+    struct ubj_floats cover;     /* empty where the model does not say */
     struct ubj_ints set_nodes, set_begins, set_sizes, categories;
 };
 
@@ -89,6 +91,7 @@ static const struct ubj_member tree_members[] = {
     {"split_indices", read_ints_member, true, offsetof(struct columns, feature)},
     {"split_conditions", read_floats_member, true, offsetof(struct columns, condition)},
     {"default_left", read_ints_member, true, offsetof(struct columns, default_left)},
+    {"sum_hessian", read_floats_member, false, offsetof(struct columns, cover)},
     {"split_type", read_ints_member, false, offsetof(struct columns, split_type)},
     {"categories", read_ints_member, false, offsetof(struct columns, categories)},
     {"categories_nodes", read_ints_member, false, offsetof(struct columns, set_nodes)},
@@ -103,6 +106,7 @@ void planting_release(struct planting *planting)
     free(planting->trees);
     free(planting->nodes);
     free(planting->sets);
+    free(planting->edges);
     *planting = (struct planting){0};
 }
 
@@ -153,7 +157,8 @@ static enum err_code check_lengths(const struct ubj_reader *reader, const struct
         return ubj_error(reader, err, "a tree of %zu nodes says it has %lld", n,
                          (long long)columns->n_nodes);
     if (columns->right.n != n || columns->feature.n != n || columns->default_left.n != n ||
-        columns->condition.n != n || (columns->split_type.n != n && columns->split_type.n != 0))
+        columns->condition.n != n || (columns->split_type.n != n && columns->split_type.n != 0) ||
+        (columns->cover.n != n && columns->cover.n != 0))
         return ubj_error(reader, err, "a tree's arrays differ in length");
     if (columns->set_begins.n != columns->set_nodes.n ||
         columns->set_sizes.n != columns->set_nodes.n)
@@ -228,6 +233,33 @@ static enum err_code place_child(struct placing *placing, int32_t child, struct 
     return ERR_OK;
 }
 
+/* A split that no training row reached, or whose covers are no covers, leans to neither side. */
+static float share_of(float cover, float sibling)
+{
+    double total = (double)cover + (double)sibling;
+
+    if (!(cover >= 0 && sibling >= 0 && total > 0 && isfinite(total)))
+        return 0.5F;
+    return (float)((double)cover / total);
+}
+
+/* The edges to the two children that stand last. */
+static void place_edges(struct placing *placing, uint32_t source)
+{
+    const struct columns *columns = placing->columns;
+    struct edge *edges = placing->planting->edges + placing->root + placing->n_placed - 2;
+    float left, right;
+
+    if (columns->cover.n == 0) {
+        placing->planting->lacks_covers = true;
+        return;
+    }
+    left = columns->cover.items[columns->left.items[source]];
+    right = columns->cover.items[columns->right.items[source]];
+    edges[0].share = share_of(left, right);
+    edges[1].share = share_of(right, left);
+}
+
 static enum err_code place_split(struct placing *placing, uint32_t source, struct node *node,
                                  struct err *err)
 {
@@ -252,7 +284,9 @@ static enum err_code place_split(struct placing *placing, uint32_t source, struc
         placing->has_categories = true;
     }
     TRY(place_child(placing, columns->left.items[source], err));
-    return place_child(placing, columns->right.items[source], err);
+    TRY(place_child(placing, columns->right.items[source], err));
+    place_edges(placing, source);
+    return ERR_OK;
 }
 
 /* Breadth first: places are handed out level by level, so that the depth is the number of levels.
@@ -298,6 +332,9 @@ static enum err_code plant(struct placing *placing, struct arena *arena, struct 
         return err_nomem(err);
     TRY(grow((void **)&planting->nodes, &planting->nodes_capacity, planting->n_nodes, (size_t)n + 1,
              sizeof(*planting->nodes), err));
+    TRY(grow((void **)&planting->edges, &planting->edges_capacity, planting->n_nodes, (size_t)n + 1,
+             sizeof(*planting->edges), err));
+    memset(planting->edges + planting->n_nodes, 0, ((size_t)n + 1) * sizeof(*planting->edges));
     TRY(grow((void **)&planting->trees, &planting->trees_capacity, planting->n_trees, 1,
              sizeof(*planting->trees), err));
     TRY(index_sets(placing, err));

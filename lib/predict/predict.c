@@ -1,5 +1,7 @@
 #include "predict/predict.h"
 
+#include <inttypes.h>
+
 #include "predict/request.h"
 
 void predict_scratch_release(struct predict_scratch *scratch)
@@ -9,6 +11,7 @@ void predict_scratch_release(struct predict_scratch *scratch)
     free(scratch->seen);
     free(scratch->columns);
     cell_scratch_release(&scratch->cell);
+    free(scratch->shap);
     *scratch = (struct predict_scratch){0};
 }
 
@@ -33,15 +36,40 @@ static enum err_code evaluate(const struct model *model, const struct rows *rows
     return ERR_OK;
 }
 
+/* Room for one row's contributions and for the work on them. */
+static enum err_code prepare_explanations(const struct model *model,
+                                          struct predict_scratch *scratch, struct err *err)
+{
+    size_t n;
+    double *shap;
+
+    if (!forest_has_covers(model->forest)) {
+        err_set(err, ERR_CONFLICT,
+                "model %" PRId64 " cannot be explained: it does not say how many "
+                "training rows went which way",
+                model->id);
+        return err_hint(err, "train the project again");
+    }
+    if (__builtin_mul_overflow((size_t)model_n_outputs(model),
+                               (size_t)model->encoder->n_features + 1, &n) ||
+        __builtin_add_overflow(n, forest_shap_scratch(model->forest), &n))
+        return err_nomem(err);
+    shap = scratch_grow(scratch->shap, &scratch->shap_capacity, n, sizeof(*shap));
+    if (shap == NULL)
+        return err_nomem(err);
+    scratch->shap = shap;
+    return ERR_OK;
+}
+
 /* Either the whole answer or nothing of it. */
-static enum err_code answer(const struct model *model, const struct rows *rows, bool encoded,
-                            const struct predict_scratch *scratch, struct buf *reply,
-                            struct err *err)
+static enum err_code answer(const struct model *model, const struct request *request,
+                            const struct rows *rows, const struct predict_scratch *scratch,
+                            struct buf *reply, struct err *err)
 {
     size_t length = reply->length;
 
     TRY(buf_check(reply, err));
-    reply_write(model, rows, encoded, scratch, reply);
+    reply_write(model, request, rows, scratch, reply);
     if (!reply->failed)
         return ERR_OK;
     reply->failed = false;
@@ -69,5 +97,7 @@ enum err_code predict_json(const char *body, size_t length, const struct model_s
     TRY(source->find(source->context, project, project_length, request.model_id, &model, err));
     TRY(rows_decode(&request, model, limits, scratch, &rows, err));
     TRY(evaluate(model, &rows, scratch, err));
-    return answer(model, &rows, request.encoded, scratch, reply, err);
+    if (request.explain)
+        TRY(prepare_explanations(model, scratch, err));
+    return answer(model, &request, &rows, scratch, reply, err);
 }

@@ -38,13 +38,16 @@ struct predict_scratch {
     uint32_t *columns; /* what "columns" names, in its order */
     size_t columns_capacity;
     struct cell_scratch cell; /* unescaped strings, and lists */
+    double *shap;             /* one row's contributions, then room for forest_shap to work in */
+    size_t shap_capacity;
 };
 void predict_scratch_release(struct predict_scratch *scratch);
 
 /* body → answer (appended to reply). The body's members: project, features | columns + rows,
- * model_id, encoded, in any order; a member that is null counts as absent. Errors: ERR_INVALID with
- * field the JSON pointer (RFC 6901) of what is wrong, empty when the body is not JSON; ERR_LIMIT
- * (too many rows, too deep); those of find. On failure reply is as it was. */
+ * model_id, encoded, explain, in any order; a member that is null counts as absent. Errors:
+ * ERR_INVALID with field the JSON pointer (RFC 6901) of what is wrong, empty when the body is not
+ * JSON; ERR_LIMIT (too many rows, too deep); ERR_CONFLICT (the model cannot be explained); those of
+ * find. On failure reply is as it was. */
 MUST_CHECK enum err_code predict_json(const char *body, size_t length,
                                       const struct model_source *source,
                                       const struct predict_limits *limits,

@@ -58,13 +58,14 @@ static enum err_code check_available(const struct request *request, struct err *
     return ERR_OK;
 }
 
-static enum err_code read_encoded(struct request *request, struct err *err)
+static enum err_code read_flag(const struct request *request, enum request_member member,
+                               bool *ret_flag, struct err *err)
 {
-    enum json_token token = request->members[REQUEST_ENCODED].token;
+    enum json_token token = request->members[member].token;
 
     if (token != JSON_TRUE && token != JSON_FALSE && token != JSON_NULL)
-        return wrong_type(request, REQUEST_ENCODED, "true or false", err);
-    request->encoded = token == JSON_TRUE;
+        return wrong_type(request, member, "true or false", err);
+    *ret_flag = token == JSON_TRUE;
     return ERR_OK;
 }
 
@@ -117,7 +118,8 @@ enum err_code request_read(const char *body, size_t length, struct buf *scratch,
         return value_error(err);
     TRY(check_available(ret_request, err));
     TRY(check_rows(ret_request, err));
-    TRY(read_encoded(ret_request, err));
+    TRY(read_flag(ret_request, REQUEST_ENCODED, &ret_request->encoded, err));
+    TRY(read_flag(ret_request, REQUEST_EXPLAIN, &ret_request->explain, err));
     return read_model_id(ret_request, err);
 }
 

@@ -17,10 +17,10 @@ enum request_member {
     REQUEST_ROWS,
     REQUEST_MODEL_ID,
     REQUEST_ENCODED,
+    REQUEST_EXPLAIN,
     /* The interface has these; this version refuses them. */
     REQUEST_KEY,
     REQUEST_KEYS,
-    REQUEST_EXPLAIN,
     REQUEST_INTERVAL,
     REQUEST_MEMBERS
 };
@@ -29,6 +29,7 @@ struct request {
     struct member members[REQUEST_MEMBERS];
     int64_t model_id; /* 0: the live one */
     bool encoded;     /* the answer shows what the model saw */
+    bool explain;     /* and what each column added to the margin */
 };
 
 static inline bool request_has(const struct request *request, enum request_member member)
@@ -59,8 +60,9 @@ MUST_CHECK enum err_code rows_decode(const struct request *request, const struct
  * out: the array is then as it was. */
 MUST_CHECK void *scratch_grow(void *array, size_t *capacity, size_t n, size_t size);
 
-/* Appends the answer from scratch->features and scratch->outputs. */
-void reply_write(const struct model *model, const struct rows *rows, bool encoded,
+/* Appends the answer from scratch->features and scratch->outputs; scratch->shap has room for an
+ * explanation when one is wanted. */
+void reply_write(const struct model *model, const struct request *request, const struct rows *rows,
                  const struct predict_scratch *scratch, struct buf *reply);
 
 #endif

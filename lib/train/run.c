@@ -4,19 +4,16 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "train/candidate.h"
 #include "train/control.h"
 #include "train/dataset.h"
 #include "train/decide.h"
-#include "train/measure.h"
 #include "train/read.h"
 #include "train/search.h"
 #include "train/suspicion.h"
 
-#define GOLDEN_ROWS     32
-#define GOLDEN_RAW_ROWS 4
 /* A view that aggregates may work long before its first row comes. */
 #define READ_SILENCE_MS 3600000
 
@@ -33,11 +30,9 @@ struct run {
     struct trial_setup setup;
     struct search_best best;
     struct rows training; /* all but the test rows */
-    struct buf model_bytes, labels, encoder, golden, hyperparams, metrics, split;
-    char sha256[SHA256_HEX_SIZE];
-    struct model *model;
-    struct model *champion;       /* the live one; NULL: none, or it cannot be opened */
-    double score, baseline_score; /* key metric on the test rows */
+    struct buf split;
+    struct candidate candidate;
+    struct model *champion; /* the live one; NULL: none, or it cannot be opened */
 };
 
 static void run_release(struct run *run)
@@ -50,14 +45,8 @@ static void run_release(struct run *run)
     schema_free(run->schema);
     relation_free(run->relation);
     project_free(run->project);
-    model_free(run->model);
+    candidate_release(&run->candidate);
     model_free(run->champion);
-    buf_release(&run->model_bytes);
-    buf_release(&run->labels);
-    buf_release(&run->encoder);
-    buf_release(&run->golden);
-    buf_release(&run->hyperparams);
-    buf_release(&run->metrics);
     buf_release(&run->split);
 }
 
@@ -174,96 +163,42 @@ static enum err_code step_refit(struct run *run, struct err *err)
     TRY(design_init(&run->final_design, run->project, run->dataset, &run->training, NULL,
                     run->setup.threads, err));
     TRY(trial_refit(&run->setup, &run->final_design, &run->best.params, run->best.result.rounds,
-                    run->control, &run->model_bytes, err));
+                    run->control, &run->candidate.bytes, err));
     TRY(hyperparams_set(&run->best.params, "n_estimators", run->best.result.rounds, NULL, err));
-    hyperparams_to_json(&run->best.params, &run->hyperparams);
-    TRY(buf_check(&run->hyperparams, err));
-    return encoder_to_json(run->final_design.encoder, &run->encoder, err);
+    hyperparams_to_json(&run->best.params, &run->candidate.hyperparams);
+    TRY(buf_check(&run->candidate.hyperparams, err));
+    return encoder_to_json(run->final_design.encoder, &run->candidate.encoder, err);
 }
 
-/* Test rows spread over the whole part, encoded, with XGBoost's own margins. */
 static enum err_code step_golden(struct run *run, struct err *err)
 {
-    const struct encoder *encoder = run->final_design.encoder;
-    const struct rows *test = &run->dataset->split->test;
-    size_t n_rows = test->n < GOLDEN_ROWS ? test->n : GOLDEN_ROWS, n_margins;
-    size_t n_raw = n_rows < GOLDEN_RAW_ROWS ? n_rows : GOLDEN_RAW_ROWS;
-    uint32_t rows[GOLDEN_ROWS];
-    CLEANUP(free_ptr) float *inputs = NULL, *margins = NULL;
-
-    for (size_t i = 0; i < n_rows; i++)
-        rows[i] = test->items[i * test->n / n_rows];
-    inputs = calloc(n_rows * (size_t)encoder->n_features + 1, sizeof(float));
-    if (inputs == NULL)
-        return err_nomem(err);
-    TRY(encoder_apply(encoder, run->dataset->frame, rows, n_rows, inputs, err));
-    TRY(saved_margins(run->model_bytes.data, run->model_bytes.length, inputs, n_rows,
-                      encoder->n_features, &margins, &n_margins, err));
-    return golden_write(encoder, inputs, margins, n_rows, (int)(n_margins / n_rows),
-                        run->dataset->frame, rows, n_raw, &run->golden, err);
+    return candidate_prove(&run->candidate, run->final_design.encoder, run->dataset, err);
 }
 
-/* The model as serving will open it, from what will be stored: verified before anyone sees it. */
 static enum err_code step_verify(struct run *run, struct err *err)
 {
-    CLEANUP(forest_freep) struct forest *forest = NULL;
-    struct model_row row;
-    float base_margin;
-    int n_classes = dataset_n_classes(run->dataset);
-
-    if (n_classes > 0)
-        TRY(labels_to_json(run->dataset->labels.items, n_classes, &run->labels, err));
-    TRY(sha256_hex(run->model_bytes.data, run->model_bytes.length, run->sha256, err));
-    TRY(forest_load((const uint8_t *)run->model_bytes.data, run->model_bytes.length, &forest, err));
-    base_margin = forest_base_margin(forest);
-    row = (struct model_row){
+    const struct model_row about = {
         .project_id = control_lease(run->control)->project_id,
         .run_id = control_lease(run->control)->run_id,
         .project = run->project->name,
-        .algorithm = "xgboost",
         .task = task_name(run->schema->task),
         .metric = run->setup.metric->name,
-        .hyperparams = buf_text(&run->hyperparams),
-        .encoder = buf_text(&run->encoder),
-        .golden = buf_text(&run->golden),
-        .labels = n_classes > 0 ? buf_text(&run->labels) : NULL,
-        .bytes = (const uint8_t *)run->model_bytes.data,
-        .n_bytes = run->model_bytes.length,
-        .sha256 = run->sha256,
     };
-    memcpy(&row.base_margin_bits, &base_margin, sizeof(row.base_margin_bits));
-    return model_open(&row, &run->model, err);
-}
 
-static enum err_code put_predictions(struct run *run, const struct predictions *predictions,
-                                     double *ret_key, struct err *err)
-{
-    return measure_metrics(predictions, run->dataset->task, run->setup.metric, &run->metrics,
-                           ret_key, err);
+    return candidate_open(&run->candidate, run->dataset, &about, err);
 }
 
 static enum err_code step_measure(struct run *run, struct err *err)
 {
-    const struct rows *test = &run->dataset->split->test;
-    CLEANUP(predictions_release) struct predictions model = {0};
-    CLEANUP(predictions_release) struct predictions baseline = {0};
+    struct buf *json = &run->candidate.metrics;
 
     control_progress(run->control, "measure", 0, 0, NAN, 0);
-    TRY(measure_model(run->model, run->dataset, test, &model, err));
-    TRY(measure_baseline(run->dataset, &run->training, test, &baseline, err));
-    buf_putc(&run->metrics, '{');
-    TRY(put_predictions(run, &model, &run->score, err));
-    buf_printf(&run->metrics, ",\"rows\":%zu,\"baseline\":{\"kind\":\"%s\",", test->n,
-               run->dataset->task == METRIC_REGRESSION ? "mean" : "prior");
-    TRY(put_predictions(run, &baseline, &run->baseline_score, err));
-    buf_printf(&run->metrics,
-               "},\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
+    TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric, err));
+    buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
                run->setup.metric->name);
-    json_put_double(&run->metrics, run->best.result.score);
-    buf_printf(&run->metrics, "},\"rounds\":%d}", run->best.result.rounds);
-    log_info("measured", "metric=%s score=%.6g baseline=%.6g", run->setup.metric->name, run->score,
-             run->baseline_score);
-    return buf_check(&run->metrics, err);
+    json_put_double(json, run->best.result.score);
+    buf_printf(json, "},\"rounds\":%d}", run->best.result.rounds);
+    return buf_check(json, err);
 }
 
 static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct err *err)
@@ -273,41 +208,20 @@ static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct 
         .dataset = run->dataset,
         .split = buf_text(&run->split),
         .metric = run->setup.metric,
-        .score = run->score,
-        .baseline_score = run->baseline_score,
+        .score = run->candidate.score,
+        .baseline_score = run->candidate.baseline_score,
     };
+    struct new_model model =
+        candidate_row(&run->candidate, run->project, run->setup.metric, buf_text(&run->split));
     struct decision decision;
-    struct new_model model;
-    uint32_t base_margin_bits;
-    float base_margin = forest_base_margin(run->model->forest);
     enum err_code code;
     struct pg *pg;
 
-    memcpy(&base_margin_bits, &base_margin, sizeof(base_margin_bits));
     TRY(decide(run->control, &challenger, &decision, err));
-    model = (struct new_model){
-        .trial_id = run->best.trial_id,
-        .task = task_name(run->schema->task),
-        .relation = run->project->relation,
-        .target = run->project->target,
-        .split = buf_text(&run->split),
-        .algorithm = "xgboost",
-        .hyperparams = buf_text(&run->hyperparams),
-        .metrics = buf_text(&run->metrics),
-        .encoder = buf_text(&run->encoder),
-        .golden = buf_text(&run->golden),
-        .labels = run->dataset->labels.n > 0 ? buf_text(&run->labels) : NULL,
-        .base_margin_bits = base_margin_bits,
-        .bytes = run->model_bytes.data,
-        .n_bytes = run->model_bytes.length,
-        .sha256 = run->sha256,
-        .xgboost_version = xgb_version(),
-        .score = run->score,
-        .metric = run->setup.metric->name,
-        .deploy = decision.deploy,
-        .seen_version = decision.seen_version,
-        .reason = decision.reason,
-    };
+    model.trial_id = run->best.trial_id;
+    model.deploy = decision.deploy;
+    model.seen_version = decision.seen_version;
+    model.reason = decision.reason;
     TRY(control_check(run->control, err));
     TRY(control_pg(run->control, &pg, err));
     control_set_ending(run->control, true);

@@ -96,7 +96,7 @@ enum err_code booster_margins(struct booster *booster, const struct matrix *matr
     return xgb_copy_result(shape, n_dimensions, result, ret_margins, ret_n, err);
 }
 
-static enum err_code save(BoosterHandle handle, struct buf *bytes, struct err *err)
+enum err_code booster_save_all(BoosterHandle handle, struct buf *bytes, struct err *err)
 {
     const char *saved;
     bst_ulong n_saved;
@@ -116,14 +116,29 @@ enum err_code booster_save(struct booster *booster, int n_rounds, struct buf *by
         return err_set(err, ERR_INVALID, "cannot save %d rounds of %d", n_rounds,
                        booster->n_rounds);
     if (n_rounds == booster->n_rounds)
-        return save(booster->handle, bytes, err);
+        return booster_save_all(booster->handle, bytes, err);
     if (n_rounds == 0) /* to XGBoost, 0 means all of them */
         return err_set(err, ERR_INVALID, "cannot save a model without a round");
     cut = calloc(1, sizeof(*cut));
     if (cut == NULL)
         return err_nomem(err);
     XGB_TRY(XGBoosterSlice(booster->handle, 0, n_rounds, 1, &cut->handle), "cut the model");
-    return save(cut->handle, bytes, err);
+    return booster_save_all(cut->handle, bytes, err);
+}
+
+enum err_code booster_open(const void *bytes, size_t n_bytes, struct booster **ret_booster,
+                           struct err *err)
+{
+    CLEANUP(booster_freep) struct booster *booster = calloc(1, sizeof(*booster));
+
+    if (booster == NULL)
+        return err_nomem(err);
+    XGB_TRY(XGBoosterCreate(NULL, 0, &booster->handle), "open the model");
+    TRY(set_param(booster, "nthread", "1", err));
+    TRY(set_param(booster, "verbosity", "0", err));
+    XGB_TRY(XGBoosterLoadModelFromBuffer(booster->handle, bytes, n_bytes), "open the model");
+    *ret_booster = TAKE_PTR(booster);
+    return ERR_OK;
 }
 
 enum err_code saved_margins(const void *bytes, size_t n_bytes, const float *features, size_t n_rows,
@@ -137,13 +152,7 @@ enum err_code saved_margins(const void *bytes, size_t n_bytes, const float *feat
     const float *result;
     bst_ulong n_dimensions;
 
-    booster = calloc(1, sizeof(*booster));
-    if (booster == NULL)
-        return err_nomem(err);
-    XGB_TRY(XGBoosterCreate(NULL, 0, &booster->handle), "open the model");
-    TRY(set_param(booster, "nthread", "1", err));
-    TRY(set_param(booster, "verbosity", "0", err));
-    XGB_TRY(XGBoosterLoadModelFromBuffer(booster->handle, bytes, n_bytes), "open the model");
+    TRY(booster_open(bytes, n_bytes, &booster, err));
     array_interface_2d(&array, features, n_rows, n_features);
     XGB_TRY(XGBoosterPredictFromDense(booster->handle, array.json, config, NULL, &shape,
                                       &n_dimensions, &result),

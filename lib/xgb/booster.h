@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -66,6 +67,19 @@ MUST_CHECK enum err_code booster_save(struct booster *booster, int n_rounds, str
 MUST_CHECK enum err_code saved_margins(const void *bytes, size_t n_bytes, const float *features,
                                        size_t n_rows, int n_features, float **ret_margins,
                                        size_t *ret_n, struct err *err);
+
+/* A model that was saved elsewhere, by XGBoost 1.7 or later, as JSON or UBJSON: what it says of
+ * itself, and the same model as UBJSON of this XGBoost, appended to ubj. Hostile bytes may crash
+ * XGBoost: for a process that may crash. ERR_INVALID for bytes that are no such model. */
+struct saved_model {
+    int n_features, n_rounds;
+    const char **names, **types; /* [n_features], or NULL where the file has none */
+    struct arena arena;
+};
+void saved_model_release(struct saved_model *saved);
+MUST_CHECK enum err_code saved_model_read(const void *bytes, size_t n_bytes,
+                                          struct saved_model *ret_saved, struct buf *ubj,
+                                          struct err *err);
 
 const char *xgb_version(void); /* "1.7.4" */
 

@@ -36,6 +36,12 @@ void array_interface_1d(struct array_interface *array, const float *data, size_t
  * and source file. ERR_NOMEM where memory ran out. */
 enum err_code xgb_failed(struct err *err, const char *what);
 
+/* A booster that was saved, opened on one thread. */
+MUST_CHECK enum err_code booster_open(const void *bytes, size_t n_bytes,
+                                      struct booster **ret_booster, struct err *err);
+/* The whole booster as UBJSON, appended. */
+MUST_CHECK enum err_code booster_save_all(BoosterHandle handle, struct buf *bytes, struct err *err);
+
 /* A copy of a result that XGBoost owns. */
 MUST_CHECK enum err_code xgb_copy_result(const bst_ulong *shape, bst_ulong n_dimensions,
                                          const float *result, float **ret_values, size_t *ret_n,

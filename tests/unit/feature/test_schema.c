@@ -492,6 +492,33 @@ static void test_ids(void **state)
     assert_non_null(strstr(err.hint, "category"));
 }
 
+/* A model from elsewhere brings its own features, in its own order. */
+static void test_use(void **state)
+{
+    struct project project = {.target = "late", .key = LIST("id"), .time = "day"};
+    CLEANUP(schema_freep) struct schema *schema = NULL;
+    struct fixture fixture = {0};
+    struct err err;
+
+    (void)state;
+    fixture_column(&fixture, "x", PG_FLOAT4);
+    fixture_column(&fixture, "id", PG_INT4);
+    fixture_column(&fixture, "late", PG_BOOL);
+    fixture_column(&fixture, "day", PG_DATE);
+    fixture_column(&fixture, "n", PG_INT4);
+    fixture_column(&fixture, "flag", PG_BOOL);
+    OK(schema_new(&project, &fixture.relation, &schema, &err));
+    check_names(schema, schema->features, schema->n_features, "x day n flag");
+    schema_use(schema, (const int[]){5, 0}, 2, "not wanted");
+    check_names(schema, schema->features, schema->n_features, "flag x");
+    check_names(schema, schema->read, schema->n_read, "late id day flag x");
+    assert_int_equal(find(schema, "day")->roles, COLUMN_TIME | COLUMN_LEFT_OUT);
+    assert_int_equal(find(schema, "n")->roles, COLUMN_LEFT_OUT);
+    assert_string_equal(find(schema, "n")->why, "not wanted");
+    assert_int_equal(find(schema, "x")->roles, COLUMN_FEATURE);
+    assert_null(find(schema, "x")->why);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_tasks),       cmocka_unit_test(test_everything),
         cmocka_unit_test(test_left_out),    cmocka_unit_test(test_include),
         cmocka_unit_test(test_time_is_key), cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_use),
     };
 
     return cmocka_run_group_tests_name("feature/schema", tests, NULL, NULL);

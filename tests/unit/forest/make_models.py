@@ -7,6 +7,9 @@ For each model, NAME.ubj holds its bytes and NAME.rows what XGBoost's in-place p
 int32 rows, features, outputs, predicted; then as float32, row by row, the features, the margins
 [rows × outputs] and the predictions [rows × predicted].
 
+NAME.shap holds what pred_contribs=True gives: int32 rows, features, outputs; then as float32 the
+features, and the contributions [rows × outputs × (features + 1)].
+
 OBJECTIVE.transform (":" as "_") has margins of every size and the predictions XGBoost makes of them:
 int32 rows, outputs, predicted; then as float32 the margins and the predictions.
 """
@@ -20,6 +23,7 @@ import xgboost as xgb
 FEATURES = 6
 CATEGORIES = {1: 3, 4: 100}  # feature → number of categories
 CLASSES = 4
+SHAP_ROWS = 200
 FLT_MAX = np.finfo(np.float32).max
 ODD_NUMBERS = [np.nan, FLT_MAX, -FLT_MAX, np.inf, -np.inf, 1e-45, -1e-45, 1e-38, 0.0, -0.0]
 ODD_CODES = [np.nan, -1, -0.5, -0.0, 0.5, 1.5, 2.9999998, 31, 32, 63.5, 64, 99, 100, 127, 128, 1e6,
@@ -90,7 +94,7 @@ def train(rng, objective, rounds=12, categorical=False, missing=True, targets=1,
         params["num_class"] = CLASSES
     settings = {"tree_method": "hist", "max_depth": 5, "eta": 0.3, "nthread": 1, "seed": 7,
                 "objective": objective, "verbosity": 0, **params}
-    return xgb.train(settings, matrix, rounds), x
+    return xgb.train(settings, matrix, rounds), x, types
 
 
 MODELS = {
@@ -142,7 +146,7 @@ def write_transform(directory, rng, objective, n=5000):
     """A booster without trees hands base margins on to its transform."""
     k = CLASSES if objective.startswith("multi:") else 1
     margins = (rng.normal(size=(n, k)) * rng.choice([0.01, 1, 10, 100], (n, 1))).astype(np.float32)
-    booster, x = train(rng, objective, rounds=0, n=100)
+    booster, _, _ = train(rng, objective, rounds=0, n=100)
     matrix = xgb.DMatrix(np.zeros((n, FEATURES), dtype=np.float32), base_margin=margins,
                          feature_types=["q"] * FEATURES)
     values = booster.predict(matrix).reshape(n, -1)
@@ -150,12 +154,32 @@ def write_transform(directory, rng, objective, n=5000):
     write_table(os.path.join(directory, name), [n, k, values.shape[1]], [margins, values])
 
 
+def write_shap(directory, name, booster, rows, types):
+    """A matrix, which pred_contribs wants, takes no infinity."""
+    rows = np.where(np.isinf(rows), np.float32(np.nan), rows)
+    matrix = xgb.DMatrix(rows, feature_types=types, enable_categorical=True)
+    contributions = booster.predict(matrix, pred_contribs=True)
+    n_outputs = 1 if contributions.ndim == 2 else contributions.shape[1]
+    write_table(os.path.join(directory, name + ".shap"), [*rows.shape, n_outputs],
+                [rows, contributions])
+
+
+def wide(rng, n=1500, features=40):
+    """Paths that ask many different features."""
+    x = rng.normal(size=(n, features)).astype(np.float32)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    y = np.nansum(x * rng.uniform(0.5, 1, features), axis=1)
+    settings = {"tree_method": "hist", "grow_policy": "lossguide", "max_depth": 0, "nthread": 1,
+                "max_leaves": 300, "min_child_weight": 0, "verbosity": 0}
+    return xgb.train(settings, xgb.DMatrix(x, label=y), 4), x
+
+
 def main():
     directory = sys.argv[1]
     n_rows = int(sys.argv[2]) if len(sys.argv) > 2 else 1001
     rng = np.random.default_rng(20240611)
     for name, options in MODELS.items():
-        booster, x = train(rng, **options)
+        booster, x, types = train(rng, **options)
         rows = odd_rows(rng, x, thresholds_of(booster), n_rows)
         margins = booster.inplace_predict(rows, predict_type="margin").reshape(n_rows, -1)
         values = booster.inplace_predict(rows, predict_type="value").reshape(n_rows, -1)
@@ -163,11 +187,16 @@ def main():
             f.write(booster.save_raw("ubj"))
         head = [n_rows, rows.shape[1], margins.shape[1], values.shape[1]]
         write_table(os.path.join(directory, name + ".rows"), head, [rows, margins, values])
+        write_shap(directory, name, booster, rows[:SHAP_ROWS], types)
+    booster, x = wide(rng)
+    with open(os.path.join(directory, "wide.ubj"), "wb") as f:
+        f.write(booster.save_raw("ubj"))
+    write_shap(directory, "wide", booster, x[:SHAP_ROWS], ["q"] * x.shape[1])
     for objective in sorted({options["objective"] for options in MODELS.values()}):
         write_transform(directory, rng, objective)
     # Boosters that are refused.
     for name, settings in {"dart": {"booster": "dart"}, "gblinear": {"booster": "gblinear"}}.items():
-        booster, _ = train(rng, "reg:squarederror", rounds=2, **settings)
+        booster, _, _ = train(rng, "reg:squarederror", rounds=2, **settings)
         with open(os.path.join(directory, name + ".refused"), "wb") as f:
             f.write(booster.save_raw("ubj"))
 

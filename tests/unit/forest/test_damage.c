@@ -19,6 +19,7 @@ static enum err_code load_and_walk(const uint8_t *bytes, size_t n, struct err *e
     CLEANUP(free_ptr) uint8_t *copy = malloc(n > 0 ? n : 1);
     CLEANUP(free_ptr) float *row = NULL;
     CLEANUP(free_ptr) float *margins = NULL;
+    CLEANUP(free_ptr) double *contributions = NULL, *scratch = NULL;
     CLEANUP(forest_freep) struct forest *forest = NULL;
 
     assert_non_null(copy);
@@ -26,11 +27,17 @@ static enum err_code load_and_walk(const uint8_t *bytes, size_t n, struct err *e
     TRY(forest_load(copy, n, &forest, err));
     row = calloc((size_t)forest_n_features(forest), sizeof(*row));
     margins = calloc((size_t)forest_n_outputs(forest), sizeof(*margins));
+    contributions = calloc((size_t)forest_n_outputs(forest),
+                           ((size_t)forest_n_features(forest) + 1) * sizeof(*contributions));
+    scratch = calloc(forest_shap_scratch(forest), sizeof(*scratch));
     assert_non_null(row);
     assert_non_null(margins);
+    assert_non_null(contributions);
+    assert_non_null(scratch);
     row[forest_n_features(forest) - 1] = 3e9f;
     forest_margin(forest, row, margins);
     forest_transform(forest, margins);
+    forest_shap(forest, row, contributions, scratch);
     return ERR_OK;
 }
 

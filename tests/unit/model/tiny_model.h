@@ -180,6 +180,7 @@ static inline void ubj_floats(struct buf *out, const char *name, const float *va
 struct tiny_tree {
     int n_nodes, left[5], right[5], feature[5], default_left[5], split_type[5];
     float condition[5]; /* of a leaf its value */
+    float cover[5];     /* as XGBoost weighs training rows */
     int n_sets, set_node, set_size, categories[4];
 };
 
@@ -196,6 +197,7 @@ static const struct tiny_tree tiny_trees[3] = {
      .default_left = {1, 0, 1, 0, 0},
      .split_type = {0, 0, 1, 0, 0},
      .condition = {1000, 1, 0, 2, 4},
+     .cover = {4, 2, 2, 0.5F, 1.5F},
      .n_sets = 1,
      .set_node = 2,
      .set_size = 2,
@@ -204,13 +206,15 @@ static const struct tiny_tree tiny_trees[3] = {
      .left = {1, -1, -1},
      .right = {2, -1, -1},
      .feature = {7},
-     .condition = {0.5F, 0.25F, -0.5F}},
+     .condition = {0.5F, 0.25F, -0.5F},
+     .cover = {4, 1, 3}},
     {.n_nodes = 3,
      .left = {1, -1, -1},
      .right = {2, -1, -1},
      .feature = {6},
      .default_left = {1},
-     .condition = {12, 0.125F, 8}},
+     .condition = {12, 0.125F, 8},
+     .cover = {2, 1, 1}},
 };
 
 static inline void tiny_put_tree(struct buf *out, const struct tiny_tree *tree, int id)
@@ -236,6 +240,7 @@ static inline void tiny_put_tree(struct buf *out, const struct tiny_tree *tree, 
     ubj_floats(out, "split_conditions", tree->condition, tree->n_nodes);
     ubj_ints(out, "split_indices", tree->feature, tree->n_nodes);
     ubj_bytes(out, "split_type", tree->split_type, tree->n_nodes);
+    ubj_floats(out, "sum_hessian", tree->cover, tree->n_nodes);
     ubj_name(out, "tree_param");
     snprintf(number, sizeof(number), "%d", tree->n_nodes);
     buf_putc(out, '{');

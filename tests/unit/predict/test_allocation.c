@@ -42,6 +42,7 @@ static const char *const bodies[] = {
     "\"ratio\":0.25,\"price\":\"12.5\",\"id\":[1,{\"x\":2}]},\"encoded\":true}",
     "{\"project\":\"multiclass\",\"columns\":[\"seats\",\"carrier\"],"
     "\"rows\":[[1,\"UA\"],[2,null],[3,\"never seen\"]]}",
+    "{\"project\":\"multiclass\",\"features\":[{\"seats\":1},{}],\"explain\":true}",
 };
 
 static void test_nothing_is_allocated(void **state)

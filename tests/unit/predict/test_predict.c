@@ -116,6 +116,54 @@ static void test_answers_to_the_byte(void **state)
     }
 }
 
+/* Trees' means over their training rows: 2.25, -0.3125, 4.0625. A missing distance goes left to 1,
+ * a missing carrier to 2: each order in which the two become known counts half. */
+static void test_explanations(void **state)
+{
+    static const struct {
+        const char *body, *reply;
+    } cases[] = {
+        {"{" P ",\"features\":{},\"explain\":true}",
+         HEAD "\"prediction\":1.125,\"explanation\":{\"bias\":6.5,\"columns\":{"
+              "\"distance\":-0.875,\"carrier\":-0.375,\"scheduled at\":-3.9375,"
+              "\"on/off~\":-0.1875,\"seats\":0,\"ratio\":0,\"price\":0}}}"},
+        {"{" P ",\"rows\":[[2000,\"AA\"]],\"columns\":[\"distance\",\"carrier\"],"
+         "\"explain\":true}",
+         HEAD "\"predictions\":[{\"prediction\":4.125,\"explanation\":{\"bias\":6.5,\"columns\":{"
+              "\"distance\":1.375,\"carrier\":0.375,\"scheduled at\":-3.9375,"
+              "\"on/off~\":-0.1875,\"seats\":0,\"ratio\":0,\"price\":0}}}]}"},
+        {"{" P ",\"features\":[],\"explain\":true}", HEAD "\"predictions\":[]}"},
+        {"{\"project\":\"binary\",\"features\":{},\"explain\":true}",
+         HEAD "\"prediction\":\"on \\\"time\\\"\",\"probabilities\":"
+              "{\"on \\\"time\\\"\":0.5,\"🛫\\\\\":0.5},\"explanation\":{\"bias\":5.375,"
+              "\"columns\":{\"distance\":-0.875,\"carrier\":-0.375,\"scheduled at\":-3.9375,"
+              "\"on/off~\":-0.1875,\"seats\":0,\"ratio\":0,\"price\":0}}}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        must_ask(cases[i].body);
+        assert_string_equal(buf_text(&asking.reply), cases[i].reply);
+    }
+}
+
+/* Each class has a tree of its own. */
+static void test_explanations_of_several_classes(void **state)
+{
+    const char *explanation;
+
+    (void)state;
+    must_ask("{\"project\":\"multiclass\",\"features\":{},\"encoded\":true,\"explain\":true}");
+    explanation = strstr(buf_text(&asking.reply), "\"margin\":");
+    assert_non_null(explanation);
+    assert_string_equal(explanation,
+                        "\"margin\":[1,-0.5,0.125],\"explanation\":{\"bias\":"
+                        "[2.25,-0.3125,4.0625],\"columns\":{\"distance\":[-0.875,0,0],"
+                        "\"carrier\":[-0.375,0,0],\"scheduled at\":[0,0,-3.9375],"
+                        "\"on/off~\":[0,-0.1875,0],\"seats\":[0,0,0],\"ratio\":[0,0,0],"
+                        "\"price\":[0,0,0]}}}");
+}
+
 static void test_encoded_in_the_models_order(void **state)
 {
     (void)state;
@@ -294,6 +342,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_to_the_byte),
+        cmocka_unit_test(test_explanations),
+        cmocka_unit_test(test_explanations_of_several_classes),
         cmocka_unit_test(test_encoded_in_the_models_order),
         cmocka_unit_test(test_encoded_stands_in_each_item),
         cmocka_unit_test(test_probabilities_by_label),

@@ -425,6 +425,60 @@ static void test_saved_margins_refuse_a_wrong_width(void **state)
     assert_null(margins);
 }
 
+static void test_a_saved_model_is_read_again(void **state)
+{
+    static struct data data;
+    static const struct booster_param params[] = {{"objective", "reg:squarederror"}};
+    CLEANUP(matrix_freep) struct matrix *train = NULL;
+    CLEANUP(booster_freep) struct booster *booster = NULL;
+    CLEANUP(buf_release) struct buf bytes = {0}, again = {0};
+    CLEANUP(saved_model_release) struct saved_model saved = {0};
+    struct err err = {0};
+
+    (void)state;
+    make_data(&data, 1, 0);
+    train = new_matrix(&data);
+    booster = new_booster(train, NULL, params, 1);
+    update(booster, train, 3);
+    assert_int_equal(booster_save(booster, 3, &bytes, NULL), ERR_OK);
+    assert_int_equal(saved_model_read(bytes.data, bytes.length, &saved, &again, &err), ERR_OK);
+    assert_int_equal(saved.n_features, FEATURES);
+    assert_int_equal(saved.n_rounds, 3);
+    for (int i = 0; i < FEATURES; i++) {
+        assert_string_equal(saved.names[i], names[i]);
+        assert_string_equal(saved.types[i], types[i]);
+    }
+    assert_int_equal(again.length, bytes.length);
+    assert_memory_equal(again.data, bytes.data, bytes.length);
+}
+
+static void test_what_is_no_saved_model(void **state)
+{
+    static const struct {
+        const char *bytes;
+        enum err_code code;
+        const char *message;
+    } cases[] = {
+        {"", ERR_INVALID, "not a model"},
+        {"binf", ERR_INVALID, "not a model"},
+        {"{", ERR_FAILED, "cannot open the model: "},
+        {"{\"learner\": 3}", ERR_FAILED, "cannot open the model: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(buf_release) struct buf ubj = {0};
+        struct saved_model saved = {0};
+        struct err err = {0};
+
+        assert_int_equal(
+            saved_model_read(cases[i].bytes, strlen(cases[i].bytes), &saved, &ubj, &err),
+            cases[i].code);
+        assert_non_null(strstr(err.message, cases[i].message));
+        assert_int_equal(ubj.length, 0);
+    }
+}
+
 static void test_version_and_free(void **state)
 {
     int major, minor, patch;
@@ -447,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_parameters_are_checked),
         cmocka_unit_test(test_save_bounds),
         cmocka_unit_test(test_saved_margins_refuse_a_wrong_width),
+        cmocka_unit_test(test_a_saved_model_is_read_again),
+        cmocka_unit_test(test_what_is_no_saved_model),
         cmocka_unit_test(test_version_and_free),
     };
 

@@ -1,0 +1,120 @@
+#include "train/candidate.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "train/measure.h"
+#include "xgb/booster.h"
+
+#define GOLDEN_ROWS     32
+#define GOLDEN_RAW_ROWS 4
+#define ALGORITHM       "xgboost"
+
+void candidate_release(struct candidate *candidate)
+{
+    model_free(candidate->model);
+    buf_release(&candidate->bytes);
+    buf_release(&candidate->hyperparams);
+    buf_release(&candidate->encoder);
+    buf_release(&candidate->labels);
+    buf_release(&candidate->golden);
+    buf_release(&candidate->metrics);
+    *candidate = (struct candidate){0};
+}
+
+enum err_code candidate_prove(struct candidate *candidate, const struct encoder *encoder,
+                              const struct dataset *dataset, struct err *err)
+{
+    const struct rows *test = &dataset->split->test;
+    size_t n_rows = test->n < GOLDEN_ROWS ? test->n : GOLDEN_ROWS, n_margins;
+    size_t n_raw = n_rows < GOLDEN_RAW_ROWS ? n_rows : GOLDEN_RAW_ROWS;
+    uint32_t rows[GOLDEN_ROWS];
+    CLEANUP(free_ptr) float *inputs = NULL, *margins = NULL;
+
+    for (size_t i = 0; i < n_rows; i++)
+        rows[i] = test->items[i * test->n / n_rows];
+    inputs = calloc(n_rows * (size_t)encoder->n_features + 1, sizeof(float));
+    if (inputs == NULL)
+        return err_nomem(err);
+    TRY(encoder_apply(encoder, dataset->frame, rows, n_rows, inputs, err));
+    TRY(saved_margins(candidate->bytes.data, candidate->bytes.length, inputs, n_rows,
+                      encoder->n_features, &margins, &n_margins, err));
+    return golden_write(encoder, inputs, margins, n_rows, (int)(n_margins / n_rows), dataset->frame,
+                        rows, n_raw, &candidate->golden, err);
+}
+
+enum err_code candidate_open(struct candidate *candidate, const struct dataset *dataset,
+                             const struct model_row *about, struct err *err)
+{
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+    const uint8_t *bytes = (const uint8_t *)candidate->bytes.data;
+    struct model_row row = *about;
+    float base_margin;
+    int n_classes = dataset_n_classes(dataset);
+
+    if (n_classes > 0)
+        TRY(labels_to_json(dataset->labels.items, n_classes, &candidate->labels, err));
+    TRY(sha256_hex(bytes, candidate->bytes.length, candidate->sha256, err));
+    TRY(forest_load(bytes, candidate->bytes.length, &forest, err));
+    base_margin = forest_base_margin(forest);
+    memcpy(&row.base_margin_bits, &base_margin, sizeof(row.base_margin_bits));
+    row.algorithm = ALGORITHM;
+    row.hyperparams = buf_text(&candidate->hyperparams);
+    row.encoder = buf_text(&candidate->encoder);
+    row.golden = buf_text(&candidate->golden);
+    row.labels = n_classes > 0 ? buf_text(&candidate->labels) : NULL;
+    row.bytes = bytes;
+    row.n_bytes = candidate->bytes.length;
+    row.sha256 = candidate->sha256;
+    return model_open(&row, &candidate->model, err);
+}
+
+enum err_code candidate_measure(struct candidate *candidate, const struct dataset *dataset,
+                                const struct rows *training, const struct metric *key,
+                                struct err *err)
+{
+    const struct rows *test = &dataset->split->test;
+    struct buf *json = &candidate->metrics;
+    CLEANUP(predictions_release) struct predictions model = {0};
+    CLEANUP(predictions_release) struct predictions baseline = {0};
+
+    TRY(measure_model(candidate->model, dataset, test, &model, err));
+    TRY(measure_baseline(dataset, training, test, &baseline, err));
+    buf_putc(json, '{');
+    TRY(measure_metrics(&model, dataset->task, key, json, &candidate->score, err));
+    buf_printf(json, ",\"rows\":%zu,\"baseline\":{\"kind\":\"%s\",", test->n,
+               dataset->task == METRIC_REGRESSION ? "mean" : "prior");
+    TRY(measure_metrics(&baseline, dataset->task, key, json, &candidate->baseline_score, err));
+    buf_putc(json, '}');
+    log_info("measured", "metric=%s score=%.6g baseline=%.6g", key->name, candidate->score,
+             candidate->baseline_score);
+    return buf_check(json, err);
+}
+
+struct new_model candidate_row(const struct candidate *candidate, const struct project *project,
+                               const struct metric *key, const char *split)
+{
+    float base_margin = forest_base_margin(candidate->model->forest);
+    struct new_model row = {
+        .task = task_name(candidate->model->task),
+        .relation = project->relation,
+        .target = project->target,
+        .split = split,
+        .algorithm = ALGORITHM,
+        .hyperparams = buf_text(&candidate->hyperparams),
+        .metrics = buf_text(&candidate->metrics),
+        .encoder = buf_text(&candidate->encoder),
+        .golden = buf_text(&candidate->golden),
+        .labels = candidate->labels.length > 0 ? buf_text(&candidate->labels) : NULL,
+        .bytes = candidate->bytes.data,
+        .n_bytes = candidate->bytes.length,
+        .sha256 = candidate->sha256,
+        .xgboost_version = xgb_version(),
+        .score = candidate->score,
+        .metric = key->name,
+    };
+
+    memcpy(&row.base_margin_bits, &base_margin, sizeof(row.base_margin_bits));
+    return row;
+}
