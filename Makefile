@@ -146,7 +146,7 @@ check:
 	$(Q)if command -v clang-format > /dev/null; then \
 		git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror && echo 'format: clean'; fi
 	$(Q)if command -v shellcheck > /dev/null; then \
-		git ls-files scripts .ci | xargs grep -lE '^#!.*(sh|bash)$$' | xargs shellcheck && \
+		git ls-files scripts .ci tests/bench | xargs grep -lE '^#!.*(sh|bash)$$' | xargs shellcheck && \
 		echo 'scripts: clean'; fi
 
 .PHONY: demo
