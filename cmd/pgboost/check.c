@@ -7,7 +7,7 @@
 #include "config/options.h"
 #include "definition.h"
 #include "list.h"
-#include "model/model.h"
+#include "model/drift.h"
 
 enum finding_level { FINDING_OK, FINDING_WARN, FINDING_FAIL };
 
@@ -162,38 +162,31 @@ static void check_definition(struct findings *findings, const char *what,
         *ret_relation = NULL; /* that is the error already */
 }
 
-/* Columns the model was trained on that the relation lost or changed. */
-static int list_changes(const struct encoder *encoder, const struct relation *relation,
-                        struct buf *changes)
-{
-    int n = 0;
-
-    for (int i = 0; i < encoder->n_columns; i++) {
-        const struct encoder_column *column = &encoder->columns[i];
-        int index = relation_find(relation, column->name);
-
-        if (index < 0)
-            buf_printf(changes, "%s\"%s\" is gone", n++ > 0 ? ", " : "", column->name);
-        else if (relation->columns[index].type != column->type)
-            buf_printf(changes, "%s\"%s\" was %s and is %s", n++ > 0 ? ", " : "", column->name,
-                       pg_type_name(column->type), pg_type_name(relation->columns[index].type));
-    }
-    return n;
-}
-
 static void compare_columns(struct findings *findings, const char *what, const struct model *model,
                             const struct relation *relation)
 {
+    CLEANUP(drift_release) struct drift drift = {0};
     CLEANUP(buf_release) struct buf detail = {0};
-    int n;
 
+    if (drift_find(model, relation, &drift, NULL) != ERR_OK) {
+        findings->failed = true;
+        return;
+    }
     buf_printf(&detail, "model %" PRId64 ": ", model->id);
-    n = list_changes(model->encoder, relation, &detail);
-    if (n == 0)
-        buf_printf(&detail, "verified, and the relation has its %d columns",
-                   model->encoder->n_columns);
-    add(findings, n == 0 ? FINDING_OK : FINDING_FAIL, what, buf_text(&detail),
-        n == 0 ? "" : "give the relation its columns back, or train again");
+    if (drift.n_broken > 0) {
+        buf_puts(&detail, buf_text(&drift.broken));
+        add(findings, FINDING_FAIL, what, buf_text(&detail),
+            "give the relation its columns back, or train again");
+        return;
+    }
+    if (drift.n_new_labels > 0) {
+        buf_puts(&detail, buf_text(&drift.new_labels));
+        add(findings, FINDING_WARN, what, buf_text(&detail),
+            "the model takes them for rare ones until the next training");
+        return;
+    }
+    buf_printf(&detail, "verified, and the relation has its %d columns", model->encoder->n_columns);
+    add(findings, FINDING_OK, what, buf_text(&detail), "");
 }
 
 static enum err_code open_model(struct pg *pg, int64_t model_id, struct model **ret_model,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "model/drift.h"
 #include "train/candidate.h"
 #include "train/control.h"
 #include "train/dataset.h"
@@ -136,6 +137,27 @@ static enum err_code step_design(struct run *run, struct err *err)
                        &run->dataset->split->valid, setup->threads, err);
 }
 
+/* What the live model would miss. */
+static enum err_code warn_of_drift(const struct run *run, struct buf *warnings, struct err *err)
+{
+    CLEANUP(drift_release) struct drift drift = {0};
+    CLEANUP(buf_release) struct buf text = {0};
+
+    if (run->champion == NULL)
+        return ERR_OK;
+    TRY(drift_find(run->champion, run->relation, &drift, err));
+    if (drift.n_broken + drift.n_new_labels == 0)
+        return ERR_OK;
+    buf_printf(&text, "the relation has changed since live model %lld: %s%s%s",
+               (long long)run->champion->id, buf_text(&drift.broken),
+               drift.n_broken > 0 && drift.n_new_labels > 0 ? "; " : "",
+               buf_text(&drift.new_labels));
+    if (warnings->length > 0)
+        buf_putc(warnings, ',');
+    json_put_string(warnings, buf_text(&text), text.length);
+    return buf_check(&text, err);
+}
+
 /* What the run saw, before anything is made of it. */
 static enum err_code step_profile(struct run *run, struct err *err)
 {
@@ -144,6 +166,7 @@ static enum err_code step_profile(struct run *run, struct err *err)
 
     control_progress(run->control, "profile", 0, 0, NAN, 0);
     TRY(dataset_profile(run->dataset, run->search_design.encoder, &columns, &warnings, err));
+    TRY(warn_of_drift(run, &warnings, err));
     TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
     TRY(control_pg(run->control, &pg, err));
     return catalog_run_stats(pg, control_lease(run->control), buf_text(&stats), buf_text(&columns),

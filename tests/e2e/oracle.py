@@ -94,5 +94,9 @@ def rows_as_json(db, query):
     return [row[0] for row in db.sql(f"SELECT to_jsonb(_row_) FROM ({query}) _row_")]
 
 
+def loads(text):
+    return json.loads(text)
+
+
 def dumps(value):
     return json.dumps(value, ensure_ascii=False)

@@ -320,3 +320,26 @@ def test_keep_deletes_the_oldest(rows, cli, definition):
            for n in (2, 3, 4, 5)]
     assert [m["id"] for m in cli.json("models", "kept")["items"]] == ids[:1:-1]
     assert rows.value("SELECT count(*) FROM pgboost.runs WHERE model_id = ANY(%s)", ids) == 4
+
+
+def test_a_relation_that_changed_is_named(rows, cli, definition):
+    rows.sql("""CREATE TYPE public.weather AS ENUM ('sun', 'rain');
+                CREATE TABLE public.changing AS SELECT id, x, y AS z, amount,
+                    CASE WHEN id % 2 = 0 THEN 'sun' ELSE 'rain' END::public.weather AS weather
+                FROM public.t""")
+    first = train(cli, definition, project="changing", relation="public.changing",
+                  target="amount")
+
+    def finding():
+        items = cli("check", "--json").out
+        return [i for i in oracle.loads(items)["items"] if f"model {first}:" in i["detail"]][0]
+
+    assert finding()["status"] == "ok"
+    rows.sql("ALTER TYPE public.weather ADD VALUE 'snow'")
+    assert finding()["status"] == "warn" and '"snow"' in finding()["detail"]
+    rows.sql("ALTER TABLE public.changing RENAME COLUMN x TO x_new;"
+             "ALTER TABLE public.changing ALTER COLUMN z TYPE text")
+    assert finding()["status"] == "fail"
+    assert '"x" is gone' in finding()["detail"] and '"z" was float4 and is text' in finding()["detail"]
+    out = cli.ok("train", "changing", "--here").out
+    assert "has changed since live model" in out and '"snow"' in out and "can no longer feed" in out
