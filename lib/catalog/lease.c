@@ -57,7 +57,8 @@ enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n
     TRY(buf_check(&ids, err));
     TRY(pg_row(pg,
                "SELECT coalesce(min(id), 0) FROM pgboost.runs"
-               " WHERE (" FREE " OR (" ABANDONED ")) AND id <> ALL ($1::bigint[])",
+               " WHERE ((" FREE " AND NOT cancel_requested) OR (" ABANDONED "))"
+               " AND id <> ALL ($1::bigint[])",
                1, (struct pg_param[]){PG_TEXT(buf_text(&ids))}, &table, err));
     *ret_run_id = pg_get_int64(&table, 0, 0);
     return ERR_OK;
@@ -179,11 +180,12 @@ enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease, const 
     return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
-#define AGAIN "$3 = 'queued' AND NOT " TIRED
+#define AGAIN "$3 = 'queued' AND NOT cancel_requested AND NOT " TIRED
 static const char fail_sql[] =
     "WITH ended AS ("
     " UPDATE pgboost.runs SET error = $4, hint = nullif($5, ''),"
-    "  status = CASE WHEN " AGAIN " THEN 'queued' WHEN $3 = 'queued' THEN 'failed' ELSE $3 END,"
+    "  status = CASE WHEN " AGAIN " THEN 'queued' WHEN cancel_requested THEN 'cancelled'"
+    "   WHEN $3 = 'queued' THEN 'failed' ELSE $3 END,"
     "  worker = CASE WHEN NOT (" AGAIN ") THEN worker END,"
     "  lease_until = CASE WHEN NOT (" AGAIN ") THEN lease_until END,"
     "  finished_at = CASE WHEN NOT (" AGAIN ") THEN clock_timestamp() END"

@@ -32,15 +32,18 @@ static int compare_doubles(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* In halves: the range of two large numbers is beyond a double. */
 static void count_bins(const double *sorted, size_t n, struct column_profile *profile)
 {
-    double width = profile->high - profile->low;
+    double width = profile->high / 2 - profile->low / 2;
 
     for (size_t i = 0; i < n; i++) {
-        int bin = width > 0 ? (int)((sorted[i] - profile->low) / width * PROFILE_BINS) : 0;
+        double share;
 
-        if (isfinite(sorted[i]))
-            profile->bins[bin < PROFILE_BINS ? bin : PROFILE_BINS - 1]++;
+        if (!isfinite(sorted[i]))
+            continue;
+        share = width > 0 ? (sorted[i] / 2 - profile->low / 2) / width : 0;
+        profile->bins[share < 1 ? (int)(share * PROFILE_BINS) : PROFILE_BINS - 1]++;
     }
 }
 
@@ -118,6 +121,70 @@ static enum err_code profile_codes(const struct frame *frame, const struct colum
     return ERR_OK;
 }
 
+/* The bytes by which a value is told from others. */
+static uint64_t hash_cell(const struct cell *cell, int column)
+{
+    uint64_t number = 0;
+
+    if (cell->is_null)
+        return (uint64_t)column * 2 + 1;
+    switch (cell->kind) {
+    case CELL_TEXT:
+    case CELL_JSON:
+        return hash64(cell->text, cell->n_bytes);
+    case CELL_LIST:
+        return hash64(cell->items, cell->n_items * sizeof(*cell->items));
+    case CELL_TEXTS:
+        number = cell->n_items;
+        for (size_t i = 0; i < cell->n_items; i++)
+            number = number * 31 + (cell->texts[i].text == NULL
+                                        ? 1
+                                        : hash64(cell->texts[i].text, cell->texts[i].n_bytes));
+        break;
+    case CELL_BOOL:
+        number = cell->bool_value;
+        break;
+    case CELL_FLOAT4:
+        memcpy(&number, &cell->float_value, sizeof(cell->float_value));
+        break;
+    case CELL_INT:
+    case CELL_TIMESTAMP:
+    case CELL_DOUBLE: /* eight bytes each */
+        memcpy(&number, &cell->int_value, sizeof(number));
+        break;
+    }
+    return hash64(&number, sizeof(number));
+}
+
+static int compare_hashes(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Lists and documents: how many different ones there are, by their hashes. */
+static enum err_code profile_hashes(const struct frame *frame, const struct column *column,
+                                    struct column_profile *profile, struct err *err)
+{
+    CLEANUP(free_ptr) uint64_t *hashes = malloc((frame->n_rows + 1) * sizeof(*hashes));
+    size_t n = 0;
+
+    if (hashes == NULL)
+        return err_nomem(err);
+    for (size_t row = 0; row < frame->n_rows; row++) {
+        struct cell cell;
+
+        column_cell(column, row, &cell);
+        if (!cell.is_null)
+            hashes[n++] = hash_cell(&cell, 0);
+    }
+    qsort(hashes, n, sizeof(*hashes), compare_hashes);
+    for (size_t i = 0; i < n; i++)
+        profile->n_distinct += i == 0 || hashes[i] != hashes[i - 1];
+    return ERR_OK;
+}
+
 enum err_code profile_column(const struct frame *frame, const struct column *column,
                              struct column_profile *ret_profile, struct err *err)
 {
@@ -130,6 +197,8 @@ enum err_code profile_column(const struct frame *frame, const struct column *col
         TRY(profile_codes(frame, column, 2, &profile, err));
     else if (column->kind == CELL_TEXT)
         TRY(profile_codes(frame, column, column->dictionary.n_keys, &profile, err));
+    else
+        TRY(profile_hashes(frame, column, &profile, err));
     *ret_profile = profile;
     return ERR_OK;
 }
@@ -197,38 +266,6 @@ void profile_to_json(const struct frame *frame, const struct column *column,
     put_number(column, "median", profile->median, json);
     if (profile->n_distinct > 0)
         put_histogram(column, profile, json);
-}
-
-/* The bytes by which a value is told from others. */
-static uint64_t hash_cell(const struct cell *cell, int column)
-{
-    uint64_t number = 0;
-
-    if (cell->is_null)
-        return (uint64_t)column * 2 + 1;
-    switch (cell->kind) {
-    case CELL_TEXT:
-    case CELL_JSON:
-        return hash64(cell->text, cell->n_bytes);
-    case CELL_LIST:
-        return hash64(cell->items, cell->n_items * sizeof(*cell->items));
-    case CELL_TEXTS:
-        for (size_t i = 0; i < cell->n_items; i++)
-            number = number * 31 + hash64(cell->texts[i].text, cell->texts[i].n_bytes);
-        break;
-    case CELL_BOOL:
-        number = cell->bool_value;
-        break;
-    case CELL_FLOAT4:
-        memcpy(&number, &cell->float_value, sizeof(cell->float_value));
-        break;
-    case CELL_INT:
-    case CELL_TIMESTAMP:
-    case CELL_DOUBLE: /* eight bytes each */
-        memcpy(&number, &cell->int_value, sizeof(number));
-        break;
-    }
-    return hash64(&number, sizeof(number));
 }
 
 enum err_code frame_fingerprint(const struct frame *frame, char ret_hex[FINGERPRINT_SIZE],

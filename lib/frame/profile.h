@@ -9,7 +9,8 @@
  *    "min","max","mean","median",            numbers; times as text, without mean
  *    "histogram":{"low","high","counts":[…]}, numbers and times: 20 equal bins
  *    "top":[{"value","count"},…]}            text and booleans: the 10 most frequent
- * "distinct" is exact. Infinities count as values and stay out of mean and histogram.
+ * "distinct" is exact (of lists and documents: by a hash of 64 bits). Infinities count as values
+ * and stay out of mean and histogram.
  */
 #ifndef PGBOOST_FRAME_PROFILE_H
 #define PGBOOST_FRAME_PROFILE_H

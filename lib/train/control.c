@@ -45,7 +45,8 @@ struct control {
 /* Lost beats cancelled: nobody else may write under a lost lease. */
 static void set_hold(struct control *control, enum hold hold)
 {
-    atomic_store(&control->hold, (int)hold);
+    if (atomic_load(&control->hold) != HOLD_LOST)
+        atomic_store(&control->hold, (int)hold);
     pthread_mutex_lock(&control->reader_lock);
     if (control->reader_fd >= 0)
         shutdown(control->reader_fd, SHUT_RDWR); /* wakes who waits for a row */
@@ -101,7 +102,7 @@ static void *heartbeat_main(void *argument)
             if (cancel)
                 set_hold(control, HOLD_CANCELLED);
         } else if (atomic_load(&control->ending)) {
-            return NULL;
+            continue; /* the run may be over; if it is not, the next beat tells */
         } else if (code == ERR_CONFLICT || clock_ms() > atomic_load(&control->held_until_ms)) {
             set_hold(control, HOLD_LOST);
             log_err(LOG_ERROR, "the lease is lost", &err);
@@ -172,6 +173,7 @@ void control_free(struct control *control)
     for (int i = 0; i < 2; i++)
         if (control->stop_pipe[i] >= 0)
             close(control->stop_pipe[i]);
+    pthread_mutex_destroy(&control->reader_lock);
     lease_release(&control->lease);
     pg_close(control->pg);
     free(control->dsn);
@@ -220,6 +222,8 @@ void control_set_reader(struct control *control, struct pg *reader)
 {
     pthread_mutex_lock(&control->reader_lock);
     control->reader_fd = reader != NULL ? pg_socket(reader) : -1;
+    if (reader != NULL && atomic_load(&control->hold) != HOLD_OURS)
+        shutdown(control->reader_fd, SHUT_RDWR); /* it was said before there was a reader */
     pthread_mutex_unlock(&control->reader_lock);
 }
 

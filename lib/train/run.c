@@ -165,7 +165,8 @@ static enum err_code step_profile(struct run *run, struct err *err)
     struct pg *pg;
 
     control_progress(run->control, "profile", 0, 0, NAN, 0);
-    TRY(dataset_profile(run->dataset, run->search_design.encoder, &columns, &warnings, err));
+    TRY(dataset_profile(run->dataset, run->search_design.encoder, run->control, &columns, &warnings,
+                        err));
     TRY(warn_of_drift(run, &warnings, err));
     TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
     TRY(control_pg(run->control, &pg, err));

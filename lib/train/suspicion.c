@@ -7,6 +7,8 @@
 #include "base/json.h"
 
 #define SAMPLE_MAX        50000
+#define SAMPLE_MIN        2000
+#define VALUES_MAX        4000000 /* of one column that are looked at */
 #define ROWS_MIN          100
 #define BINS_MAX          32
 #define ROWS_PER_BIN      30
@@ -16,6 +18,7 @@
 
 struct point {
     float value; /* NaN last */
+    bool judges; /* every other row: what the first half learnt is judged by the second */
     double y;
 };
 
@@ -28,16 +31,19 @@ static int compare_points(const void *left, const void *right)
     return (a->value > b->value) - (a->value < b->value);
 }
 
+/* Rows with similar values: targets (or how many are of the class) of the half that learns, and of
+ * the half that judges. */
 struct bin {
-    double n, sum; /* rows, and their targets or how many are of the class */
+    double n, sum;
+    double judge_n, judge_sum, judge_squares;
+    double answer; /* the learning half's mean */
 };
 
 static int compare_bins(const void *left, const void *right)
 {
     const struct bin *a = left, *b = right;
-    double x = a->sum / a->n, y = b->sum / b->n;
 
-    return (x > y) - (x < y);
+    return (a->answer > b->answer) - (a->answer < b->answer);
 }
 
 /* Where the bin that starts at `from` ends: equal values stay together. */
@@ -53,51 +59,74 @@ static size_t bin_end(const struct point *points, size_t n, size_t from, size_t 
     return end;
 }
 
-/* klass -1: sums of y, else counts of the class. Returns the number of bins. */
+static void add_point(struct bin *bin, const struct point *point, int klass)
+{
+    double y = klass < 0 ? point->y : point->y == klass;
+
+    if (point->judges) {
+        bin->judge_n++;
+        bin->judge_sum += y;
+        bin->judge_squares += y * y;
+    } else {
+        bin->n++;
+        bin->sum += y;
+    }
+}
+
+/* klass -1: the target itself, else whether it is the class. Returns the number of bins. */
 static size_t fill_bins(const struct point *points, size_t n, size_t size, int klass,
                         struct bin *bins)
 {
     size_t n_bins = 0;
+    double sum = 0, n_learning = 0;
 
     for (size_t from = 0; from < n; n_bins++) {
         size_t end = bin_end(points, n, from, size);
 
-        bins[n_bins] = (struct bin){.n = (double)(end - from)};
-        for (size_t i = from; i < end; i++)
-            bins[n_bins].sum += klass < 0 ? points[i].y : points[i].y == klass;
-        from = end;
+        bins[n_bins] = (struct bin){0};
+        for (; from < end; from++)
+            add_point(&bins[n_bins], &points[from], klass);
+        sum += bins[n_bins].sum;
+        n_learning += bins[n_bins].n;
     }
+    /* a value that only judges were given knows no more than the mean */
+    for (size_t i = 0; i < n_bins; i++)
+        bins[i].answer = bins[i].n > 0 ? bins[i].sum / bins[i].n : sum / n_learning;
     return n_bins;
 }
 
-/* Share of the variance of y that lies between the bins. */
-static double bins_r2(const struct point *points, size_t n, const struct bin *bins, size_t n_bins)
+/* 1 - squared error of the answers / squared distance from the mean, on the judging half. */
+static double bins_r2(const struct bin *bins, size_t n_bins)
 {
-    double mean = 0, total = 0, between = 0;
+    double n = 0, sum = 0, squares = 0, error = 0, total;
 
-    for (size_t i = 0; i < n; i++)
-        mean += (points[i].y - mean) / (double)(i + 1);
-    for (size_t i = 0; i < n; i++)
-        total += (points[i].y - mean) * (points[i].y - mean);
     for (size_t i = 0; i < n_bins; i++) {
-        double difference = bins[i].sum / bins[i].n - mean;
-
-        between += bins[i].n * difference * difference;
+        n += bins[i].judge_n;
+        sum += bins[i].judge_sum;
+        squares += bins[i].judge_squares;
+        error += bins[i].judge_squares - 2 * bins[i].answer * bins[i].judge_sum +
+                 bins[i].judge_n * bins[i].answer * bins[i].answer;
     }
-    return total > 0 ? between / total : 0;
+    total = squares - sum * sum / n;
+    return total > 0 ? 1 - error / total : 0;
 }
 
-/* Area under the curve when bins are ranked by their share of the class. Sorts them. */
+/* Area under the curve of the judging half, ranked by the answers. Sorts the bins; equal answers
+ * are one rank. */
 static double bins_auc(struct bin *bins, size_t n_bins)
 {
     double positives = 0, negatives = 0, pairs = 0;
 
     qsort(bins, n_bins, sizeof(*bins), compare_bins);
-    for (size_t i = 0; i < n_bins; i++) {
-        double negative = bins[i].n - bins[i].sum;
+    for (size_t from = 0; from < n_bins;) {
+        double positive = 0, negative = 0, answer = bins[from].answer;
 
-        pairs += bins[i].sum * (negatives + negative / 2);
-        positives += bins[i].sum;
+        for (; from < n_bins && bins[from].answer == answer; from++) {
+            positive += bins[from].judge_sum;
+            negative += bins[from].judge_n - bins[from].judge_sum;
+        }
+        pairs += positive * (negatives + negative / 2);
+        positives += positive;
         negatives += negative;
     }
     return positives > 0 && negatives > 0 ? pairs / (positives * negatives) : 0;
@@ -112,7 +141,7 @@ static double points_power(const struct point *points, size_t n, bool is_categor
     if (is_category)
         size = 1;
     if (n_classes == 0)
-        return bins_r2(points, n, bins, fill_bins(points, n, size, -1, bins));
+        return bins_r2(bins, fill_bins(points, n, size, -1, bins));
     for (int k = n_classes == 2; k < n_classes && k < CLASSES_MAX; k++)
         best = fmax(best, bins_auc(bins, fill_bins(points, n, size, k, bins)));
     return best;
@@ -127,7 +156,7 @@ enum err_code feature_power(const float *values, const double *y, size_t n, bool
     if (points == NULL || bins == NULL)
         return err_nomem(err);
     for (size_t i = 0; i < n; i++)
-        points[i] = (struct point){values[i], y[i]};
+        points[i] = (struct point){.value = values[i], .judges = i % 2 == 1, .y = y[i]};
     qsort(points, n, sizeof(*points), compare_points);
     *ret_power = n < ROWS_MIN ? 0 : points_power(points, n, is_category, n_classes, bins);
     return ERR_OK;
@@ -151,14 +180,14 @@ static void warn(struct buf *json, int *n, const char *format, ...)
     json->failed = json->failed || text.failed;
 }
 
-/* Every k-th of the training rows, at most SAMPLE_MAX. */
-static size_t sample_rows(const struct rows *train, uint32_t *rows)
+/* Training rows spread over all of them: fewer where a column has many features, so that the whole
+ * costs about the same. */
+static size_t sample_size(const struct rows *train, size_t n_features)
 {
-    size_t n = train->n < SAMPLE_MAX ? train->n : SAMPLE_MAX;
+    size_t n = VALUES_MAX / n_features;
 
-    for (size_t i = 0; i < n; i++)
-        rows[i] = train->items[i * train->n / n];
-    return n;
+    n = n > SAMPLE_MAX ? SAMPLE_MAX : n < SAMPLE_MIN ? SAMPLE_MIN : n;
+    return train->n < n ? train->n : n;
 }
 
 static const struct encoder_column *find_encoded(const struct encoder *encoder, const char *name)
@@ -168,34 +197,64 @@ static const struct encoder_column *find_encoded(const struct encoder *encoder, 
     return index == STRMAP_NONE ? NULL : &encoder->columns[index];
 }
 
+/* Target means have seen the targets of the very rows they would be judged on. */
+static bool is_mean(const struct encoder_column *column, int feature)
+{
+    int first = column->first_feature + column->has_code;
+
+    return feature >= first && feature < first + column->n_means;
+}
+
+/* The sample's features of one column, encoded once: features[n × column->n_features]. */
+static enum err_code encode_sample(const struct dataset *dataset, const struct encoder *encoder,
+                                   const struct encoder_column *column, const struct column *from,
+                                   size_t n, float **ret_features, double **ret_y, struct err *err)
+{
+    const struct rows *train = &dataset->split->train;
+    size_t width = (size_t)column->n_features;
+    CLEANUP(free_ptr) float *vector = calloc((size_t)encoder->n_features + 1, sizeof(*vector));
+    CLEANUP(free_ptr) float *features = calloc(n * width + 1, sizeof(*features));
+    CLEANUP(free_ptr) double *y = calloc(n + 1, sizeof(*y));
+
+    if (vector == NULL || features == NULL || y == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t row = train->items[i * train->n / n];
+        struct cell cell;
+
+        column_cell(from, row, &cell);
+        encode_cell(encoder, column, &cell, vector);
+        memcpy(features + i * width, vector + column->first_feature, width * sizeof(*features));
+        y[i] = dataset->y[row];
+    }
+    *ret_features = TAKE_PTR(features);
+    *ret_y = TAKE_PTR(y);
+    return ERR_OK;
+}
+
 /* The feature of the column that tells most of the target, alone. */
 static enum err_code strongest_feature(const struct dataset *dataset, const struct encoder *encoder,
                                        const struct encoder_column *column,
                                        const struct column *from, double *ret_power,
                                        const char **ret_feature, struct err *err)
 {
-    size_t n_features = (size_t)encoder->n_features;
-    CLEANUP(free_ptr) uint32_t *rows = calloc(SAMPLE_MAX, sizeof(*rows));
-    CLEANUP(free_ptr) float *vector = calloc(n_features + 1, sizeof(*vector));
-    CLEANUP(free_ptr) float *values = calloc(SAMPLE_MAX, sizeof(*values));
-    CLEANUP(free_ptr) double *y = calloc(SAMPLE_MAX, sizeof(*y));
-    size_t n;
+    size_t width = (size_t)column->n_features;
+    size_t n = sample_size(&dataset->split->train, width + 1);
+    CLEANUP(free_ptr) float *features = NULL;
+    CLEANUP(free_ptr) double *y = NULL;
+    CLEANUP(free_ptr) float *values = calloc(n + 1, sizeof(*values));
 
-    if (rows == NULL || vector == NULL || values == NULL || y == NULL)
+    if (values == NULL)
         return err_nomem(err);
-    n = sample_rows(&dataset->split->train, rows);
+    TRY(encode_sample(dataset, encoder, column, from, n, &features, &y, err));
     *ret_power = 0;
     for (int f = column->first_feature; f < column->first_feature + column->n_features; f++) {
         double power = 0;
 
-        for (size_t i = 0; i < n; i++) {
-            struct cell cell;
-
-            column_cell(from, rows[i], &cell);
-            encode_cell(encoder, column, &cell, vector);
-            values[i] = vector[f];
-            y[i] = dataset->y[rows[i]];
-        }
+        if (is_mean(column, f))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            values[i] = features[i * width + (size_t)(f - column->first_feature)];
         TRY(feature_power(values, y, n, encoder->feature_types[f][0] == 'c',
                           dataset_n_classes(dataset), &power, err));
         if (power > *ret_power) {
@@ -226,8 +285,11 @@ static bool looks_like_id(const struct dataset *dataset, const struct column *fr
 {
     size_t n = dataset->frame->n_rows - profile->n_missing;
 
-    return (from->kind == CELL_TEXT || from->kind == CELL_INT) && n >= ROWS_MIN &&
-           (double)profile->n_distinct >= ID_SHARE * (double)n;
+    if (n < ROWS_MIN)
+        return false;
+    if (from->kind == CELL_INT)
+        return profile->n_distinct == n;
+    return from->kind == CELL_TEXT && (double)profile->n_distinct >= ID_SHARE * (double)n;
 }
 
 static void warn_of_values(const struct dataset *dataset, const struct column *from,
@@ -309,7 +371,8 @@ static enum err_code put_column(const struct dataset *dataset, const struct enco
 }
 
 enum err_code dataset_profile(const struct dataset *dataset, const struct encoder *encoder,
-                              struct buf *columns, struct buf *warnings, struct err *err)
+                              struct control *control, struct buf *columns, struct buf *warnings,
+                              struct err *err)
 {
     const struct schema *schema = dataset->schema;
     int n_warnings = 0;
@@ -318,6 +381,8 @@ enum err_code dataset_profile(const struct dataset *dataset, const struct encode
     for (int i = 0; i < schema->n_read; i++) {
         if (i > 0)
             buf_putc(columns, ',');
+        TRY(control_check(control, err));
+        control_progress(control, "profile", i, schema->n_read, NAN, 0);
         TRY(put_column(dataset, encoder, &schema->columns[schema->read[i]], columns, warnings,
                        &n_warnings, err));
     }

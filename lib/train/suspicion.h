@@ -6,16 +6,16 @@
 #define PGBOOST_TRAIN_SUSPICION_H
 
 #include "frame/profile.h"
+#include "train/control.h"
 #include "train/dataset.h"
 
 /* A feature at or above this alone predicts the target: too good to be known beforehand. */
 #define SUSPICIOUS_POWER 0.99
 
-/* How well one feature alone tells the target, on up to 50,000 of the rows: the rows are put into
- * at most 32 bins of equal size (a category each; missing values apart) and each bin answers with
- * its own mean. Regression: R² of that. Classification: its ROC AUC, the largest over the classes.
- * values[n], the encoded feature; y[n], the target or the class's number. Fewer than 100 rows: 0.
- */
+/* How well one feature alone tells the target: the rows are put into at most 32 bins of equal size
+ * (a bin a category; missing values apart), every other row learns its bin's mean, and the rest
+ * judge it. Regression: R². Classification: ROC AUC, the largest over the classes. values[n], the
+ * encoded feature; y[n], the target or the class's number. Fewer than 100 rows: 0. */
 MUST_CHECK enum err_code feature_power(const float *values, const double *y, size_t n,
                                        bool is_category, int n_classes, double *ret_power,
                                        struct err *err);
@@ -27,10 +27,12 @@ MUST_CHECK enum err_code column_warnings(const struct dataset *dataset,
                                          const struct column_profile *profile, struct buf *json,
                                          int *n, struct err *err);
 
-/* The profile of what a run read: a JSON array of columns (what profile_to_json writes, and "role":
- * target, key, time or feature), and all their warnings. */
+/* control is asked and told of the progress at each column. The profile of what a run read: a JSON
+ * array of columns (what profile_to_json writes, and "role": target, key, time or feature), and all
+ * their warnings. */
 MUST_CHECK enum err_code dataset_profile(const struct dataset *dataset,
-                                         const struct encoder *encoder, struct buf *columns,
-                                         struct buf *warnings, struct err *err);
+                                         const struct encoder *encoder, struct control *control,
+                                         struct buf *columns, struct buf *warnings,
+                                         struct err *err);
 
 #endif

@@ -63,6 +63,20 @@ static void test_numbers(void **state)
     assert_int_equal(profile.bins[PROFILE_BINS - 1], 1);
 }
 
+/* The range is beyond a double. */
+static void test_huge_numbers(void **state)
+{
+    static const double values[] = {-1.7e308, 1.7e308, 0, -INFINITY};
+    CLEANUP(frame_freep) struct frame *frame = numbers(values, N_ELEMENTS(values));
+    struct column_profile profile;
+
+    (void)state;
+    assert_int_equal(profile_column(frame, &frame->columns[0], &profile, NULL), ERR_OK);
+    assert_int_equal(profile.bins[0], 1);
+    assert_int_equal(profile.bins[PROFILE_BINS / 2], 1);
+    assert_int_equal(profile.bins[PROFILE_BINS - 1], 1);
+}
+
 static void test_nothing(void **state)
 {
     static const double values[] = {NAN, NAN};
@@ -145,11 +159,9 @@ static void test_fingerprint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_texts_most_frequent_first),
-        cmocka_unit_test(test_ten_are_kept),
-        cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_huge_numbers),
+        cmocka_unit_test(test_nothing),      cmocka_unit_test(test_texts_most_frequent_first),
+        cmocka_unit_test(test_ten_are_kept), cmocka_unit_test(test_fingerprint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

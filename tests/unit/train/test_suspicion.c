@@ -40,8 +40,8 @@ static void test_regression(void **state)
     assert_true(power(noise, y, N, false, 0) < 0.05);
 }
 
-/* By hand: values 0 and 1 in 60 rows each, y 0 in the first, 0 or 2 by turns in the second:
- * mean 0.5, total variance 60·0.25 + 30·0.25 + 30·2.25 = 90, between 120·0.25 = 30. */
+/* By hand, in each half: values 0 and 1 in 30 rows each, y 0 in the first, 0 or 2 by turns in the
+ * second: mean 0.5, total 30·0.25 + 15·0.25 + 15·2.25 = 45, error 30·1. */
 static void test_r2_by_hand(void **state)
 {
     float x[120];
@@ -50,23 +50,41 @@ static void test_r2_by_hand(void **state)
     (void)state;
     for (int i = 0; i < 120; i++) {
         x[i] = (float)(i / 60);
-        y[i] = i < 60 ? 0 : 2 * (i % 2);
+        y[i] = i < 60 ? 0 : 2 * (i / 2 % 2);
     }
-    assert_true(fabs(power(x, y, 120, true, 0) - 30.0 / 90.0) < 1e-12);
+    assert_true(fabs(power(x, y, 120, true, 0) - 1.0 / 3.0) < 1e-12);
 }
 
-/* By hand: two categories with 1/4 and 3/4 of 60 rows positive each: AUC 3/4 by pairs. */
+/* By hand, in each half: two categories with 1/4 and 3/4 of 32 rows positive: AUC 3/4 by pairs. */
 static void test_auc_by_hand(void **state)
 {
-    float x[120];
-    double y[120];
+    float x[128];
+    double y[128];
 
     (void)state;
-    for (int i = 0; i < 120; i++) {
-        x[i] = (float)(1 - i / 60); /* ranked by share, not by value */
-        y[i] = i < 60 ? i % 4 == 0 : i % 4 != 0;
+    for (int i = 0; i < 128; i++) {
+        x[i] = (float)(1 - i / 64); /* ranked by share, not by value */
+        y[i] = i < 64 ? i / 2 % 4 == 0 : i / 2 % 4 != 0;
     }
-    assert_true(fabs(power(x, y, 120, true, 2) - 0.75) < 1e-12);
+    assert_true(fabs(power(x, y, 128, true, 2) - 0.75) < 1e-12);
+}
+
+/* A category of its own for every row says nothing of the next row. */
+static void test_ids_tell_nothing(void **state)
+{
+    static float x[N];
+    static double y[N], klass[N];
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 11);
+    for (int i = 0; i < N; i++) {
+        x[i] = (float)i;
+        y[i] = rng_uniform(&rng);
+        klass[i] = (double)rng_below(&rng, 3);
+    }
+    assert_true(power(x, y, N, true, 0) < 0.05);
+    assert_true(power(x, klass, N, true, 3) < 0.6);
 }
 
 static void test_missing_values_may_tell(void **state)
@@ -109,9 +127,13 @@ static void test_few_rows_prove_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_regression),        cmocka_unit_test(test_r2_by_hand),
-        cmocka_unit_test(test_auc_by_hand),       cmocka_unit_test(test_missing_values_may_tell),
-        cmocka_unit_test(test_third_class_alone), cmocka_unit_test(test_few_rows_prove_nothing),
+        cmocka_unit_test(test_regression),
+        cmocka_unit_test(test_r2_by_hand),
+        cmocka_unit_test(test_auc_by_hand),
+        cmocka_unit_test(test_ids_tell_nothing),
+        cmocka_unit_test(test_missing_values_may_tell),
+        cmocka_unit_test(test_third_class_alone),
+        cmocka_unit_test(test_few_rows_prove_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
