@@ -218,7 +218,7 @@ void model_rows_release(struct model_rows *rows);
 MUST_CHECK enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
                                        struct err *err);
 /* Listing, without bytes, encoder and golden: best first by the project's metric when project is
- * named (metric_better_higher says the direction), else newest first. */
+ * named, else newest first. */
 MUST_CHECK enum err_code catalog_models(struct pg *pg, const char *project, int limit,
                                         struct model_rows *ret_rows, struct err *err);
 

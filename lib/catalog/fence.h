@@ -8,6 +8,10 @@
 
 #include "catalog/catalog.h"
 
+/* A constant of a header as text inside of a statement. */
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x)  TEXT_OF_(x)
+
 #define FENCED "id = $1::bigint AND lease_epoch = $2::bigint AND status = 'running'"
 
 struct fence {

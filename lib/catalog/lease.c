@@ -10,10 +10,8 @@
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
 
-#define TEXT_OF_(x) #x
-#define TEXT_OF(x)  TEXT_OF_(x)
-#define LEASE_END   "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
-#define ABANDONED   "status = 'running' AND lease_until < clock_timestamp()"
+#define LEASE_END "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
+#define ABANDONED "status = 'running' AND lease_until < clock_timestamp()"
 /* A reserved run waits for the worker that was started for it. */
 #define FREE  "(status = 'queued' AND coalesce(lease_until < clock_timestamp(), true))"
 #define TIRED "(attempts >= " TEXT_OF(RUN_ATTEMPTS_MAX) ")"

@@ -86,8 +86,6 @@ enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_ro
 
 /* Queue ---------------------------------------------------------------------------------------- */
 
-#define TEXT_OF_(x)     #x
-#define TEXT_OF(x)      TEXT_OF_(x)
 #define RESERVATION_END "clock_timestamp() + interval '" TEXT_OF(RESERVED_SECONDS) " seconds'"
 
 static enum err_code queue_locked(struct pg *pg, const char *project, const char *trigger,

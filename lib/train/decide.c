@@ -90,7 +90,8 @@ static enum err_code comparable(const struct model_row *live, const struct chall
     TRY(split_rules_equal(live->split, challenger->split, &same, err));
     if (!same) {
         say(decision, beats_baseline(challenger),
-            "live model %lld was split by another rule and has seen some of these test rows; %s",
+            "live model %lld was split by another rule and may have seen some of these test rows; "
+            "%s",
             (long long)live->id, against);
         return ERR_OK;
     }

@@ -9,7 +9,6 @@
 #include "train/read.h"
 #include "xgb/booster.h"
 
-#define READ_SILENCE_MS 3600000
 /* No rule of ours: nobody here knows which rows the model has learnt from, so that it is not
  * compared with others on rows it may have seen. */
 #define SPLIT_ELSEWHERE "{\"by\": \"elsewhere\"}"

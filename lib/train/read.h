@@ -11,6 +11,9 @@
 #include "frame/frame.h"
 #include "model/model.h"
 
+/* For reader's statement_timeout_ms: a view that aggregates may work long before its first row. */
+#define READ_SILENCE_MS 3600000
+
 /* The frame has schema->read's columns first, in that order, then those that models (n_models of
  * them) take and the relation still has with the same type. reader is used up. */
 MUST_CHECK enum err_code read_rows(struct pg *reader, const struct relation *relation,

@@ -15,9 +15,6 @@
 #include "train/search.h"
 #include "train/suspicion.h"
 
-/* A view that aggregates may work long before its first row comes. */
-#define READ_SILENCE_MS 3600000
-
 /* What a run has in hand; each step fills its part and the cleanup releases all. */
 struct run {
     const struct train_options *options;
