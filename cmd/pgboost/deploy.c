@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "model/model.h"
 #include "text.h"
+#include "config/options.h"
 #include "train/contest.h"
 
 #define BEST_SCORE "best_score"
@@ -37,9 +38,11 @@ static enum err_code choose_best(struct cli *cli, struct pg *pg, struct choice *
 {
     CLEANUP(pg_closep) struct pg *reader = NULL;
     struct contest_result result;
+    struct spill_rule spill;
 
+    TRY(options_spill(&spill, err));
     TRY(cli_connect_read(cli, &reader, err));
-    TRY(contest_run(pg, reader, cli->args[0], &result, err));
+    TRY(contest_run(pg, reader, cli->args[0], &spill, &result, err));
     choice->model_id = result.model_id;
     snprintf(choice->reason, sizeof(choice->reason), "%s", result.reason);
     return ERR_OK;

@@ -155,25 +155,14 @@ static enum err_code split_rows(const struct project *project, struct dataset *d
 {
     const struct schema *schema = dataset->schema;
     CLEANUP(rows_release) struct rows rows = {0};
-    CLEANUP(free_ptr) int *keys = NULL;
-    struct split_options options = {.test_size = project->test_size, .seed = project->seed};
+    struct split_options options = {.test_size = project->test_size,
+                                    .hashes = dataset->frame->keys};
 
     TRY(usable_rows(dataset, &rows, err));
     if (rows.n == 0) {
         err_set(err, ERR_DATA, "target \"%s\" is NULL in all %zu rows",
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
-    }
-    keys = calloc((size_t)schema->n_columns + 1, sizeof(*keys));
-    if (keys == NULL)
-        return err_nomem(err);
-    /* without a key it is the whole row, but not what was read for other models beside it */
-    options.keys = keys;
-    options.n_keys = schema->n_keys > 0 ? schema->n_keys : schema->n_read;
-    for (int i = 0; i < options.n_keys; i++) {
-        int column = schema->n_keys > 0 ? schema->keys[i] : schema->read[i];
-
-        keys[i] = frame_find(dataset->frame, schema->columns[column].name);
     }
     options.by = dataset->split_by = choose_split(project, dataset);
     options.searching = project->search_strategy != SEARCH_NONE;

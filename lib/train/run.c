@@ -86,6 +86,12 @@ static enum err_code step_read(struct run *run, struct err *err)
         .statement_timeout_ms = READ_SILENCE_MS,
         .read_only = true,
     };
+    struct read_request request = {
+        .models = (const struct model *const *)&run->champion,
+        .spill = run->options->spill,
+        .progress = read_progress,
+        .context = run,
+    };
     CLEANUP(pg_closep) struct pg *pg = NULL;
     enum err_code code;
 
@@ -97,8 +103,11 @@ static enum err_code step_read(struct run *run, struct err *err)
     TRY(relation_open(pg, run->project->relation, &run->relation, err));
     TRY(schema_new(run->project, run->relation, &run->schema, err));
     control_set_reader(run->control, pg);
-    code = read_rows(pg, run->relation, run->schema, (const struct model *const *)&run->champion,
-                     run->champion != NULL, read_progress, run, &run->frame, err);
+    request.project = run->project;
+    request.relation = run->relation;
+    request.schema = run->schema;
+    request.n_models = run->champion != NULL;
+    code = read_rows(pg, &request, &run->frame, err);
     control_set_reader(run->control, NULL);
     return code;
 }
