@@ -130,7 +130,7 @@ unit-one: $(BUILD)/tests/unit/$(T)
 
 .PHONY: e2e
 e2e: all
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) tests/e2e
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
 
 # Memory errors in the encoder and the evaluator, by valgrind.
 .PHONY: valgrind

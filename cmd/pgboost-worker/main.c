@@ -21,26 +21,27 @@
 
 static void print_help(void)
 {
-    printf("pgboost-worker claims a queued training run and trains it.\n\n"
-           "Usage: pgboost-worker [OPTION]…\n\n"
-           "  --run ID            this run; without it, the oldest that is queued\n"
-           "  --name NAME         how the catalog calls this worker (default: HOST:PID)\n"
-           "  --dsn DSN           catalog: reads and writes (default: PGBOOST_DSN, then PG*)\n"
-           "  --read-dsn DSN      where relations are read (default: PGBOOST_READ_DSN, then dsn)\n"
-           "  --import FILE       no run: FILE becomes a model of --project, and the last line on\n"
-           "                      standard output says which, or why not, as JSON\n"
-           "  --project NAME      of --import\n"
-           "  --deploy            with --import: make the model live\n"
-           "  --threads N         threads of XGBoost (default: OMP_NUM_THREADS, then the cores)\n"
-           "  --spill-above SIZE  rows and encoded matrix of a run go to a file where they need more\n"
-           "                      memory (default: PGBOOST_SPILL_ABOVE, then 64 MiB)\n"
-           "  --state-dir DIR     where that file is (default: PGBOOST_STATE_DIR, TMPDIR, /var/tmp)\n"
-           "  --nice N            priority, 0 to 19 (default: 10)\n"
-           "  --die-with-parent   end when the process that started this one ends\n"
-           "  --version, --help\n\n"
-           "Prefer PGBOOST_DSN or a service file over --dsn: the command line is public.\n"
-           "Exit status: 0 trained, or nothing to do; 1 the run failed; 2 usage;\n"
-           "69 the database cannot be reached.\n");
+    printf(
+        "pgboost-worker claims a queued training run and trains it.\n\n"
+        "Usage: pgboost-worker [OPTION]…\n\n"
+        "  --run ID            this run; without it, the oldest that is queued\n"
+        "  --name NAME         how the catalog calls this worker (default: HOST:PID)\n"
+        "  --dsn DSN           catalog: reads and writes (default: PGBOOST_DSN, then PG*)\n"
+        "  --read-dsn DSN      where relations are read (default: PGBOOST_READ_DSN, then dsn)\n"
+        "  --import FILE       no run: FILE becomes a model of --project, and the last line on\n"
+        "                      standard output says which, or why not, as JSON\n"
+        "  --project NAME      of --import\n"
+        "  --deploy            with --import: make the model live\n"
+        "  --threads N         threads of XGBoost (default: OMP_NUM_THREADS, then the cores)\n"
+        "  --spill-above SIZE  rows and encoded matrix of a run go to a file where they need more\n"
+        "                      memory (default: PGBOOST_SPILL_ABOVE, then 64 MiB)\n"
+        "  --state-dir DIR     where that file is (default: PGBOOST_STATE_DIR, TMPDIR, /var/tmp)\n"
+        "  --nice N            priority, 0 to 19 (default: 10)\n"
+        "  --die-with-parent   end when the process that started this one ends\n"
+        "  --version, --help\n\n"
+        "Prefer PGBOOST_DSN or a service file over --dsn: the command line is public.\n"
+        "Exit status: 0 trained, or nothing to do; 1 the run failed; 2 usage;\n"
+        "69 the database cannot be reached.\n");
 }
 
 enum {

@@ -5,9 +5,9 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "cli.h"
+#include "config/options.h"
 #include "model/model.h"
 #include "text.h"
-#include "config/options.h"
 #include "train/contest.h"
 
 #define BEST_SCORE "best_score"

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -121,8 +122,8 @@ static enum err_code step_split(struct run *run, struct err *err)
     return dataset_training_rows(run->dataset, &run->training, err);
 }
 
-/* What is shared by all trials: objective, metric, the encoder fitted on the training rows. */
-static enum err_code step_design(struct run *run, struct err *err)
+/* What is shared by all trials. */
+static enum err_code step_setup(struct run *run, struct err *err)
 {
     const struct project *project = run->project;
     struct trial_setup *setup = &run->setup;
@@ -138,9 +139,21 @@ static enum err_code step_design(struct run *run, struct err *err)
                            : DEADLINE_NEVER,
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
-    TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
-    return design_init(&run->search_design, project, run->dataset, &run->dataset->split->train,
-                       &run->dataset->split->valid, setup->threads, err);
+    return key_metric_of(project, run->schema->task, n_classes, &setup->metric, err);
+}
+
+static enum err_code step_encode(struct run *run, struct err *err)
+{
+    const struct split *split = run->dataset->split;
+
+    control_progress(run->control, "encode", 0, 0, NAN, 0);
+    return design_encode(&run->search_design, run->project, run->dataset, &split->train,
+                         &split->valid, &run->options->spill, err);
+}
+
+static enum err_code step_matrix(struct run *run, struct err *err)
+{
+    return design_build(&run->search_design, run->project, run->setup.threads, err);
 }
 
 /* What the live model would miss. */
@@ -190,8 +203,9 @@ static enum err_code step_refit(struct run *run, struct err *err)
 {
     design_release(&run->search_design);
     run->setup.base_score = trial_base_score(run->dataset, &run->training);
-    TRY(design_init(&run->final_design, run->project, run->dataset, &run->training, NULL,
-                    run->setup.threads, err));
+    TRY(design_encode(&run->final_design, run->project, run->dataset, &run->training, NULL,
+                      &run->options->spill, err));
+    TRY(design_build(&run->final_design, run->project, run->setup.threads, err));
     TRY(trial_refit(&run->setup, &run->final_design, &run->best.params, run->best.result.rounds,
                     run->control, &run->candidate.bytes, err));
     TRY(hyperparams_set(&run->best.params, "n_estimators", run->best.result.rounds, NULL, err));
@@ -295,11 +309,31 @@ static enum err_code step_finish(struct run *run, struct err *err)
     return ERR_OK;
 }
 
-typedef enum err_code (*run_step_fn)(struct run *run, struct err *err);
-static const run_step_fn run_steps[] = {
-    step_read,  step_split,  step_design, step_profile, step_search,
-    step_refit, step_golden, step_verify, step_measure, step_finish,
+static const struct run_step {
+    const char *name; /* for the log */
+    enum err_code (*run)(struct run *run, struct err *err);
+} run_steps[] = {
+    {"read", step_read},     {"split", step_split},     {"setup", step_setup},
+    {"encode", step_encode}, {"matrix", step_matrix},   {"profile", step_profile},
+    {"search", step_search}, {"refit", step_refit},     {"golden", step_golden},
+    {"verify", step_verify}, {"measure", step_measure}, {"finish", step_finish},
 };
+
+/* A window of the rows that could not be read says more than what came of it. */
+static enum err_code run_step(struct run *run, const struct run_step *step, struct err *err)
+{
+    int64_t started_ms = clock_ms();
+    enum err_code code = step->run(run, err);
+    struct rusage usage;
+
+    if (run->dataset != NULL)
+        TRY(frame_check(run->dataset->frame, err));
+    getrusage(RUSAGE_SELF, &usage);
+    if (code == ERR_OK)
+        log_info("step done", "step=%s seconds=%.3f peak_mib=%ld", step->name,
+                 (double)(clock_ms() - started_ms) / 1000, usage.ru_maxrss / 1024);
+    return code;
+}
 
 /* A step that was broken off failed because of that, whatever it says itself. */
 static enum err_code run_all(struct run *run, struct err *err)
@@ -308,7 +342,7 @@ static enum err_code run_all(struct run *run, struct err *err)
         enum err_code code;
 
         TRY(control_check(run->control, err));
-        code = run_steps[i](run, err);
+        code = run_step(run, &run_steps[i], err);
         if (code != ERR_OK) {
             TRY(control_check(run->control, err));
             return code;

@@ -13,64 +13,46 @@
 
 void design_release(struct design *design)
 {
+    encoded_release(&design->encoded_train);
+    encoded_release(&design->encoded_valid);
     matrix_free(design->train);
     matrix_free(design->valid);
     encoder_free(design->encoder);
     *design = (struct design){0};
 }
 
-/* Encoded rows → DMatrix. XGBoost keeps a copy of its own, so the dense one goes at once. */
-static enum err_code encode_rows(const struct encoder *encoder, const struct dataset *dataset,
-                                 const struct rows *rows, bool training, int threads,
-                                 struct matrix **ret_matrix, struct err *err)
-{
-    struct encoder_target target = dataset_encoder_target(dataset);
-    CLEANUP(free_ptr) float *features = NULL, *labels = NULL;
-    size_t n_cells;
-
-    if (__builtin_mul_overflow(rows->n, (size_t)encoder->n_features, &n_cells) ||
-        n_cells > SIZE_MAX / sizeof(float))
-        return err_nomem(err);
-    features = malloc(n_cells * sizeof(float) + 1);
-    labels = malloc(rows->n * sizeof(float) + 1);
-    if (features == NULL || labels == NULL)
-        return err_nomem(err);
-    if (training)
-        TRY(encoder_apply_training(encoder, dataset->frame, rows->items, rows->n, &target, features,
-                                   err));
-    else
-        TRY(encoder_apply(encoder, dataset->frame, rows->items, rows->n, features, err));
-    for (size_t i = 0; i < rows->n; i++)
-        labels[i] = (float)dataset->y[rows->items[i]];
-    return matrix_new(features, rows->n, encoder->n_features, encoder->feature_names,
-                      encoder->feature_types, labels, NULL, threads, ret_matrix, err);
-}
-
-static enum err_code design_fill(struct design *design, const struct project *project,
-                                 const struct dataset *dataset, const struct rows *train,
-                                 const struct rows *valid, int threads, struct err *err)
+enum err_code design_encode(struct design *design, const struct project *project,
+                            const struct dataset *dataset, const struct rows *train,
+                            const struct rows *valid, const struct spill_rule *spill,
+                            struct err *err)
 {
     struct encoder_target target = dataset_encoder_target(dataset);
 
+    design->valid_rows = valid;
     TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
                     &design->encoder, err));
-    TRY(encode_rows(design->encoder, dataset, train, true, threads, &design->train, err));
-    if (valid != NULL)
-        TRY(encode_rows(design->encoder, dataset, valid, false, threads, &design->valid, err));
-    return ERR_OK;
+    TRY(frame_check(dataset->frame, err));
+    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true, spill, err));
+    return valid == NULL ? ERR_OK
+                         : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
+                                        false, spill, err);
 }
 
-enum err_code design_init(struct design *design, const struct project *project,
-                          const struct dataset *dataset, const struct rows *train,
-                          const struct rows *valid, int threads, struct err *err)
+enum err_code design_build(struct design *design, const struct project *project, int threads,
+                           struct err *err)
 {
-    enum err_code code;
+    struct hyperparams given = {0};
+    int max_bin;
 
-    *design = (struct design){.valid_rows = valid};
-    code = design_fill(design, project, dataset, train, valid, threads, err);
-    if (code != ERR_OK)
-        design_release(design);
-    return code;
+    TRY(hyperparams_overlay(&given, project->hyperparams, err));
+    max_bin = (int)hyperparams_get(&given, "max_bin", 0);
+    TRY(encoded_matrix(&design->encoded_train, true, max_bin, threads, &design->train, err));
+    encoded_release(&design->encoded_train);
+    if (design->valid_rows == NULL)
+        return ERR_OK;
+    TRY(encoded_matrix(&design->encoded_valid, false, max_bin, threads, &design->valid, err));
+    encoded_release(&design->encoded_valid);
+    return ERR_OK;
 }
 
 double trial_base_score(const struct dataset *dataset, const struct rows *training)

@@ -8,21 +8,28 @@
 #include "search/hyperparams.h"
 #include "train/control.h"
 #include "train/dataset.h"
+#include "train/encoded.h"
 #include "train/objective.h"
 #include "xgb/booster.h"
 
-/* Rows as XGBoost takes them, with the encoder that made them. */
+/* Rows as XGBoost takes them, with the encoder that made them. Zeroed memory is valid. */
 struct design {
     struct encoder *encoder;
-    struct matrix *train, *valid; /* valid NULL: none */
+    struct encoded encoded_train, encoded_valid; /* until the matrices are built of them */
+    struct matrix *train, *valid;                /* valid NULL: none */
     const struct rows *valid_rows;
 };
 void design_release(struct design *design);
 
 /* Fits the encoder on `train` and encodes both; valid may be NULL. */
-MUST_CHECK enum err_code design_init(struct design *design, const struct project *project,
-                                     const struct dataset *dataset, const struct rows *train,
-                                     const struct rows *valid, int threads, struct err *err);
+MUST_CHECK enum err_code design_encode(struct design *design, const struct project *project,
+                                       const struct dataset *dataset, const struct rows *train,
+                                       const struct rows *valid, const struct spill_rule *spill,
+                                       struct err *err);
+
+/* XGBoost's matrices of what was encoded, which is released. */
+MUST_CHECK enum err_code design_build(struct design *design, const struct project *project,
+                                      int threads, struct err *err);
 
 /* What all trials of a run share. */
 struct trial_setup {

@@ -296,8 +296,7 @@ static void test_imputed_out_of_fold(void **state)
     for (size_t i = 0; i < N_ELEMENTS(labels); i++)
         rows[i] = label_cell(labels[i]);
     encoder = fixture_fit_one(&fixture, PG_TEXT_TYPE, how, rows, N_ELEMENTS(rows), &target);
-    OK(encoder_apply_training(encoder, fixture.frame, fixture.rows, N_ELEMENTS(rows), &target,
-                              matrix, &err));
+    OK(fixture_apply_training(&fixture, encoder, N_ELEMENTS(rows), &target, matrix, &err));
     /* fold 3 is row 3 alone: 24 / 6 without it, and b is 2 and 4 */
     check_float(matrix[3], (float)((6 + 20 * 4.0) / 22), "the NULL");
     /* fold 1 is rows 1 and 6: 18 / 5, and b is 0 and 4 */
