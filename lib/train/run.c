@@ -132,14 +132,16 @@ static enum err_code step_setup(struct run *run, struct err *err)
     *setup = (struct trial_setup){
         .project = project,
         .dataset = run->dataset,
-        .base_score = trial_base_score(run->dataset, &run->dataset->split->train),
         .threads = project->threads > 0 ? project->threads : run->options->threads,
         .deadline_ms = project->search_minutes > 0
                            ? deadline_in((int64_t)(project->search_minutes * 60000))
                            : DEADLINE_NEVER,
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
-    return key_metric_of(project, run->schema->task, n_classes, &setup->metric, err);
+    TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
+    TRY(objective_check_target(setup->objective, run->dataset->y, run->dataset->frame->n_rows,
+                               project->target, err));
+    return trial_setup_rows(setup, &run->dataset->split->train, err);
 }
 
 static enum err_code step_encode(struct run *run, struct err *err)
@@ -202,7 +204,7 @@ static enum err_code step_search(struct run *run, struct err *err)
 static enum err_code step_refit(struct run *run, struct err *err)
 {
     design_release(&run->search_design);
-    run->setup.base_score = trial_base_score(run->dataset, &run->training);
+    TRY(trial_setup_rows(&run->setup, &run->training, err));
     TRY(design_encode(&run->final_design, run->project, run->dataset, &run->training, NULL,
                       &run->options->spill, err));
     TRY(design_build(&run->final_design, run->project, run->setup.threads, err));

@@ -55,17 +55,14 @@ enum err_code design_build(struct design *design, const struct project *project,
     return ERR_OK;
 }
 
-double trial_base_score(const struct dataset *dataset, const struct rows *training)
+enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
+                               struct err *err)
 {
-    double mean = 0;
+    const double *y = setup->dataset->y;
 
-    if (dataset->task == METRIC_MULTICLASS)
-        return NAN;
-    for (size_t i = 0; i < training->n; i++)
-        mean += (dataset->y[training->items[i]] - mean) / (double)(i + 1);
-    if (dataset->task == METRIC_BINARY) /* the logit of 0 or 1 is infinite */
-        mean = fmin(fmax(mean, 1e-6), 1 - 1e-6);
-    return mean;
+    setup->spread = objective_spread(y, training->items, training->n);
+    return objective_base_score(setup->objective, y, training->items, training->n,
+                                &setup->base_score, err);
 }
 
 #define PARAMS_MAX (HYPERPARAMS_MAX + 8)
@@ -95,6 +92,9 @@ static enum err_code booster_params(const struct trial_setup *setup,
     add_param(ret_params, &n, "nthread", "%d", setup->threads);
     add_param(ret_params, &n, "seed", "%lld", (long long)(setup->project->seed & INT32_MAX));
     add_param(ret_params, &n, "seed_per_iteration", "1");
+    if (strcmp(setup->objective->name, "reg:pseudohubererror") == 0 &&
+        isnan(hyperparams_get(params, "huber_slope", NAN)))
+        add_param(ret_params, &n, "huber_slope", "%.9g", setup->spread);
     if (!isnan(setup->base_score))
         add_param(ret_params, &n, "base_score", "%.17g", setup->base_score);
     if (setup->dataset->task == METRIC_MULTICLASS)
@@ -114,7 +114,7 @@ struct look {
 
 static enum err_code look_update(struct look *look, struct booster *booster,
                                  const struct trial_setup *setup, const struct design *design,
-                                 struct err *err)
+                                 const struct hyperparams *params, struct err *err)
 {
     CLEANUP(free_ptr) float *margins = NULL;
     struct metric_input input = predictions_input(&look->predictions);
@@ -127,6 +127,7 @@ static enum err_code look_update(struct look *look, struct booster *booster,
         look->objective->transform(margins + i * n_outputs, (int)n_outputs);
         predictions_set(&look->predictions, i, margins + i * n_outputs);
     }
+    input.variance_power = hyperparams_get(params, "tweedie_variance_power", 0);
     TRY(look->loss->compute(&input, &loss, err));
     if (isnan(loss))
         return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
@@ -161,7 +162,7 @@ static enum err_code boost(struct look *look, struct booster *booster,
     while (booster_rounds(booster) < rounds_max) {
         TRY(control_check(control, err));
         TRY(booster_update(booster, design->train, err));
-        TRY(look_update(look, booster, setup, design, err));
+        TRY(look_update(look, booster, setup, design, params, err));
         control_progress(control, "search", number, n_trials, best, booster_rounds(booster));
         if (booster_rounds(booster) - look->best_rounds >=
                 patience(params, n_rows, look->best_rounds) ||

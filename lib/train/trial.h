@@ -38,6 +38,7 @@ struct trial_setup {
     const struct training_objective *objective;
     const struct metric *metric; /* key */
     double base_score;           /* NaN: XGBoost's */
+    double spread;               /* of the target */
     int threads;
     int64_t deadline_ms; /* of the search: a trial past it ends with its best round */
 };
@@ -48,8 +49,9 @@ struct trial_result {
     double seconds;
 };
 
-/* XGBoost's starting point for the objective: the mean, or the positive class's share. */
-double trial_base_score(const struct dataset *dataset, const struct rows *training);
+/* What follows from the rows that are trained on: base_score and spread. */
+MUST_CHECK enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
+                                          struct err *err);
 
 /* Boosts until the loss on the validation rows stops improving. `best` is the best score of earlier
  * trials, for the progress. ERR_CANCELLED and ERR_CONFLICT come from control. */
