@@ -335,12 +335,13 @@ class Category:
             self.fill = ranked[0] if ranked else None
         elif self.fill == "none":
             self.fill = None
-        # what is imputed counts in the means, and there alone
-        values = [self.fill if v is None else v for v in values]
-        self.means = [self.mean_of(values, output, target) for output in
-                      (target.outputs if target else [])]
-        self.folds = [[self.mean_of(values, output, target, fold) for fold in range(5)]
-                      for output in (target.outputs if target else [])]
+        means = encode == "target" or encode == "native" and len(kept) > native_to
+        if means:
+            # what is imputed counts in the means, and there alone
+            imputed = [self.fill if v is None else v for v in values]
+            self.means = [self.mean_of(imputed, output) for output in target.outputs]
+            self.folds = [[self.mean_of(imputed, output, fold) for fold in range(5)]
+                          for output in target.outputs]
         self.parts = []
         self.names = []
         if isinstance(encode, dict):
@@ -352,7 +353,7 @@ class Category:
         else:
             if encode == "native" and len(kept) <= native_to:
                 self.add(name, lambda v: float(self.code.get(v, 0)))
-            if encode == "target" or encode == "native" and len(kept) > native_to:
+            if means:
                 for i, label in enumerate(target.labels):
                     self.add(f"{name}.mean" if label is None else f"{name}.mean.{label}",
                              lambda v, i=i: self.means[i](v), mean=i)
@@ -363,7 +364,7 @@ class Category:
         self.names.append(name)
         self.parts.append((function, mean))
 
-    def mean_of(self, values, output, target, without=None):
+    def mean_of(self, values, output, without=None):
         rows = [i for i in range(len(values)) if without is None or i % 5 != without]
         prior = total(output[i] for i in rows) / len(rows)
         sums, counts = {}, Counter()
