@@ -537,7 +537,7 @@ def read_json(text):
             inner = load(value)
         except ValueError:
             inner = None
-        if isinstance(inner, (dict, list)):
+        if isinstance(inner, (dict, list)) and depth(inner) <= 32:
             value = inner
     return None if depth(value) > 32 else value
 
