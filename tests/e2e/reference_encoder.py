@@ -273,7 +273,7 @@ class Target:
 class Number:
     def __init__(self, name, values, options, seed):
         self.names = [name]
-        known = [within(v) for v in values if v is not None and not math.isnan(v)]
+        known = [v for v in values if v is not None and abs(v) <= FLT_MAX]
         self.fill = self.imputed(options.get("impute", "none"), known, seed)
         self.center, self.scale = self.scaling(options.get("scale", "none"), known)
 
