@@ -2,11 +2,12 @@
  * Booleans as 0 or 1, numbers as they are or, where the definition says so, imputed and scaled.
  *
  * Statistics are of the training values that are not null and within ±FLT_MAX (one infinite value
- * would make all others alike), in double: sums in the order of the rows; median and quartiles between the two nearest values (numpy's linear); the
- * mode is the most frequent, the smallest of equals; random is one training value, drawn once from
- * the project's seed. A missing value is imputed first, then every value becomes (value - center) /
- * scale, and 0 in a column that was constant. Without a training value nothing is learnt: values
- * stay as they are, and missing unless a number was given.
+ * would make all others alike), in double: sums in the order of the rows; median and quartiles
+ * between the two nearest values (numpy's linear); the mode is the most frequent, the smallest of
+ * equals; random is one training value, drawn once from the project's seed. A missing value is
+ * imputed first, then every value becomes (value - center) / scale, and 0 in a column that was
+ * constant. Without a training value nothing is learnt: values stay as they are, and missing unless
+ * a number was given.
  */
 #include <string.h>
 

@@ -127,8 +127,8 @@ static int compare_doubles(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static enum err_code median_of(const double *y, const uint32_t *rows, size_t n_rows, double *ret,
-                               struct err *err)
+enum err_code target_median(const double *y, const uint32_t *rows, size_t n_rows,
+                            double *ret_median, struct err *err)
 {
     CLEANUP(free_ptr) double *values = malloc(n_rows * sizeof(*values) + 1);
 
@@ -137,16 +137,25 @@ static enum err_code median_of(const double *y, const uint32_t *rows, size_t n_r
     for (size_t i = 0; i < n_rows; i++)
         values[i] = y[rows[i]];
     qsort(values, n_rows, sizeof(*values), compare_doubles);
-    *ret = values[(n_rows - 1) / 2] / 2 + values[n_rows / 2] / 2;
+    *ret_median = values[(n_rows - 1) / 2] / 2 + values[n_rows / 2] / 2;
     return ERR_OK;
 }
 
-static double mean_of(const double *y, const uint32_t *rows, size_t n_rows, bool of_logs)
+double target_mean(const double *y, const uint32_t *rows, size_t n_rows)
 {
     double mean = 0;
 
     for (size_t i = 0; i < n_rows; i++)
-        mean += ((of_logs ? log1p(y[rows[i]]) : y[rows[i]]) - mean) / (double)(i + 1);
+        mean += (y[rows[i]] - mean) / (double)(i + 1);
+    return mean;
+}
+
+static double mean_of_logs(const double *y, const uint32_t *rows, size_t n_rows)
+{
+    double mean = 0;
+
+    for (size_t i = 0; i < n_rows; i++)
+        mean += (log1p(y[rows[i]]) - mean) / (double)(i + 1);
     return mean;
 }
 
@@ -162,9 +171,9 @@ static double inside(const struct training_objective *objective, double base)
     return base;
 }
 
-double objective_spread(const double *y, const uint32_t *rows, size_t n_rows)
+double target_spread(const double *y, const uint32_t *rows, size_t n_rows)
 {
-    double mean = mean_of(y, rows, n_rows, false), squares = 0;
+    double mean = target_mean(y, rows, n_rows), squares = 0;
 
     for (size_t i = 0; i < n_rows; i++)
         squares += (y[rows[i]] - mean) * (y[rows[i]] - mean) / (double)n_rows;
@@ -179,13 +188,13 @@ enum err_code objective_base_score(const struct training_objective *objective, c
 
     switch (objective->base) {
     case BASE_MEAN:
-        base = mean_of(y, rows, n_rows, false);
+        base = target_mean(y, rows, n_rows);
         break;
     case BASE_MEDIAN:
-        TRY(median_of(y, rows, n_rows, &base, err));
+        TRY(target_median(y, rows, n_rows, &base, err));
         break;
     case BASE_LOG_MEAN:
-        base = expm1(mean_of(y, rows, n_rows, true));
+        base = expm1(mean_of_logs(y, rows, n_rows));
         break;
     case BASE_NONE:
         break;

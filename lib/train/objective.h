@@ -57,8 +57,13 @@ MUST_CHECK enum err_code objective_base_score(const struct training_objective *o
                                               const double *y, const uint32_t *rows, size_t n_rows,
                                               double *ret_base_score, struct err *err);
 
+/* Of the training rows' targets. */
+double target_mean(const double *y, const uint32_t *rows, size_t n_rows);
+MUST_CHECK enum err_code target_median(const double *y, const uint32_t *rows, size_t n_rows,
+                                       double *ret_median, struct err *err);
+
 /* The standard deviation of the training rows' targets, 1 where they are all alike: the slope of
  * pseudo-Huber errors, which is 1 for a target with a spread of 1. */
-double objective_spread(const double *y, const uint32_t *rows, size_t n_rows);
+double target_spread(const double *y, const uint32_t *rows, size_t n_rows);
 
 #endif

@@ -239,7 +239,8 @@ static enum err_code step_measure(struct run *run, struct err *err)
     struct buf *json = &run->candidate.metrics;
 
     control_progress(run->control, "measure", 0, 0, NAN, 0);
-    TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric, err));
+    TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric,
+                          run->project->seed, err));
     buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
                run->setup.metric->name);
     json_put_double(json, run->best.result.score);
@@ -254,6 +255,7 @@ static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct 
         .dataset = run->dataset,
         .split = buf_text(&run->split),
         .metric = run->setup.metric,
+        .tested = &run->candidate.tested,
         .score = run->candidate.score,
         .baseline_score = run->candidate.baseline_score,
     };

@@ -60,7 +60,7 @@ enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *tra
 {
     const double *y = setup->dataset->y;
 
-    setup->spread = objective_spread(y, training->items, training->n);
+    setup->spread = target_spread(y, training->items, training->n);
     return objective_base_score(setup->objective, y, training->items, training->n,
                                 &setup->base_score, err);
 }

@@ -108,7 +108,7 @@ static void test_edges(void **state)
 static void test_infinite(void **state)
 {
     const struct cell rows[] = {double_cell(HUGE_VAL), double_cell(-HUGE_VAL), null_of(PG_FLOAT8),
-                                double_cell(1e300), double_cell(-2), double_cell(1)};
+                                double_cell(1e300),    double_cell(-2),        double_cell(1)};
     struct column_override how = {.impute = IMPUTE_MAX, .scale = SCALE_MAX_ABS};
     struct fixture fixture = {0};
     struct encoder_target target = {0};
