@@ -5,7 +5,8 @@
 #   make check        what can be checked without running anything: includes, format and scripts
 #                     (the latter two where clang-format and shellcheck are installed)
 #   make demo         ./scripts/demo
-#   make bench        benchmarks (long)
+#   make bench        POST /predict under load
+#   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make fuzz         fuzzers (long)
 #   make install      into DESTDIR/PREFIX
 #   make clean
@@ -162,6 +163,11 @@ fuzz:
 .PHONY: bench
 bench: all
 	$(Q)tests/bench/bench-predict
+
+# make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-load
+bench-load: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
 
 .PHONY: format
 format:
