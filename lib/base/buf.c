@@ -79,19 +79,38 @@ void buf_printf(struct buf *buf, const char *format, ...)
 void buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
     va_list again;
+    size_t room;
     int length;
 
+    if (!buf_reserve(buf, 0))
+        return;
+    room = buf->capacity - buf->length;
     va_copy(again, args);
-    length = vsnprintf(NULL, 0, format, again);
+    length = vsnprintf(buf->data + buf->length, room, format, again);
     va_end(again);
     if (length < 0) {
         buf->failed = true;
         return;
     }
-    if (!buf_reserve(buf, (size_t)length))
-        return;
-    vsnprintf(buf->data + buf->length, (size_t)length + 1, format, args);
+    if ((size_t)length >= room) {
+        if (!buf_reserve(buf, (size_t)length))
+            return;
+        vsnprintf(buf->data + buf->length, (size_t)length + 1, format, args);
+    }
     buf->length += (size_t)length;
+}
+
+void buf_put_int(struct buf *buf, int64_t value)
+{
+    char digits[24], *at = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0)
+        *--at = '-';
+    buf_append(buf, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 const char *buf_text(const struct buf *buf)

@@ -187,7 +187,7 @@ void put_whole(double value, struct buf *text)
 {
     int64_t whole = value >= 0x1p63 ? INT64_MAX : (int64_t)value;
 
-    buf_printf(text, "%" PRId64, whole);
+    buf_put_int(text, whole);
 }
 
 /* 8766:00:00.5: six decimals tell all microseconds apart that a double does. */
@@ -259,7 +259,7 @@ void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text)
         buf_puts(text, cell->bool_value ? "true" : "false");
         break;
     case CELL_INT:
-        buf_printf(text, "%" PRId64, cell->int_value);
+        buf_put_int(text, cell->int_value);
         break;
     case CELL_FLOAT4:
         put_float(cell->float_value, text);

@@ -47,7 +47,7 @@ enum err_code split_key_hash(void *context, const struct cell *cells, uint64_t *
     struct split_key *key = context;
 
     buf_clear(&key->text);
-    buf_printf(&key->text, "%" PRId64, key->seed);
+    buf_put_int(&key->text, key->seed);
     for (int i = 0; i < key->n_columns; i++) {
         buf_putc(&key->text, '|');
         cell_to_text(key->types[i], &cells[key->columns == NULL ? i : key->columns[i]], &key->text);
