@@ -7,6 +7,7 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make fuzz         fuzzers (long)
 #   make install      into DESTDIR/PREFIX
 #   make clean
@@ -128,6 +129,12 @@ unit: $(UNIT_TESTS)
 .PHONY: unit-one
 unit-one: $(BUILD)/tests/unit/$(T)
 	$(Q)$<
+
+# What the unit test of the forest does on few rows, on ROWS for each of its models, as a table.
+ROWS ?= 100000
+.PHONY: prove-forest
+prove-forest: $(BUILD)/tests/unit/forest/test_forest
+	$(Q)FOREST_ROWS=$(ROWS) $<
 
 .PHONY: e2e
 e2e: all

@@ -118,21 +118,16 @@ const struct command command_import = {
     .arguments = "PROJECT FILE [--deploy]",
     .summary = "take in a model that was trained elsewhere",
     .description =
-        "Reads a model that XGBoost saved as UBJSON or JSON (version 1.7 or later, boosted trees, "
-        "at\n"
-        "most 256 MiB) and stores it as one of the project's, measured on the project's test "
-        "rows.\n"
-        "Its features must be named after columns of numbers and booleans of the relation; what "
-        "the\n"
-        "definition includes or excludes does not matter. It predicts with all of its trees, as\n"
-        "Booster.predict does. A classifier's objective must be binary:logistic or "
-        "multi:softprob,\n"
-        "its class 0 being the first of the labels in order: false before true, numbers by value,\n"
-        "texts by their bytes (as LabelEncoder has them). A worker of its own reads the file: "
-        "what\n"
-        "is damaged ends as an error, and nothing is written. It may have seen the test rows when "
-        "it\n"
-        "was trained, which flatters its metrics: no decision compares it with other models.",
+        "Reads a model that XGBoost saved as UBJSON or JSON (version 1.7 or later, at most 256\n"
+        "MiB), of booster gbtree, dart or gblinear, and stores it as one of the project's,\n"
+        "measured on its test rows. The model's features must be named after columns of numbers\n"
+        "and booleans of the relation; what the definition includes or excludes does not\n"
+        "matter. It predicts with all of its trees, as Booster.predict does on a DMatrix. A\n"
+        "classifier's objective must be binary:logistic or multi:softprob, its class 0 being\n"
+        "the first of the labels in order: false before true, numbers by value, texts by their\n"
+        "bytes (as LabelEncoder has them). A worker of its own reads the file: what is damaged\n"
+        "ends as an error, and nothing is written. It may have seen the test rows when it was\n"
+        "trained, which flatters its metrics: no decision compares it with other models.",
     .example = "python3 train.py    # … booster.save_model(\"mine.ubj\")\n"
                "pgboost import flight_delay mine.ubj\n"
                "pgboost deploy flight_delay --model 43",

@@ -71,8 +71,12 @@ void forest_margin(const struct forest *forest, const float *features, float *re
 {
     uint32_t t = 0;
 
+    if (forest->weights != NULL) {
+        linear_margin(forest, features, ret_margins);
+        return;
+    }
     for (int k = 0; k < forest->n_outputs; k++)
-        ret_margins[k] = forest->base_margin;
+        ret_margins[k] = forest->base_margins[k];
     for (; t + LANES <= forest->n_trees; t += LANES)
         add_trees(forest, forest->trees + t, LANES, features, ret_margins);
     if (t < forest->n_trees)
@@ -85,8 +89,9 @@ static void block_margins(const struct forest *forest, const float *features, si
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
 
-    for (size_t i = 0; i < n_rows * n_outputs; i++)
-        margins[i] = forest->base_margin;
+    for (size_t i = 0; i < n_rows * n_outputs; i += n_outputs)
+        for (size_t k = 0; k < n_outputs; k++)
+            margins[i + k] = forest->base_margins[k];
     for (uint32_t t = 0; t < forest->n_trees; t++)
         for (size_t row = 0; row < n_rows; row += LANES)
             add_rows(forest, &forest->trees[t], features + row * width, margins + row * n_outputs);
@@ -96,7 +101,7 @@ void forest_margins(const struct forest *forest, const float *features, size_t n
                     float *ret_margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
-    size_t n_in_lanes = n_rows / LANES * LANES;
+    size_t n_in_lanes = forest->weights == NULL ? n_rows / LANES * LANES : 0;
 
     for (size_t row = 0; row < n_in_lanes; row += BLOCK_ROWS) {
         size_t n = n_in_lanes - row < BLOCK_ROWS ? n_in_lanes - row : BLOCK_ROWS;
@@ -136,17 +141,24 @@ const char *forest_objective(const struct forest *forest)
 
 float forest_base_margin(const struct forest *forest)
 {
-    return forest->base_margin;
+    return forest->base_margins[0];
 }
 
 void forest_set_base_margin(struct forest *forest, float base_margin)
 {
-    forest->base_margin = base_margin;
+    for (int k = 1; k < forest->n_outputs; k++)
+        if (forest->base_margins[k] != forest->base_margins[0])
+            return;
+    for (int k = 0; k < forest->n_outputs; k++)
+        forest->base_margins[k] = base_margin;
 }
 
 size_t forest_bytes(const struct forest *forest)
 {
+    size_t n_outputs = (size_t)forest->n_outputs;
+    size_t n_weights = forest->weights != NULL ? ((size_t)forest->n_features + 1) * n_outputs : 0;
+
     return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
            forest->n_nodes * (sizeof(*forest->nodes) + sizeof(*forest->edges)) +
-           forest->n_sets * sizeof(*forest->sets);
+           forest->n_sets * sizeof(*forest->sets) + (n_outputs + n_weights) * sizeof(float);
 }

@@ -57,7 +57,8 @@ struct forest {
     uint32_t *sets; /* each: number of categories it covers, then one bit for each of them */
     uint32_t n_trees, n_nodes, n_sets;
     int n_features, n_outputs;
-    float base_margin;
+    float *base_margins; /* [n_outputs] */
+    float *weights;      /* [n_features + 1][n_outputs], the bias last; NULL: there are trees */
     /* explanations */
     bool has_covers;
     struct edge *edges;    /* [n_nodes] */
@@ -95,6 +96,10 @@ MUST_CHECK enum err_code tree_read(struct ubj_reader *reader, struct planting *p
  * offset). */
 MUST_CHECK enum err_code tree_read_param(struct ubj_reader *reader, const struct ubj_member *member,
                                          void *context, struct err *err);
+
+/* A linear model's forest_margin and forest_shap. */
+void linear_margin(const struct forest *forest, const float *features, float *ret_margins);
+void linear_shap(const struct forest *forest, const float *features, double *ret_contributions);
 
 /* How many values are worked on at once in an explanation. */
 #define SHAP_LANES 4

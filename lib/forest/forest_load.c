@@ -1,12 +1,21 @@
 /*
  * From XGBoost's UBJSON to a forest: the document around the trees (forest_tree.c reads those).
  *
- *   {"learner": {"gradient_booster": {"model": {"gbtree_model_param", "tree_info", "trees"},
- * "name"}, "learner_model_param": {"base_score", "num_class", "num_feature", "num_target"},
- *                "objective": {"name"}}}
+ *   {"learner": {"gradient_booster": BOOSTER,
+ *                "learner_model_param": {"base_score", "num_class", "num_feature", "num_target"},
+ *                "objective": {"name"}},
+ *    "version": [3, 4, 1]}
+ *
+ * where BOOSTER is one of
+ *
+ *   {"name": "gbtree", "model": FOREST}
+ *   {"name": "dart", "gbtree": {"model": FOREST}, "weight_drop"}
+ *   {"name": "gblinear", "model": {"weights"}}
+ *
+ * and FOREST is {"gbtree_model_param", "tree_info", "trees"}, from 3.3 on with "weight_drop" where
+ * trees were dropped: there is no "dart" any more.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "forest/forest_internal.h"
@@ -16,8 +25,12 @@
 struct loading {
     struct arena arena;
     struct planting planting;
-    struct ubj_text booster, objective, base_score;
-    struct ubj_ints outputs; /* tree_info: the output of each tree */
+    const struct booster *booster;
+    struct ubj_text booster_name, objective, base_score;
+    struct ubj_ints version;        /* major, minor, patch; none in hand-made models */
+    struct ubj_ints outputs;        /* tree_info: the output of each tree */
+    struct ubj_floats tree_weights; /* weight_drop */
+    struct ubj_floats weights;      /* of a linear model; none: it is not trained */
     int64_t n_trees, n_features, n_classes, n_targets;
 };
 
@@ -35,13 +48,22 @@ static enum err_code read_text_member(struct ubj_reader *reader, const struct ub
     return ubj_read_text(reader, (struct ubj_text *)((char *)context + member->offset), err);
 }
 
-static enum err_code read_outputs(struct ubj_reader *reader, const struct ubj_member *member,
-                                  void *context, struct err *err)
+static enum err_code read_ints_member(struct ubj_reader *reader, const struct ubj_member *member,
+                                      void *context, struct err *err)
 {
     struct loading *loading = context;
 
-    (void)member;
-    return ubj_read_ints(reader, &loading->arena, &loading->outputs, err);
+    return ubj_read_ints(reader, &loading->arena,
+                         (struct ubj_ints *)((char *)context + member->offset), err);
+}
+
+static enum err_code read_floats_member(struct ubj_reader *reader, const struct ubj_member *member,
+                                        void *context, struct err *err)
+{
+    struct loading *loading = context;
+
+    return ubj_read_floats(reader, &loading->arena,
+                           (struct ubj_floats *)((char *)context + member->offset), err);
 }
 
 static enum err_code read_tree(struct ubj_reader *reader, void *context, struct err *err)
@@ -58,16 +80,6 @@ static enum err_code read_trees(struct ubj_reader *reader, const struct ubj_memb
     return ubj_read_array(reader, read_tree, context, err);
 }
 
-/* Weights of trees, as dart has them, where they would change the sum. */
-static enum err_code refuse_weights(struct ubj_reader *reader, const struct ubj_member *member,
-                                    void *context, struct err *err)
-{
-    (void)reader;
-    (void)member;
-    (void)context;
-    return err_set(err, ERR_INVALID, "trees with weights (booster \"dart\") are not supported");
-}
-
 static enum err_code read_forest_param(struct ubj_reader *reader, const struct ubj_member *member,
                                        void *context, struct err *err)
 {
@@ -79,18 +91,69 @@ static enum err_code read_forest_param(struct ubj_reader *reader, const struct u
     return ubj_read_object(reader, members, N_ELEMENTS(members), context, err);
 }
 
-static enum err_code read_model(struct ubj_reader *reader, const struct ubj_member *member,
-                                void *context, struct err *err)
+static enum err_code read_forest(struct ubj_reader *reader, const struct ubj_member *member,
+                                 void *context, struct err *err)
 {
     static const struct ubj_member members[] = {
         {"gbtree_model_param", read_forest_param, true, 0},
-        {"tree_info", read_outputs, true, 0},
+        {"tree_info", read_ints_member, true, offsetof(struct loading, outputs)},
         {"trees", read_trees, true, 0},
-        {"weight_drop", refuse_weights, false, 0},
+        {"weight_drop", read_floats_member, false, offsetof(struct loading, tree_weights)},
     };
 
     (void)member;
     return ubj_read_object(reader, members, N_ELEMENTS(members), context, err);
+}
+
+static enum err_code read_inner_forest(struct ubj_reader *reader, const struct ubj_member *member,
+                                       void *context, struct err *err)
+{
+    static const struct ubj_member members[] = {{"model", read_forest, true, 0}};
+
+    (void)member;
+    return ubj_read_object(reader, members, N_ELEMENTS(members), context, err);
+}
+
+static enum err_code read_linear(struct ubj_reader *reader, const struct ubj_member *member,
+                                 void *context, struct err *err)
+{
+    static const struct ubj_member members[] = {
+        {"weights", read_floats_member, true, offsetof(struct loading, weights)},
+    };
+
+    (void)member;
+    return ubj_read_object(reader, members, N_ELEMENTS(members), context, err);
+}
+
+static const struct booster {
+    const char *name;
+    struct ubj_member members[2];
+    int n_members;
+    bool is_linear, is_weighted;
+} boosters[] = {
+    {.name = "gbtree", .members = {{"model", read_forest, true, 0}}, .n_members = 1},
+    {.name = "dart",
+     .members = {{"gbtree", read_inner_forest, true, 0},
+                 {"weight_drop", read_floats_member, true, offsetof(struct loading, tree_weights)}},
+     .n_members = 2,
+     .is_weighted = true},
+    {.name = "gblinear",
+     .members = {{"model", read_linear, true, 0}},
+     .n_members = 1,
+     .is_linear = true},
+};
+
+static enum err_code find_booster(struct ubj_text name, const struct booster **ret_booster,
+                                  struct err *err)
+{
+    for (size_t i = 0; i < N_ELEMENTS(boosters); i++) {
+        if (ubj_text_is(name, boosters[i].name)) {
+            *ret_booster = &boosters[i];
+            return ERR_OK;
+        }
+    }
+    return err_set(err, ERR_INVALID, "booster \"%.*s\" is not supported",
+                   name.length < 64 ? (int)name.length : 64, name.text);
 }
 
 /* The name decides how the rest reads, and comes after it: one pass for each. */
@@ -98,19 +161,16 @@ static enum err_code read_booster(struct ubj_reader *reader, const struct ubj_me
                                   void *context, struct err *err)
 {
     static const struct ubj_member name[] = {
-        {"name", read_text_member, true, offsetof(struct loading, booster)},
+        {"name", read_text_member, true, offsetof(struct loading, booster_name)},
     };
-    static const struct ubj_member model[] = {{"model", read_model, true, 0}};
     struct loading *loading = context;
     struct ubj_reader ahead = *reader;
 
     (void)member;
     TRY(ubj_read_object(&ahead, name, N_ELEMENTS(name), context, err));
-    if (!ubj_text_is(loading->booster, "gbtree"))
-        return err_set(err, ERR_INVALID, "booster \"%.*s\" is not supported",
-                       loading->booster.length < 64 ? (int)loading->booster.length : 64,
-                       loading->booster.text);
-    return ubj_read_object(reader, model, N_ELEMENTS(model), context, err);
+    TRY(find_booster(loading->booster_name, &loading->booster, err));
+    return ubj_read_object(reader, loading->booster->members, loading->booster->n_members, context,
+                           err);
 }
 
 static enum err_code read_learner_param(struct ubj_reader *reader, const struct ubj_member *member,
@@ -154,55 +214,14 @@ static enum err_code read_learner(struct ubj_reader *reader, const struct ubj_me
 static enum err_code read_document(struct ubj_reader *reader, struct loading *loading,
                                    struct err *err)
 {
-    static const struct ubj_member members[] = {{"learner", read_learner, true, 0}};
+    static const struct ubj_member members[] = {
+        {"learner", read_learner, true, 0},
+        {"version", read_ints_member, false, offsetof(struct loading, version)},
+    };
 
     TRY(ubj_read_object(reader, members, N_ELEMENTS(members), loading, err));
     if (!ubj_at_end(reader))
         return ubj_error(reader, err, "it goes on after its end");
-    return ERR_OK;
-}
-
-/* ---- base score ---- */
-
-/* One number at text; moves *text behind it. */
-static bool parse_score(const char **text, float *ret_score)
-{
-    char *end;
-
-    *ret_score = strtof(*text, &end);
-    if (end == *text || !isfinite(*ret_score))
-        return false;
-    *text = end;
-    return true;
-}
-
-/* "5E-1", or from XGBoost 3.1 "[5E-1]" or "[5E-1,5E-1]". Scores that differ between outputs are
- * refused: a forest has one base margin. */
-static enum err_code parse_base_score(struct ubj_text written, float *ret_score, struct err *err)
-{
-    char copy[4096];
-    const char *at = copy;
-    float score = 0, other = 0;
-    bool is_list;
-
-    snprintf(copy, sizeof(copy), "%.*s", written.length < sizeof(copy) ? (int)written.length : 0,
-             written.text);
-    is_list = *at == '[';
-    if (is_list)
-        at++;
-    if (!parse_score(&at, &score))
-        return err_set(err, ERR_CORRUPT, "model cannot be read: base_score is not a number");
-    while (is_list && *at == ',') {
-        at++;
-        if (!parse_score(&at, &other))
-            return err_set(err, ERR_CORRUPT, "model cannot be read: base_score is not a number");
-        if (other != score)
-            return err_set(err, ERR_INVALID,
-                           "base_score that differs between outputs is not supported");
-    }
-    if (strcmp(at, is_list ? "]" : "") != 0)
-        return err_set(err, ERR_CORRUPT, "model cannot be read: base_score is not a number");
-    *ret_score = score;
     return ERR_OK;
 }
 
@@ -230,19 +249,38 @@ static enum err_code check_counts(const struct loading *loading, struct err *err
     return ERR_OK;
 }
 
-static enum err_code fill_parameters(const struct loading *loading, struct forest *forest,
+static enum err_code fill_base_margins(struct loading *loading, struct forest *forest,
+                                       struct err *err)
+{
+    const char *text =
+        arena_strndup(&loading->arena, loading->base_score.text, loading->base_score.length);
+
+    forest->base_margins = calloc((size_t)forest->n_outputs, sizeof(*forest->base_margins));
+    if (text == NULL || forest->base_margins == NULL)
+        return err_nomem(err);
+    return objective_base_margins(forest->objective, text, forest->base_margins, forest->n_outputs,
+                                  err);
+}
+
+static int release_of(struct ubj_ints version)
+{
+    if (version.n < 2 || version.items[0] < 0 || version.items[0] > 1000 || version.items[1] < 0 ||
+        version.items[1] > 999)
+        return 0;
+    return XGBOOST_RELEASE(version.items[0], version.items[1]);
+}
+
+static enum err_code fill_parameters(struct loading *loading, struct forest *forest,
                                      struct err *err)
 {
     int64_t n_outputs =
         loading->n_classes > loading->n_targets ? loading->n_classes : loading->n_targets;
-    float base_score = 0;
 
     forest->n_features = (int)loading->n_features;
     forest->n_outputs = n_outputs > 1 ? (int)n_outputs : 1;
-    TRY(objective_find(loading->objective.text, loading->objective.length, &forest->objective,
-                       err));
-    TRY(parse_base_score(loading->base_score, &base_score, err));
-    return forest->objective->link(base_score, &forest->base_margin, err);
+    TRY(objective_find_of_release(loading->objective.text, loading->objective.length,
+                                  release_of(loading->version), &forest->objective, err));
+    return fill_base_margins(loading, forest, err);
 }
 
 static enum err_code fill_outputs(struct loading *loading, const struct forest *forest,
@@ -287,6 +325,47 @@ static enum err_code fill_trees(const struct planting *planting, struct forest *
     return ERR_OK;
 }
 
+/* Dropped trees count by a weight, and it is the float32 product that is added: it can stand in the
+ * leaf. A booster "dart" adds the leaf to a 0 first, so that no -0 comes of it. */
+static enum err_code weigh_trees(const struct loading *loading, struct forest *forest,
+                                 struct err *err)
+{
+    const struct ubj_floats weights = loading->tree_weights;
+    bool is_dart = loading->booster->is_weighted;
+
+    if (weights.n != forest->n_trees && (is_dart || weights.n != 0))
+        return err_set(err, ERR_CORRUPT, "model has %u trees and weights for %zu",
+                       (unsigned)forest->n_trees, weights.n);
+    for (uint32_t t = 0; t < weights.n; t++) {
+        struct node *nodes = forest->nodes + forest->trees[t].root;
+
+        if (!isfinite(weights.items[t]))
+            return err_set(err, ERR_CORRUPT, "model's tree %u has no finite weight", (unsigned)t);
+        for (uint32_t i = 0; i < tree_n_nodes(forest, t); i++)
+            if (nodes[i].left == forest->trees[t].root + i)
+                nodes[i].leaf = (is_dart ? 0.0f + nodes[i].leaf : nodes[i].leaf) * weights.items[t];
+    }
+    return ERR_OK;
+}
+
+/* One that is not trained has weights of 0; its sum starts at +0. */
+static enum err_code fill_weights(const struct loading *loading, struct forest *forest,
+                                  struct err *err)
+{
+    const struct ubj_floats weights = loading->weights;
+    size_t n = ((size_t)forest->n_features + 1) * (size_t)forest->n_outputs;
+
+    if (weights.n == 0) {
+        for (int k = 0; k < forest->n_outputs; k++)
+            forest->base_margins[k] = 0.0f + forest->base_margins[0];
+        return ERR_OK;
+    }
+    if (weights.n != n)
+        return err_set(err, ERR_CORRUPT, "model has %zu weights, expected %zu", weights.n, n);
+    forest->weights = settle(weights.items, n * sizeof(*weights.items));
+    return forest->weights != NULL ? ERR_OK : err_nomem(err);
+}
+
 enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **ret_forest,
                           struct err *err)
 {
@@ -302,6 +381,9 @@ enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **
     TRY(fill_parameters(&loading, forest, err));
     TRY(fill_outputs(&loading, forest, err));
     TRY(fill_trees(&loading.planting, forest, err));
+    TRY(weigh_trees(&loading, forest, err));
+    if (loading.booster->is_linear)
+        TRY(fill_weights(&loading, forest, err));
     TRY(forest_trace(forest, err));
     *ret_forest = TAKE_PTR(forest);
     return ERR_OK;
@@ -315,6 +397,8 @@ void forest_free(struct forest *forest)
     free(forest->nodes);
     free(forest->sets);
     free(forest->edges);
+    free(forest->base_margins);
+    free(forest->weights);
     free(forest->expected);
     free(forest->quadrature.at);
     free(forest);

@@ -133,6 +133,10 @@ void forest_shap(const struct forest *forest, const float *features, double *ret
     struct place *places = (struct place *)scratch;
     size_t width = (size_t)forest->n_features + 1;
 
+    if (forest->weights != NULL) {
+        linear_shap(forest, features, ret_contributions);
+        return;
+    }
     memset(ret_contributions, 0, (size_t)forest->n_outputs * width * sizeof(*ret_contributions));
     for (uint32_t t = 0; t < forest->n_trees; t++) {
         const struct tree *tree = &forest->trees[t];
@@ -146,5 +150,5 @@ void forest_shap(const struct forest *forest, const float *features, double *ret
     }
     for (int k = 0; k < forest->n_outputs; k++)
         ret_contributions[(size_t)k * width + width - 1] =
-            (double)forest->base_margin + forest->expected[k];
+            (double)forest->base_margins[k] + forest->expected[k];
 }

@@ -82,18 +82,23 @@ int booster_rounds(const struct booster *booster)
     return booster->n_rounds;
 }
 
-enum err_code booster_margins(struct booster *booster, const struct matrix *matrix,
-                              float **ret_margins, size_t *ret_n, struct err *err)
+static enum err_code predict_margins(BoosterHandle booster, DMatrixHandle matrix,
+                                     float **ret_margins, size_t *ret_n, struct err *err)
 {
     const bst_ulong *shape;
     const float *result;
     bst_ulong n_dimensions;
 
-    XGB_TRY(XGBoosterPredictFromDMatrix(booster->handle, matrix->handle,
-                                        "{" PREDICT_MARGINS ",\"training\":false}", &shape,
-                                        &n_dimensions, &result),
+    XGB_TRY(XGBoosterPredictFromDMatrix(booster, matrix, "{" PREDICT_MARGINS ",\"training\":false}",
+                                        &shape, &n_dimensions, &result),
             "predict");
     return xgb_copy_result(shape, n_dimensions, result, ret_margins, ret_n, err);
+}
+
+enum err_code booster_margins(struct booster *booster, const struct matrix *matrix,
+                              float **ret_margins, size_t *ret_n, struct err *err)
+{
+    return predict_margins(booster->handle, matrix->handle, ret_margins, ret_n, err);
 }
 
 enum err_code booster_save_all(BoosterHandle handle, struct buf *bytes, struct err *err)
@@ -141,21 +146,33 @@ enum err_code booster_open(const void *bytes, size_t n_bytes, struct booster **r
     return ERR_OK;
 }
 
+/* XGBoost itself takes rows that are too narrow for rows whose last features are missing. */
+static enum err_code check_width(const struct booster *booster, int n_features, struct err *err)
+{
+    bst_ulong n = 0;
+
+    XGB_TRY(XGBoosterGetNumFeature(booster->handle, &n), "read the model's features");
+    if (n != (bst_ulong)n_features)
+        return err_set(err, ERR_FAILED, "cannot predict: the model takes %llu features, not %d",
+                       (unsigned long long)n, n_features);
+    return ERR_OK;
+}
+
+/* Not in place: gblinear cannot, and dart's sums are rounded otherwise there. */
 enum err_code saved_margins(const void *bytes, size_t n_bytes, const float *features, size_t n_rows,
                             int n_features, float **ret_margins, size_t *ret_n, struct err *err)
 {
-    /* cache_id is not documented, and 1.7 fails without it. */
-    static const char config[] = "{" PREDICT_MARGINS ",\"missing\":NaN,\"cache_id\":0}";
     CLEANUP(booster_freep) struct booster *booster = NULL;
     struct array_interface array;
-    const bst_ulong *shape;
-    const float *result;
-    bst_ulong n_dimensions;
+    DMatrixHandle matrix;
+    enum err_code code;
 
     TRY(booster_open(bytes, n_bytes, &booster, err));
+    TRY(check_width(booster, n_features, err));
     array_interface_2d(&array, features, n_rows, n_features);
-    XGB_TRY(XGBoosterPredictFromDense(booster->handle, array.json, config, NULL, &shape,
-                                      &n_dimensions, &result),
-            "predict");
-    return xgb_copy_result(shape, n_dimensions, result, ret_margins, ret_n, err);
+    XGB_TRY(XGDMatrixCreateFromDense(array.json, "{\"missing\":NaN,\"nthread\":1}", &matrix),
+            "build the matrix");
+    code = predict_margins(booster->handle, matrix, ret_margins, ret_n, err);
+    (void)XGDMatrixFree(matrix);
+    return code;
 }

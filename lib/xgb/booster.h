@@ -80,8 +80,8 @@ MUST_CHECK enum err_code booster_margins(struct booster *booster, const struct m
 MUST_CHECK enum err_code booster_save(struct booster *booster, int n_rounds, struct buf *bytes,
                                       struct err *err);
 
-/* Margins of a saved model for encoded rows, through XGBoost's own in-place prediction: what golden
- * rows record. */
+/* Margins of a saved model of any booster for encoded rows (NaN missing, finite else), by XGBoost
+ * itself: what golden rows record. */
 MUST_CHECK enum err_code saved_margins(const void *bytes, size_t n_bytes, const float *features,
                                        size_t n_rows, int n_features, float **ret_margins,
                                        size_t *ret_n, struct err *err);

@@ -203,6 +203,69 @@ def test_an_imported_classifier_is_deployed(projects, cli, daemon, tmp_path, tar
     assert decision["model_id"] == model_id and decision["live"]
 
 
+DART = {"booster": "dart", "rate_drop": 0.3, "one_drop": 1}
+FOREST = {"num_parallel_tree": 4, "subsample": 0.7, "colsample_bynode": 0.7}
+LINEAR = {"booster": "gblinear", "updater": "coord_descent"}
+
+
+@pytest.mark.parametrize("form", ["ubj", "json"])
+@pytest.mark.parametrize("target, params", [
+    ("amount", {**DART, "base_score": 1.25}),
+    ("amount", {**FOREST, "objective": "reg:pseudohubererror"}),
+    ("amount", {**LINEAR, "base_score": 1.25}),
+    ("truth", {**DART, "objective": "binary:logistic", "base_score": 0.3}),
+    ("truth", {**LINEAR, "objective": "binary:logistic"}),
+    ("grade", {**DART, **FOREST, "objective": "multi:softprob", "num_class": 3}),
+    ("grade", {**LINEAR, "objective": "multi:softprob", "num_class": 3}),
+])
+def test_every_booster_is_served_and_explained(projects, cli, daemon, tmp_path, target, params, form):
+    booster = trained(projects, target=target, rounds=8, **params)
+    path = tmp_path / f"model.{form}"
+    booster.save_model(path)
+    model_id = cli.json("import", f"in_{target}", path, "--deploy")["model_id"]
+    daemon.wait_live(f"in_{target}", model_id)
+    asked = oracle.rows_as_json(projects, "SELECT * FROM public.t ORDER BY id LIMIT 300")
+    items = daemon.predict(f"in_{target}", asked, encoded=True, explain=True)["predictions"]
+    model = oracle.StoredModel(projects, model_id)
+    model.check_golden()
+    # by the booster that was trained, not by what was stored of it
+    x, _ = data(projects, FEATURES, target)
+    matrix = xgboost.DMatrix(x[:300], feature_names=FEATURES)
+    margins = booster.predict(matrix, output_margin=True).reshape(300, -1)
+    assert np.isnan(x[:300]).any() and len(np.unique(margins)) > 10
+    shown = np.array([i["margin"] for i in items], dtype=np.float32).reshape(300, -1)
+    assert (oracle.bits(shown) == oracle.bits(margins)).all()
+    values = booster.predict(matrix).reshape(300, -1)
+    if target == "amount":
+        shown = np.array([i["prediction"] for i in items], dtype=np.float32).reshape(300, -1)
+    else:
+        shown = np.array([list(i["probabilities"].values()) for i in items], dtype=np.float32)
+    assert (oracle.bits(shown[:, -values.shape[1]:]) == oracle.bits(values)).all()
+    shares = booster.predict(matrix, pred_contribs=True).reshape(300, -1, len(FEATURES) + 1)
+    for item, expected in zip(items, shares):
+        columns = item["explanation"]["columns"]
+        for i, name in enumerate(FEATURES):
+            np.testing.assert_allclose(np.atleast_1d(columns[name]), expected[:, i], atol=1e-5)
+        np.testing.assert_allclose(np.atleast_1d(item["explanation"]["bias"]), expected[:, -1],
+                                   rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("objective", ["reg:squaredlogerror", "reg:gamma", "reg:tweedie",
+                                       "count:poisson", "reg:absoluteerror"])
+def test_a_regression_may_have_any_objective(projects, cli, daemon, tmp_path, objective):
+    x, y = data(projects, FEATURES, "amount")
+    matrix = xgboost.DMatrix(x, label=np.exp(y / np.abs(y).max()), feature_names=FEATURES)
+    booster = xgboost.train({"tree_method": "hist", "objective": objective, "verbosity": 0}, matrix, 5)
+    path = tmp_path / "model.ubj"
+    booster.save_model(path)
+    model_id = cli.json("import", "in_amount", path, "--deploy")["model_id"]
+    daemon.wait_live("in_amount", model_id)
+    asked = oracle.rows_as_json(projects, "SELECT * FROM public.t ORDER BY id LIMIT 300")
+    items = daemon.predict("in_amount", asked)["predictions"]
+    expected = booster.predict(matrix)[:300]
+    assert (oracle.bits([i["prediction"] for i in items]) == oracle.bits(expected)).all()
+
+
 def test_import_says_what_it_did(projects, cli, tmp_path):
     path = tmp_path / "model.ubj"
     trained(projects).save_model(path)
@@ -231,9 +294,6 @@ def test_models_that_do_not_fit(projects, refused):
     refused(trained(projects, features=["x", "flag"], types=["q", "c"]), 'feature "flag"', "category")
     x, y = data(projects, FEATURES, "amount")
     refused(xgboost.train({}, xgboost.DMatrix(x, label=y), 2), "have no names", "feature_names")
-    refused(trained(projects, booster="dart", rounds=3), '"dart" is not supported')
-    refused(trained(projects, booster="gblinear", tree_method=None, max_depth=None, rounds=3),
-            '"gblinear" is not supported')
 
 
 def test_models_of_another_task(projects, refused):

@@ -1,11 +1,6 @@
 /*
- * libFuzzer's entry for model bytes: loads them, and walks and explains one row where they
- * are a model.
- *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ilib -o fuzz_forest \
- *         tests/fuzz/fuzz_forest.c $(ls lib/forest/[a-z]*.c) \
- *         lib/base/err.c lib/base/buf.c lib/base/arena.c -lm
- *     ./fuzz_forest CORPUS      seeds: tests/unit/forest/make_models.py CORPUS
+ * libFuzzer's entry for model bytes: loads them, and walks and explains rows where they are a
+ * model. scripts/fuzz builds it and gives it models of every booster to start from.
  */
 #include <stdlib.h>
 
@@ -13,24 +8,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define N_ROWS  9      /* more than go in step */
+#define ROW_MAX 100000 /* features × outputs; a few bytes may ask for much more */
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(forest_freep) struct forest *forest = NULL;
-    CLEANUP(free_ptr) float *row = NULL;
+    CLEANUP(free_ptr) float *rows = NULL;
     CLEANUP(free_ptr) float *margins = NULL;
     CLEANUP(free_ptr) double *contributions = NULL, *scratch = NULL;
+    size_t n_features, n_outputs;
 
     if (forest_load(data, size, &forest, NULL) != ERR_OK)
         return 0;
-    row = calloc((size_t)forest_n_features(forest), sizeof(*row));
-    margins = calloc((size_t)forest_n_outputs(forest), sizeof(*margins));
-    contributions = calloc((size_t)forest_n_outputs(forest),
-                           ((size_t)forest_n_features(forest) + 1) * sizeof(*contributions));
+    n_features = (size_t)forest_n_features(forest);
+    n_outputs = (size_t)forest_n_outputs(forest);
+    if ((n_features + 1) * n_outputs > ROW_MAX)
+        return 0;
+    rows = calloc(n_features, N_ROWS * sizeof(*rows));
+    margins = calloc(n_outputs, N_ROWS * sizeof(*margins));
+    contributions = calloc(n_outputs, (n_features + 1) * sizeof(*contributions));
     scratch = calloc(forest_shap_scratch(forest), sizeof(*scratch));
-    if (row == NULL || margins == NULL || contributions == NULL || scratch == NULL)
+    if (rows == NULL || margins == NULL || contributions == NULL || scratch == NULL)
         abort();
-    forest_margin(forest, row, margins);
+    rows[0] = 3e9f;
+    rows[n_features - 1] = __builtin_nanf("");
+    forest_margins(forest, rows, N_ROWS, margins);
+    forest_margin(forest, rows, margins);
     forest_transform(forest, margins);
-    forest_shap(forest, row, contributions, scratch);
+    forest_shap(forest, rows, contributions, scratch);
     return 0;
 }

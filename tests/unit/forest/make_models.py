@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Models by python3-xgboost and what it answers, for test_forest: the oracle.
 
-    make_models.py DIRECTORY [ROWS]
+    make_models.py DIRECTORY [GRID_ROWS]
 
-For each model, NAME.ubj holds its bytes and NAME.rows what XGBoost's in-place prediction gives:
-int32 rows, features, outputs, predicted; then as float32, row by row, the features, the margins
-[rows × outputs] and the predictions [rows × predicted].
+For each model, NAME.ubj holds its bytes and NAME.rows what XGBoost predicts: int32 rows, features,
+outputs, predicted; then as float32, row by row, the features, the margins [rows × outputs] and the
+predictions [rows × predicted]. Boosters gbtree predict in place, which takes infinities; the others
+cannot, or (dart) do so with other bits, and predict a DMatrix.
+
+With GRID_ROWS there is also a model for every objective, algorithm and kind of data, named
+OBJECTIVE.ALGORITHM.DATA (":" as "_"), all of which predict a DMatrix of so many rows.
 
 NAME.shap holds what pred_contribs=True gives: int32 rows, features, outputs; then as float32 the
 features, and the contributions [rows × outputs × (features + 1)].
@@ -13,6 +17,7 @@ features, and the contributions [rows × outputs × (features + 1)].
 OBJECTIVE.transform (":" as "_") has margins of every size and the predictions XGBoost makes of them:
 int32 rows, outputs, predicted; then as float32 the margins and the predictions.
 """
+import json
 import os
 import re
 import sys
@@ -21,6 +26,7 @@ import numpy as np
 import xgboost as xgb
 
 FEATURES = 6
+ROWS = 1001
 CATEGORIES = {1: 3, 4: 100}  # feature → number of categories
 CLASSES = 4
 SHAP_ROWS = 200
@@ -56,7 +62,9 @@ def odd_rows(rng, x, thresholds, n):
 
 def thresholds_of(booster):
     """The numerical conditions of each feature, and their neighbours."""
-    splits = re.findall(r"\[f(\d+)<([^\]]+)\]", "".join(booster.get_dump()))
+    name = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    dump = "".join(booster.get_dump()) if name != "gblinear" else ""  # crashes if not trained
+    splits = re.findall(r"\[f(\d+)<([^\]]+)\]", dump)
     found = {}
     for f in range(FEATURES):
         exact = np.array([float(value) for i, value in splits if int(i) == f], dtype=np.float32)
@@ -94,8 +102,17 @@ def train(rng, objective, rounds=12, categorical=False, missing=True, targets=1,
         params["num_class"] = CLASSES
     settings = {"tree_method": "hist", "max_depth": 5, "eta": 0.3, "nthread": 1, "seed": 7,
                 "objective": objective, "verbosity": 0, **params}
-    return xgb.train(settings, matrix, rounds), x, types
+    booster = xgb.train(settings, matrix, rounds)
+    if settings.get("booster") == "dart" and rounds > 1:
+        saved = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
+        weights = saved.get("weight_drop") or saved["model"]["weight_drop"]
+        assert any(weight != 1 for weight in weights), "no tree was dropped"
+    return booster, x, types
 
+
+DART = {"booster": "dart", "rate_drop": 0.3, "one_drop": 1}
+FOREST = {"num_parallel_tree": 3, "subsample": 0.6, "colsample_bynode": 0.7}
+LINEAR = {"booster": "gblinear", "updater": "coord_descent"}  # shotgun differs from run to run
 
 MODELS = {
     "squarederror": dict(objective="reg:squarederror", base_score=105.25),
@@ -132,7 +149,45 @@ MODELS = {
     "pairwise": dict(objective="rank:pairwise"),
     "ndcg": dict(objective="rank:ndcg"),
     "map": dict(objective="rank:map"),
+    "dart": dict(objective="reg:squarederror", base_score=-1.25, **DART),
+    "dart_forest": dict(objective="multi:softprob", categorical=True, **DART, **FOREST),
+    "dart_by_weight": dict(objective="binary:logistic", base_score=0.3, sample_type="weighted",
+                           normalize_type="forest", **DART),
+    "dart_half": dict(objective="binary:logistic", rounds=1, gamma=1e9, **DART),
+    "dart_no_trees": dict(objective="reg:squarederror", rounds=0, **DART),
+    "dart_two_targets": dict(objective="reg:squarederror", targets=2, **DART),
+    "linear": dict(objective="reg:squarederror", base_score=105.25, **LINEAR),
+    "linear_no_missing": dict(objective="reg:squarederror", missing=False, **LINEAR),
+    "linear_softprob": dict(objective="multi:softprob", **LINEAR),
+    "linear_logistic": dict(objective="binary:logistic", base_score=0.3, **LINEAR),
+    "linear_not_trained": dict(objective="binary:logistic", rounds=0, **LINEAR),
 }
+
+# Every objective, with the settings that a model file carries.
+OBJECTIVES = {
+    "reg:squarederror": dict(base_score=-3.75),
+    "reg:squaredlogerror": {},
+    "reg:logistic": dict(base_score=0.35, scale_pos_weight=2),
+    "reg:pseudohubererror": dict(huber_slope=1.5),
+    "reg:absoluteerror": {},
+    "reg:gamma": dict(base_score=1.7),
+    "reg:tweedie": dict(base_score=0.9, tweedie_variance_power=1.3),
+    "binary:logistic": dict(base_score=0.2345678, scale_pos_weight=0.5),
+    "binary:logitraw": dict(base_score=0.7),
+    "binary:hinge": {},
+    "count:poisson": dict(base_score=2.2, max_delta_step=0.5),
+    "survival:cox": {},
+    "survival:aft": dict(base_score=1.3, aft_loss_distribution="logistic"),
+    "multi:softmax": {},
+    "multi:softprob": dict(base_score=0.25),
+    "rank:pairwise": {},
+    "rank:ndcg": {},
+    "rank:map": dict(base_score=0.125),
+}
+ALGORITHMS = {"gbtree": {}, "dart": DART, "forest": FOREST, "dart_forest": {**DART, **FOREST},
+              "gblinear": LINEAR}
+DATA = {"plain": dict(missing=False), "missing": {},
+        "categorical": dict(categorical=True, max_cat_to_onehot=4)}
 
 
 def write_table(path, head, tables):
@@ -140,6 +195,30 @@ def write_table(path, head, tables):
         f.write(np.array(head, dtype=np.int32).tobytes())
         for table in tables:
             f.write(np.ascontiguousarray(table, dtype=np.float32).tobytes())
+
+
+def matrix_of(rows, types):
+    return xgb.DMatrix(rows, feature_types=types, enable_categorical=True)
+
+
+def finite(rows):
+    """A DMatrix takes no infinity."""
+    return np.where(np.isinf(rows), np.float32(np.nan), rows)
+
+
+def write_model(directory, name, booster, rows, types=None):
+    """What it predicts: of a DMatrix where types are given, else in place."""
+    with open(os.path.join(directory, name + ".ubj"), "wb") as f:
+        f.write(booster.save_raw("ubj"))  # first: predicting gives an untrained gblinear weights
+    if types is None:
+        margins = booster.inplace_predict(rows, predict_type="margin")
+        values = booster.inplace_predict(rows, predict_type="value")
+    else:
+        matrix = matrix_of(rows, types)
+        margins, values = booster.predict(matrix, output_margin=True), booster.predict(matrix)
+    margins, values = margins.reshape(len(rows), -1), values.reshape(len(rows), -1)
+    head = [*rows.shape, margins.shape[1], values.shape[1]]
+    write_table(os.path.join(directory, name + ".rows"), head, [rows, margins, values])
 
 
 def write_transform(directory, rng, objective, n=5000):
@@ -155,10 +234,8 @@ def write_transform(directory, rng, objective, n=5000):
 
 
 def write_shap(directory, name, booster, rows, types):
-    """A matrix, which pred_contribs wants, takes no infinity."""
-    rows = np.where(np.isinf(rows), np.float32(np.nan), rows)
-    matrix = xgb.DMatrix(rows, feature_types=types, enable_categorical=True)
-    contributions = booster.predict(matrix, pred_contribs=True)
+    rows = finite(rows)
+    contributions = booster.predict(matrix_of(rows, types), pred_contribs=True)
     n_outputs = 1 if contributions.ndim == 2 else contributions.shape[1]
     write_table(os.path.join(directory, name + ".shap"), [*rows.shape, n_outputs],
                 [rows, contributions])
@@ -174,31 +251,45 @@ def wide(rng, n=1500, features=40):
     return xgb.train(settings, xgb.DMatrix(x, label=y), 4), x
 
 
-def main():
-    directory = sys.argv[1]
-    n_rows = int(sys.argv[2]) if len(sys.argv) > 2 else 1001
-    rng = np.random.default_rng(20240611)
+def write_named(directory, rng):
     for name, options in MODELS.items():
         booster, x, types = train(rng, **options)
-        rows = odd_rows(rng, x, thresholds_of(booster), n_rows)
-        margins = booster.inplace_predict(rows, predict_type="margin").reshape(n_rows, -1)
-        values = booster.inplace_predict(rows, predict_type="value").reshape(n_rows, -1)
-        with open(os.path.join(directory, name + ".ubj"), "wb") as f:
-            f.write(booster.save_raw("ubj"))
-        head = [n_rows, rows.shape[1], margins.shape[1], values.shape[1]]
-        write_table(os.path.join(directory, name + ".rows"), head, [rows, margins, values])
+        rows = odd_rows(rng, x, thresholds_of(booster), ROWS)
+        if "booster" in options:
+            rows = finite(rows)
+            write_model(directory, name, booster, rows, types)
+        else:
+            write_model(directory, name, booster, rows)
         write_shap(directory, name, booster, rows[:SHAP_ROWS], types)
+
+
+def write_grid(directory, rng, n_rows):
+    for objective, of_objective in OBJECTIVES.items():
+        for algorithm, of_algorithm in ALGORITHMS.items():
+            for data, of_data in DATA.items():
+                if algorithm == "gblinear" and data == "categorical":
+                    continue
+                booster, x, types = train(rng, objective, rounds=6, n=600, **of_objective,
+                                          **of_algorithm, **of_data)
+                rows = finite(odd_rows(rng, x, thresholds_of(booster), n_rows))
+                if data == "plain":
+                    rows = np.where(np.isnan(rows), np.float32(0.5), rows)
+                name = f"{objective.replace(':', '_')}.{algorithm}.{data}"
+                write_model(directory, name, booster, rows, types)
+
+
+def main():
+    directory = sys.argv[1]
+    rng = np.random.default_rng(20240611)
+    write_named(directory, rng)
     booster, x = wide(rng)
     with open(os.path.join(directory, "wide.ubj"), "wb") as f:
         f.write(booster.save_raw("ubj"))
     write_shap(directory, "wide", booster, x[:SHAP_ROWS], ["q"] * x.shape[1])
-    for objective in sorted({options["objective"] for options in MODELS.values()}):
+    for objective in OBJECTIVES:
         write_transform(directory, rng, objective)
-    # Boosters that are refused.
-    for name, settings in {"dart": {"booster": "dart"}, "gblinear": {"booster": "gblinear"}}.items():
-        booster, _, _ = train(rng, "reg:squarederror", rounds=2, **settings)
-        with open(os.path.join(directory, name + ".refused"), "wb") as f:
-            f.write(booster.save_raw("ubj"))
+    if len(sys.argv) > 2:
+        write_grid(directory, rng, int(sys.argv[2]))
 
 
 if __name__ == "__main__":

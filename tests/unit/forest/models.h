@@ -1,6 +1,8 @@
 /*
  * The models that make_models.py trains, and what XGBoost answers: made once a test binary, in a
  * temporary directory, or read from $FOREST_MODELS where that is set.
+ *
+ * The grid of every objective and algorithm has $FOREST_ROWS rows a model.
  */
 #ifndef PGBOOST_TESTS_FOREST_MODELS_H
 #define PGBOOST_TESTS_FOREST_MODELS_H
@@ -14,16 +16,18 @@
 
 #include "base/buf.h"
 
-#define FOREST_MODEL_MAX (16 << 20)
+#define FOREST_MODEL_MAX (256 << 20)
 
 struct forest_models {
     char directory[512];
     bool temporary;
 };
 
-static inline int forest_models_make(struct forest_models *models)
+/* grid_rows: of a grid's model where $FOREST_ROWS does not say; NULL: without the grid. */
+static inline int forest_models_make(struct forest_models *models, const char *grid_rows)
 {
     const char *given = getenv("FOREST_MODELS"), *python = getenv("PYTHON");
+    const char *rows = getenv("FOREST_ROWS");
     char command[1024];
 
     if (given != NULL && given[0] != '\0') {
@@ -34,8 +38,10 @@ static inline int forest_models_make(struct forest_models *models)
     if (mkdtemp(models->directory) == NULL)
         return -1;
     models->temporary = true;
-    snprintf(command, sizeof(command), "%s tests/unit/forest/make_models.py %s",
-             python != NULL ? python : "/usr/bin/python3", models->directory);
+    if (grid_rows == NULL || rows == NULL)
+        rows = grid_rows != NULL ? grid_rows : "";
+    snprintf(command, sizeof(command), "%s tests/unit/forest/make_models.py %s %s",
+             python != NULL ? python : "/usr/bin/python3", models->directory, rows);
     if (system(command) == 0)
         return 0;
     fprintf(stderr, "cannot make models: run in the project's folder, with python3-xgboost "

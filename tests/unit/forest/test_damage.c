@@ -48,7 +48,8 @@ static bool is_refusal(enum err_code code)
 
 static void test_every_truncation_is_refused(void **state)
 {
-    static const char *const names[] = {"no_trees", "logistic_half", "one_hot"};
+    static const char *const names[] = {"no_trees", "logistic_half", "one_hot", "dart",
+                                        "linear_softprob"};
 
     (void)state;
     for (size_t m = 0; m < N_ELEMENTS(names); m++) {
@@ -96,7 +97,8 @@ static void mutate(struct rng *rng, char *bytes, size_t n)
 
 static void test_mutations_never_crash(void **state)
 {
-    static const char *const names[] = {"logistic_half", "partition", "softprob", "no_trees"};
+    static const char *const names[] = {"logistic_half", "partition", "softprob",
+                                        "no_trees",      "dart_half", "linear_softprob"};
     size_t n_refused = 0, n_loaded = 0;
     struct rng rng;
 
@@ -131,6 +133,11 @@ struct tree_spec {
     size_t categories_length;
     const char *num_feature, *num_class, *base_score, *objective, *num_nodes;
     char tree_info;
+    /* Boosters other than the "gbtree" of the tree alone. */
+    enum { GBTREE, DART, WEIGHTED_GBTREE, GBLINEAR, DART_WITHOUT_WEIGHTS, UNHEARD } booster;
+    const float *weights; /* of the trees, or of the linear model */
+    int n_weights;
+    const char *version; /* an int8 each; NULL: it does not say */
 };
 
 static void put_key(struct buf *out, const char *key)
@@ -169,12 +176,24 @@ static void put_tree(struct buf *out, const struct tree_spec *spec)
     buf_puts(out, "}}");
 }
 
-static void put_model(struct buf *out, const struct tree_spec *spec)
+static void put_weights(struct buf *out, const char *key, const struct tree_spec *spec)
 {
-    buf_puts(out, "{");
-    put_key(out, "learner");
-    buf_puts(out, "{");
-    put_key(out, "gradient_booster");
+    put_key(out, key);
+    buf_puts(out, "[");
+    for (int i = 0; i < spec->n_weights; i++) {
+        uint32_t bits;
+
+        memcpy(&bits, &spec->weights[i], sizeof(bits));
+        bits = __builtin_bswap32(bits);
+        buf_putc(out, 'd');
+        buf_append(out, &bits, sizeof(bits));
+    }
+    buf_puts(out, "]");
+}
+
+/* {"model": {…}} without its last brace. */
+static void put_trees(struct buf *out, const struct tree_spec *spec)
+{
     buf_puts(out, "{");
     put_key(out, "model");
     buf_puts(out, "{");
@@ -187,9 +206,54 @@ static void put_model(struct buf *out, const struct tree_spec *spec)
     put_key(out, "trees");
     buf_puts(out, "[");
     put_tree(out, spec);
-    buf_puts(out, "]}");
-    put_text(out, "name", "gbtree");
+    buf_puts(out, "]");
+    if (spec->booster == WEIGHTED_GBTREE)
+        put_weights(out, "weight_drop", spec);
     buf_puts(out, "}");
+}
+
+static void put_booster(struct buf *out, const struct tree_spec *spec)
+{
+    static const char *const names[] = {
+        [GBTREE] = "gbtree",
+        [DART] = "dart",
+        [WEIGHTED_GBTREE] = "gbtree",
+        [GBLINEAR] = "gblinear",
+        [DART_WITHOUT_WEIGHTS] = "dart",
+        [UNHEARD] = "gbnever",
+    };
+
+    switch (spec->booster) {
+    case DART:
+    case DART_WITHOUT_WEIGHTS:
+        buf_puts(out, "{");
+        put_key(out, "gbtree");
+        put_trees(out, spec);
+        buf_puts(out, "}");
+        if (spec->booster == DART)
+            put_weights(out, "weight_drop", spec);
+        break;
+    case GBLINEAR:
+        buf_puts(out, "{");
+        put_key(out, "model");
+        buf_puts(out, "{");
+        put_weights(out, "weights", spec);
+        buf_puts(out, "}");
+        break;
+    default:
+        put_trees(out, spec);
+    }
+    put_text(out, "name", names[spec->booster]);
+    buf_puts(out, "}");
+}
+
+static void put_model(struct buf *out, const struct tree_spec *spec)
+{
+    buf_puts(out, "{");
+    put_key(out, "learner");
+    buf_puts(out, "{");
+    put_key(out, "gradient_booster");
+    put_booster(out, spec);
     put_key(out, "learner_model_param");
     buf_puts(out, "{");
     put_text(out, "base_score", spec->base_score);
@@ -199,7 +263,13 @@ static void put_model(struct buf *out, const struct tree_spec *spec)
     put_key(out, "objective");
     buf_puts(out, "{");
     put_text(out, "name", spec->objective);
-    buf_puts(out, "}}}");
+    buf_puts(out, "}}");
+    if (spec->version != NULL) {
+        put_key(out, "version");
+        buf_puts(out, "[$i#U\x03");
+        buf_append(out, spec->version, 3);
+    }
+    buf_puts(out, "}");
 }
 
 static const struct tree_spec good = {
@@ -244,6 +314,112 @@ static void test_hand_made_model(void **state)
     }
 }
 
+/* The same two leaves weigh half: as dart writes it, and as gbtree does from XGBoost 3.3 on. */
+static void test_hand_made_weights(void **state)
+{
+    static const int boosters[] = {DART, WEIGHTED_GBTREE};
+    static const float half[] = {0.5f}, row[2] = {99, -1};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(boosters); i++) {
+        CLEANUP(forest_freep) struct forest *forest = NULL;
+        struct tree_spec spec = good;
+        struct err err = {0};
+        float margin;
+
+        spec.booster = boosters[i];
+        spec.weights = half;
+        spec.n_weights = 1;
+        if (load_spec(&spec, &forest, &err) != ERR_OK)
+            fail_msg("%s", err.message);
+        forest_margin(forest, row, &margin);
+        assert_true(margin == 0.5f + 0.5f * 1);
+    }
+}
+
+/* 3 × x[0] - x[1] + 0.25, on a base margin of 0.5. */
+static void test_hand_made_linear_model(void **state)
+{
+    static const float weights[] = {3, -1, 0.25f};
+    static const struct {
+        float row[2], margin;
+    } rows[] = {{{2, 1}, 5.75f},
+                {{__builtin_nanf(""), 1}, -0.25f},
+                {{2, __builtin_nanf("")}, 6.75f},
+                {{__builtin_nanf(""), __builtin_nanf("")}, 0.75f}};
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+    struct tree_spec spec = good;
+    float margins[N_ELEMENTS(rows)], row[2 * N_ELEMENTS(rows)];
+    struct err err = {0};
+
+    (void)state;
+    spec.booster = GBLINEAR;
+    spec.weights = weights;
+    spec.n_weights = 3;
+    if (load_spec(&spec, &forest, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(forest_n_trees(forest), 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        memcpy(row + 2 * i, rows[i].row, sizeof(rows[i].row));
+    forest_margins(forest, row, N_ELEMENTS(rows), margins);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        assert_true(margins[i] == rows[i].margin);
+}
+
+/* XGBoost 3.1 and later may start each output from a score of its own. */
+static void test_a_base_score_for_each_output(void **state)
+{
+    static const float weights[9] = {0}, row[2] = {99, -1};
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+    CLEANUP(forest_freep) struct forest *linear = NULL;
+    struct tree_spec spec = good;
+    struct err err = {0};
+    float margins[3];
+
+    (void)state;
+    spec.base_score = "[1E0,-2E0,3E0]";
+    spec.num_class = "3";
+    spec.tree_info = 1;
+    spec.objective = "multi:softprob";
+    if (load_spec(&spec, &forest, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    assert_true(forest_base_margin(forest) == 1);
+    forest_set_base_margin(forest, 7); /* stands for all of them, where they are one */
+    forest_margin(forest, row, margins);
+    assert_true(margins[0] == 1 && margins[1] == -1 && margins[2] == 3);
+
+    spec.booster = GBLINEAR;
+    spec.weights = weights;
+    spec.n_weights = 9;
+    if (load_spec(&spec, &linear, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    forest_margin(linear, row, margins);
+    assert_true(margins[0] == 1 && margins[1] == 1 && margins[2] == 1);
+}
+
+/* Quantiles may cross until XGBoost 3.4. */
+static void test_a_model_is_of_its_release(void **state)
+{
+    static const char *const versions[] = {NULL, "\x02\x00\x00", "\x03\x03\x09", "\x03\x04\x00"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(versions); i++) {
+        CLEANUP(forest_freep) struct forest *forest = NULL;
+        struct tree_spec spec = good;
+        struct err err = {0};
+        float values[3] = {3, 1, 2};
+
+        spec.version = versions[i];
+        spec.num_class = "3";
+        spec.objective = "reg:quantileerror";
+        if (load_spec(&spec, &forest, &err) != ERR_OK)
+            fail_msg("%s", err.message);
+        forest_transform(forest, values);
+        assert_true(i < 3 ? values[0] == 3 && values[1] == 1 && values[2] == 2
+                          : values[0] == 1 && values[1] == 2 && values[2] == 3);
+    }
+}
+
 #define GOOD_TREE .left = "\x01\xff\xff", .right = "\x02\xff\xff", .feature = "\x01\x00\x00"
 #define GOOD_REST                                                                                  \
     .num_feature = "2", .num_class = "0", .base_score = "5E-1", .objective = "reg:squarederror",   \
@@ -258,6 +434,7 @@ static void test_hand_made_model(void **state)
 
 static void test_each_check(void **state)
 {
+    static const float three[] = {1, 2, 3}, not_finite[] = {__builtin_inff()};
     static const struct {
         struct tree_spec spec;
         enum err_code code;
@@ -285,6 +462,27 @@ static void test_each_check(void **state)
          ERR_CORRUPT,
          "splits on feature 2 of 2"},
         {{GOOD_REST, GOOD_TREE, .tree_info = 1}, ERR_CORRUPT, "adds to output 1 of 1"},
+        {{GOOD_REST, GOOD_TREE, .booster = UNHEARD},
+         ERR_INVALID,
+         "booster \"gbnever\" is not supported"},
+        {{GOOD_REST, GOOD_TREE, .booster = DART_WITHOUT_WEIGHTS},
+         ERR_CORRUPT,
+         "\"weight_drop\" is missing"},
+        {{GOOD_REST, GOOD_TREE, .booster = DART},
+         ERR_CORRUPT,
+         "model has 1 trees and weights for 0"},
+        {{GOOD_REST, GOOD_TREE, .booster = DART, .weights = three, .n_weights = 2},
+         ERR_CORRUPT,
+         "model has 1 trees and weights for 2"},
+        {{GOOD_REST, GOOD_TREE, .booster = WEIGHTED_GBTREE, .weights = three, .n_weights = 2},
+         ERR_CORRUPT,
+         "model has 1 trees and weights for 2"},
+        {{GOOD_REST, GOOD_TREE, .booster = DART, .weights = not_finite, .n_weights = 1},
+         ERR_CORRUPT,
+         "tree 0 has no finite weight"},
+        {{GOOD_REST, GOOD_TREE, .booster = GBLINEAR, .weights = three, .n_weights = 2},
+         ERR_CORRUPT,
+         "model has 2 weights, expected 3"},
         {{GOOD_REST, GOOD_TREE, .tree_info = -1}, ERR_CORRUPT, "adds to output -1 of 1"},
         {{GOOD_REST, GOOD_TREE, CATEGORIES(SPLIT_TYPE)},
          ERR_CORRUPT,
@@ -367,8 +565,7 @@ static void test_base_score_forms(void **state)
         {"-1.25", ERR_OK, -1.25f},
         {"1.0123457E2", ERR_OK, 101.23457f},
         {"[5E-1]", ERR_OK, 0.5f},
-        {"[5E-1,5E-1,0.5]", ERR_OK, 0.5f},
-        {"[5E-1,6E-1]", ERR_INVALID, 0},
+        {"[5E-1,5E-1]", ERR_CORRUPT, 0},
         {"[5E-1", ERR_CORRUPT, 0},
         {"[]", ERR_CORRUPT, 0},
         {"[5E-1,]", ERR_CORRUPT, 0},
@@ -425,7 +622,7 @@ static void test_category_bomb(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return forest_models_make(&models);
+    return forest_models_make(&models, NULL);
 }
 
 static int teardown(void **state)
@@ -441,6 +638,10 @@ int main(void)
         cmocka_unit_test(test_every_truncation_is_refused),
         cmocka_unit_test(test_mutations_never_crash),
         cmocka_unit_test(test_hand_made_model),
+        cmocka_unit_test(test_hand_made_weights),
+        cmocka_unit_test(test_hand_made_linear_model),
+        cmocka_unit_test(test_a_base_score_for_each_output),
+        cmocka_unit_test(test_a_model_is_of_its_release),
         cmocka_unit_test(test_each_check),
         cmocka_unit_test(test_base_score_forms),
         cmocka_unit_test(test_category_bomb),

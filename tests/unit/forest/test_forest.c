@@ -51,6 +51,36 @@ static const struct model_case {
     {"pairwise", "rank:pairwise", 1, 12},
     {"ndcg", "rank:ndcg", 1, 12},
     {"map", "rank:map", 1, 12},
+    {"dart", "reg:squarederror", 1, 12},
+    {"dart_forest", "multi:softprob", 4, 144},
+    {"dart_by_weight", "binary:logistic", 1, 12},
+    {"dart_half", "binary:logistic", 1, 1},
+    {"dart_no_trees", "reg:squarederror", 1, 0},
+    {"dart_two_targets", "reg:squarederror", 2, 24},
+    {"linear", "reg:squarederror", 1, 0},
+    {"linear_no_missing", "reg:squarederror", 1, 0},
+    {"linear_softprob", "multi:softprob", 4, 0},
+    {"linear_logistic", "binary:logistic", 1, 0},
+    {"linear_not_trained", "binary:logistic", 1, 0},
+};
+
+/* The grid: a model for each objective, algorithm and kind of data, of 6 rounds. */
+static const char *const objectives[] = {
+    "reg:squarederror",     "reg:squaredlogerror", "reg:logistic",
+    "reg:pseudohubererror", "reg:absoluteerror",   "reg:gamma",
+    "reg:tweedie",          "binary:logistic",     "binary:logitraw",
+    "binary:hinge",         "count:poisson",       "survival:cox",
+    "survival:aft",         "multi:softmax",       "multi:softprob",
+    "rank:pairwise",        "rank:ndcg",           "rank:map",
+};
+
+static const struct algorithm {
+    const char *name;
+    int n_trees; /* for each output */
+    bool takes_categories;
+} algorithms[] = {
+    {"gbtree", 6, true},       {"dart", 6, true},      {"forest", 18, true},
+    {"dart_forest", 18, true}, {"gblinear", 0, false},
 };
 
 /* NAME.rows: see make_models.py. */
@@ -98,7 +128,8 @@ static void assert_same_bits(const char *name, const char *what, const float *ou
                      i % width, (double)ours[i], (double)theirs[i]);
 }
 
-static void check_model(const struct model_case *row)
+/* How many rows were compared. */
+static size_t check_model(const struct model_case *row)
 {
     CLEANUP(forest_freep) struct forest *forest = load(row->name, ".ubj");
     struct oracle oracle;
@@ -126,13 +157,50 @@ static void check_model(const struct model_case *row)
     }
     free(margins);
     buf_release(&oracle.bytes);
+    return oracle.n_rows;
 }
 
 static void test_same_bits_as_xgboost(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(cases); i++)
-        check_model(&cases[i]);
+        assert_true(check_model(&cases[i]) > 0);
+}
+
+static size_t check_of_grid(const char *objective, const struct algorithm *algorithm,
+                            const char *data)
+{
+    int n_outputs = strncmp(objective, "multi:", 6) == 0 ? 4 : 1;
+    struct model_case row = {
+        .objective = objective, .n_outputs = n_outputs, .n_trees = algorithm->n_trees * n_outputs};
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s.%s.%s", objective, algorithm->name, data);
+    *strchr(name, ':') = '_';
+    row.name = name;
+    return check_model(&row);
+}
+
+/* Prints how many rows had the same margins and predictions, where there are many. */
+static void test_every_objective_and_algorithm(void **state)
+{
+    bool print = getenv("FOREST_ROWS") != NULL;
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(objectives); i++) {
+        for (size_t k = 0; k < N_ELEMENTS(algorithms); k++) {
+            const struct algorithm *algorithm = &algorithms[k];
+            size_t plain = check_of_grid(objectives[i], algorithm, "plain");
+            size_t missing = check_of_grid(objectives[i], algorithm, "missing"), categorical = 0;
+
+            if (algorithm->takes_categories)
+                categorical = check_of_grid(objectives[i], algorithm, "categorical");
+            assert_true(plain > 0 && missing > 0);
+            if (print)
+                print_message("%-22s %-12s same bits: plain %zu, missing %zu, categorical %zu\n",
+                              objectives[i], algorithm->name, plain, missing, categorical);
+        }
+    }
 }
 
 static void check_transform(const char *objective)
@@ -165,8 +233,8 @@ static void check_transform(const char *objective)
 static void test_transforms(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(cases); i++)
-        check_transform(cases[i].objective);
+    for (size_t i = 0; i < N_ELEMENTS(objectives); i++)
+        check_transform(objectives[i]);
 }
 
 /* Blocks of rows must not depend on where they begin or end. */
@@ -228,24 +296,46 @@ static void test_bytes_counts_the_nodes(void **state)
     assert_true(forest_bytes(large) > 12 * 100 * 16 && forest_bytes(large) < 1 << 20);
 }
 
-static void test_other_boosters_are_refused(void **state)
+static void check_release(const char *objective, int release, const float *values,
+                          const float *expected, float base_score, float margin)
 {
-    static const char *const names[] = {"dart", "gblinear"};
+    const struct objective *row = NULL;
+    float ours[4], link = 0;
+
+    assert_int_equal(objective_find_of_release(objective, strlen(objective), release, &row, NULL),
+                     ERR_OK);
+    memcpy(ours, values, sizeof(ours));
+    row->transform(ours, 4);
+    assert_memory_equal(ours, expected, sizeof(ours));
+    if (row->link(base_score, &link, NULL) != ERR_OK)
+        link = INFINITY;
+    assert_true(link == margin);
+}
+
+/* What later XGBoosts than the oracle do: their sources say so. */
+static void test_objectives_change_with_releases(void **state)
+{
+    static const float values[] = {3, -1, NAN, 2}, ascending[] = {-1, 3, NAN, 2};
 
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-        CLEANUP(buf_release) struct buf bytes = {0};
-        struct forest *forest = (struct forest *)&models;
-        struct err err = {0};
-        char message[64];
+    check_release("reg:quantileerror", 0, values, values, 0.25f, 0.25f);
+    check_release("reg:quantileerror", XGBOOST_RELEASE(2, 0), values, values, 0.25f, 0.25f);
+    check_release("reg:quantileerror", XGBOOST_RELEASE(3, 3), values, values, 0.25f, 0.25f);
+    check_release("reg:quantileerror", XGBOOST_RELEASE(3, 4), values, ascending, 0.25f, 0.25f);
+    check_release("reg:squarederror", XGBOOST_RELEASE(3, 4), values, values, 0.25f, 0.25f);
 
-        assert_true(forest_models_read(&models, names[i], ".refused", &bytes));
-        assert_int_equal(forest_load((const uint8_t *)bytes.data, bytes.length, &forest, &err),
-                         ERR_INVALID);
-        snprintf(message, sizeof(message), "booster \"%s\" is not supported", names[i]);
-        assert_string_equal(err.message, message);
-        assert_ptr_equal(forest, &models);
-    }
+    const float four[4] = {0}, halves[] = {0.5f, 0.5f, 0.5f, 0.5f};
+    float low = -logf(1.0f / 1e-6f - 1.0f), high = -logf(1.0f / (1.0f - 1e-6f) - 1.0f);
+
+    check_release("binary:logistic", XGBOOST_RELEASE(3, 1), four, halves, 0, INFINITY);
+    check_release("binary:logistic", XGBOOST_RELEASE(3, 1), four, halves, 1e-7f,
+                  -logf(1.0f / 1e-7f - 1.0f));
+    check_release("binary:logistic", XGBOOST_RELEASE(3, 2), four, halves, 1e-7f, low);
+    check_release("reg:logistic", XGBOOST_RELEASE(3, 2), four, halves, 0, low);
+    check_release("reg:logistic", XGBOOST_RELEASE(10, 0), four, halves, 1, high);
+    check_release("reg:logistic", XGBOOST_RELEASE(3, 2), four, halves, 0.5f, -0.0f);
+    check_release("reg:logistic", XGBOOST_RELEASE(3, 2), four, halves, -0.1f, INFINITY);
+    check_release("reg:logistic", XGBOOST_RELEASE(3, 2), four, halves, 1.1f, INFINITY);
 }
 
 static void test_free_of_nothing(void **state)
@@ -257,7 +347,7 @@ static void test_free_of_nothing(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return forest_models_make(&models);
+    return forest_models_make(&models, "2000");
 }
 
 static int teardown(void **state)
@@ -271,11 +361,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits_as_xgboost),
+        cmocka_unit_test(test_every_objective_and_algorithm),
         cmocka_unit_test(test_transforms),
         cmocka_unit_test(test_any_number_of_rows),
         cmocka_unit_test(test_base_margin),
         cmocka_unit_test(test_bytes_counts_the_nodes),
-        cmocka_unit_test(test_other_boosters_are_refused),
+        cmocka_unit_test(test_objectives_change_with_releases),
         cmocka_unit_test(test_free_of_nothing),
     };
 

@@ -47,6 +47,17 @@ static const char *const names[] = {
     "ndcg",
     "map",
     "wide",
+    "dart",
+    "dart_forest",
+    "dart_by_weight",
+    "dart_half",
+    "dart_no_trees",
+    "dart_two_targets",
+    "linear",
+    "linear_no_missing",
+    "linear_softprob",
+    "linear_logistic",
+    "linear_not_trained",
 };
 
 /* NAME.shap: see make_models.py. */
@@ -192,8 +203,8 @@ static double shapley(const double *values, unsigned n, unsigned feature)
 
 static void test_as_by_brute_force(void **state)
 {
-    static const char *const some[] = {"squarederror", "one_hot", "partition_deep", "lossguide",
-                                       "pruned"};
+    static const char *const some[] = {"squarederror", "one_hot", "partition_deep",
+                                       "lossguide",    "pruned",  "dart_by_weight"};
 
     (void)state;
     for (size_t m = 0; m < N_ELEMENTS(some); m++) {
@@ -393,7 +404,7 @@ static void test_the_bias_follows_the_base_margin(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return forest_models_make(&models);
+    return forest_models_make(&models, NULL);
 }
 
 static int teardown(void **state)
