@@ -2,15 +2,48 @@
 
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdbool.h>
 
 /* Looked up once: by name at each call, libcrypto 3 takes longer to find the algorithm than to hash
  * a short key. */
 static EVP_MD *sha256_md;
 static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
 
+/* A thread's own: making one anew costs as much as a short hash. Freed when the thread ends. */
+static pthread_key_t context_key;
+
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
+
 static void fetch_sha256(void)
 {
-    sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (pthread_key_create(&context_key, free_context) == 0)
+        sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static EVP_MD_CTX *thread_context(void)
+{
+    EVP_MD_CTX *context = pthread_getspecific(context_key);
+
+    if (context == NULL) {
+        context = EVP_MD_CTX_new();
+        if (context != NULL && pthread_setspecific(context_key, context) != 0) {
+            EVP_MD_CTX_free(context);
+            context = NULL;
+        }
+    }
+    return context;
+}
+
+static bool digest_all(const void *data, size_t n_bytes, uint8_t digest[SHA256_SIZE])
+{
+    EVP_MD_CTX *context = sha256_md == NULL ? NULL : thread_context();
+
+    return context != NULL && EVP_DigestInit_ex2(context, sha256_md, NULL) == 1 &&
+           EVP_DigestUpdate(context, data, n_bytes) == 1 &&
+           EVP_DigestFinal_ex(context, digest, NULL) == 1;
 }
 
 enum err_code sha256(const void *data, size_t n_bytes, uint8_t ret_digest[SHA256_SIZE],
@@ -20,7 +53,7 @@ enum err_code sha256(const void *data, size_t n_bytes, uint8_t ret_digest[SHA256
 
     pthread_once(&sha256_once, fetch_sha256);
     /* libcrypto fails only without memory or without its default provider */
-    if (sha256_md == NULL || EVP_Digest(data, n_bytes, digest, NULL, sha256_md, NULL) != 1)
+    if (!digest_all(data, n_bytes, digest))
         return err_set(err, ERR_FAILED, "cannot compute a SHA-256: libcrypto refused");
     for (int i = 0; i < SHA256_SIZE; i++)
         ret_digest[i] = digest[i];

@@ -8,13 +8,42 @@ struct place {
     uint32_t row;
 };
 
-static int compare_places(const void *left, const void *right)
-{
-    const struct place *a = left, *b = right;
+#define DIGIT_BITS 11
+#define DIGITS     (1 << DIGIT_BITS)
 
-    if (a->key != b->key)
-        return a->key < b->key ? -1 : 1;
-    return (a->row > b->row) - (a->row < b->row);
+/* One pass of sort_places: by the digit at `shift`, those of the same digit as they were. */
+static void sort_by_digit(struct place *to, const struct place *from, size_t n, int shift)
+{
+    size_t starts[DIGITS] = {0}, next = 0;
+
+    for (size_t i = 0; i < n; i++)
+        starts[from[i].key >> shift & (DIGITS - 1)]++;
+    for (size_t digit = 0; digit < DIGITS; digit++) {
+        size_t count = starts[digit];
+
+        starts[digit] = next;
+        next += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        to[starts[from[i].key >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* By keys, equal ones as they came: a radix sort from the lowest digit up, which the read does not
+ * wait for as it would for qsort. `room` has n places, too; returns the one that is sorted. */
+static struct place *sort_places(struct place *places, struct place *room, size_t n)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bits |= places[i].key;
+    for (int shift = 0; shift < 64 && bits >> shift != 0; shift += DIGIT_BITS) {
+        struct place *sorted = room;
+
+        sort_by_digit(sorted, places, n, shift);
+        room = places;
+        places = sorted;
+    }
+    return places;
 }
 
 /* One loop for each width, so that a value is one move. */
@@ -102,18 +131,20 @@ enum err_code column_permute(struct column *column, const uint32_t *rows, size_t
 static enum err_code sort_keys(uint64_t *keys, size_t n, uint32_t **ret_rows, struct err *err)
 {
     CLEANUP(free_ptr) struct place *places = malloc((n + 1) * sizeof(*places));
+    CLEANUP(free_ptr) struct place *room = malloc((n + 1) * sizeof(*room));
     uint32_t *rows = malloc((n + 1) * sizeof(*rows));
+    const struct place *sorted;
 
-    if (places == NULL || rows == NULL) {
+    if (places == NULL || room == NULL || rows == NULL) {
         free(rows);
         return err_nomem(err);
     }
     for (size_t i = 0; i < n; i++)
         places[i] = (struct place){keys[i], (uint32_t)i};
-    qsort(places, n, sizeof(*places), compare_places);
+    sorted = sort_places(places, room, n);
     for (size_t i = 0; i < n; i++) {
-        keys[i] = places[i].key;
-        rows[i] = places[i].row;
+        keys[i] = sorted[i].key;
+        rows[i] = sorted[i].row;
     }
     *ret_rows = rows;
     return ERR_OK;
