@@ -6,7 +6,8 @@
 #   make check        what can be checked without running anything: includes, format and scripts
 #                     (the latter two where clang-format and shellcheck are installed)
 #   make demo         ./scripts/demo
-#   make bench        benchmarks (long)
+#   make bench        POST /predict under load
+#   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
 #   make clean
@@ -131,7 +132,7 @@ unit-one: $(BUILD)/tests/unit/$(T)
 
 .PHONY: e2e
 e2e: all
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) tests/e2e
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
 
 # Memory errors in the encoder and the evaluator, by valgrind.
 .PHONY: valgrind
@@ -182,6 +183,11 @@ demo:
 .PHONY: bench
 bench: all
 	$(Q)tests/bench/bench-predict
+
+# make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-load
+bench-load: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
 
 .PHONY: format
 format:

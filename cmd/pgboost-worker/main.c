@@ -14,29 +14,34 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "config/options.h"
 #include "train/import.h"
 #include "train/run.h"
 #include "xgb/booster.h"
 
 static void print_help(void)
 {
-    printf("pgboost-worker claims a queued training run and trains it.\n\n"
-           "Usage: pgboost-worker [OPTION]…\n\n"
-           "  --run ID            this run; without it, the oldest that is queued\n"
-           "  --name NAME         how the catalog calls this worker (default: HOST:PID)\n"
-           "  --dsn DSN           catalog: reads and writes (default: PGBOOST_DSN, then PG*)\n"
-           "  --read-dsn DSN      where relations are read (default: PGBOOST_READ_DSN, then dsn)\n"
-           "  --import FILE       no run: FILE becomes a model of --project, and the last line on\n"
-           "                      standard output says which, or why not, as JSON\n"
-           "  --project NAME      of --import\n"
-           "  --deploy            with --import: make the model live\n"
-           "  --threads N         threads of XGBoost (default: OMP_NUM_THREADS, then the cores)\n"
-           "  --nice N            priority, 0 to 19 (default: 10)\n"
-           "  --die-with-parent   end when the process that started this one ends\n"
-           "  --version, --help\n\n"
-           "Prefer PGBOOST_DSN or a service file over --dsn: the command line is public.\n"
-           "Exit status: 0 trained, or nothing to do; 1 the run failed; 2 usage;\n"
-           "69 the database cannot be reached.\n");
+    printf(
+        "pgboost-worker claims a queued training run and trains it.\n\n"
+        "Usage: pgboost-worker [OPTION]…\n\n"
+        "  --run ID            this run; without it, the oldest that is queued\n"
+        "  --name NAME         how the catalog calls this worker (default: HOST:PID)\n"
+        "  --dsn DSN           catalog: reads and writes (default: PGBOOST_DSN, then PG*)\n"
+        "  --read-dsn DSN      where relations are read (default: PGBOOST_READ_DSN, then dsn)\n"
+        "  --import FILE       no run: FILE becomes a model of --project, and the last line on\n"
+        "                      standard output says which, or why not, as JSON\n"
+        "  --project NAME      of --import\n"
+        "  --deploy            with --import: make the model live\n"
+        "  --threads N         threads of XGBoost (default: OMP_NUM_THREADS, then the cores)\n"
+        "  --spill-above SIZE  rows and encoded matrix of a run go to a file where they need more\n"
+        "                      memory (default: PGBOOST_SPILL_ABOVE, then 64 MiB)\n"
+        "  --state-dir DIR     where that file is (default: PGBOOST_STATE_DIR, TMPDIR, /var/tmp)\n"
+        "  --nice N            priority, 0 to 19 (default: 10)\n"
+        "  --die-with-parent   end when the process that started this one ends\n"
+        "  --version, --help\n\n"
+        "Prefer PGBOOST_DSN or a service file over --dsn: the command line is public.\n"
+        "Exit status: 0 trained, or nothing to do; 1 the run failed; 2 usage;\n"
+        "69 the database cannot be reached.\n");
 }
 
 enum {
@@ -45,6 +50,8 @@ enum {
     OPTION_DSN,
     OPTION_READ_DSN,
     OPTION_THREADS,
+    OPTION_SPILL_ABOVE,
+    OPTION_STATE_DIR,
     OPTION_NICE,
     OPTION_DIE,
     OPTION_IMPORT,
@@ -58,6 +65,8 @@ static const struct option long_options[] = {
     {"dsn", required_argument, NULL, OPTION_DSN},
     {"read-dsn", required_argument, NULL, OPTION_READ_DSN},
     {"threads", required_argument, NULL, OPTION_THREADS},
+    {"spill-above", required_argument, NULL, OPTION_SPILL_ABOVE},
+    {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
     {"nice", required_argument, NULL, OPTION_NICE},
     {"die-with-parent", no_argument, NULL, OPTION_DIE},
     {"import", required_argument, NULL, OPTION_IMPORT},
@@ -111,6 +120,12 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
         case OPTION_THREADS:
             valid = parse_integer(optarg, 1, 1024, &threads);
             settings->train.threads = (int)threads;
+            break;
+        case OPTION_SPILL_ABOVE:
+            setenv("PGBOOST_SPILL_ABOVE", optarg, true);
+            break;
+        case OPTION_STATE_DIR:
+            setenv("PGBOOST_STATE_DIR", optarg, true);
             break;
         case OPTION_NICE:
             valid = parse_integer(optarg, 0, 19, &settings->priority);
@@ -222,12 +237,17 @@ static enum err_code import(const struct settings *settings)
 int main(int argc, char **argv)
 {
     struct settings settings = {.priority = 10};
+    struct err err = {0};
     char name[96];
     int status = parse_arguments(argc, argv, &settings);
 
     if (status >= 0)
         return status;
     set_defaults(&settings, name, sizeof(name));
+    if (options_spill(&settings.train.spill, &err) != ERR_OK) {
+        log_err(LOG_ERROR, "a setting cannot be used", &err);
+        return err_exit_status(err.code);
+    }
     if (settings.die_with_parent)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_IGN);

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "cli.h"
+#include "config/options.h"
 #include "model/model.h"
 #include "text.h"
 #include "train/contest.h"
@@ -37,9 +38,11 @@ static enum err_code choose_best(struct cli *cli, struct pg *pg, struct choice *
 {
     CLEANUP(pg_closep) struct pg *reader = NULL;
     struct contest_result result;
+    struct spill_rule spill;
 
+    TRY(options_spill(&spill, err));
     TRY(cli_connect_read(cli, &reader, err));
-    TRY(contest_run(pg, reader, cli->args[0], &result, err));
+    TRY(contest_run(pg, reader, cli->args[0], &spill, &result, err));
     choice->model_id = result.model_id;
     snprintf(choice->reason, sizeof(choice->reason), "%s", result.reason);
     return ERR_OK;

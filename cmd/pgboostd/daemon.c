@@ -205,6 +205,7 @@ static enum err_code start_supervisor(struct daemon *daemon, struct err *err)
         .dsn = options->dsn,
         .read_dsn = options->read_dsn,
         .state_dir = options->state_dir,
+        .spill_above = options->spill_above,
         .n_workers = (int)options->workers,
         .n_threads = n_threads > 0 ? n_threads : 1,
     };

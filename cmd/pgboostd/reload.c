@@ -29,6 +29,7 @@ static void report_restarts(const struct options *a, const struct options *b)
     say_restart("read_dsn", strcmp(a->read_dsn, b->read_dsn) != 0);
     say_restart("listen", strcmp(a->listen, b->listen) != 0);
     say_restart("state_dir", strcmp(a->state_dir, b->state_dir) != 0);
+    say_restart("spill_above", a->spill_above != b->spill_above);
     say_restart("worker", strcmp(a->worker, b->worker) != 0);
     say_restart("threads", a->threads != b->threads);
     say_restart("workers", a->workers != b->workers);

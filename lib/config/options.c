@@ -144,6 +144,21 @@ static enum err_code read_environment(struct options *options, struct err *err)
     return ERR_OK;
 }
 
+enum err_code options_spill(struct spill_rule *ret_rule, struct err *err)
+{
+    const char *above = getenv("PGBOOST_SPILL_ABOVE"), *folder = getenv("PGBOOST_STATE_DIR"),
+               *tmp = getenv("TMPDIR");
+    const struct option_row *row = option_find("spill_above", strlen("spill_above"));
+    struct options options = {0};
+
+    TRY(option_set(&options, row, above != NULL && above[0] != '\0' ? above : row->fallback,
+                   "\"PGBOOST_SPILL_ABOVE\"", ERR_CONFIG, err));
+    if (folder == NULL || folder[0] == '\0')
+        folder = tmp != NULL && tmp[0] == '/' ? tmp : "/var/tmp";
+    *ret_rule = (struct spill_rule){.above = (size_t)options.spill_above, .folder = folder};
+    return ERR_OK;
+}
+
 static enum err_code read_flags(const struct command_line *line, struct options *options,
                                 struct err *err)
 {

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/spill.h"
 
 enum role { ROLE_ALL, ROLE_SERVER, ROLE_TRAINER };
 
@@ -30,6 +31,7 @@ struct options {
     enum role role;
     int64_t body_limit_bytes; /* of a request; 16 MiB */
     int64_t rows_limit;       /* of a request; 10000 */
+    int64_t spill_above;      /* bytes of a run in memory; 64 MiB */
     int64_t poll_ms;          /* where NOTIFY does not reach; 2 s */
     enum { OPTIONS_LOG_DEBUG, OPTIONS_LOG_INFO, OPTIONS_LOG_WARNING, OPTIONS_LOG_ERROR } log_level;
     struct arena arena;
@@ -44,6 +46,10 @@ enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_CHECK,
 MUST_CHECK enum err_code options_load(int argc, char **argv, struct options *ret_options,
                                       enum options_action *ret_action, struct err *err);
 void options_release(struct options *options);
+
+/* spill_above and the folder for programs that are not the daemon: by their variables (the daemon
+ * sets them for its workers); the folder is else $TMPDIR or /var/tmp. */
+MUST_CHECK enum err_code options_spill(struct spill_rule *ret_rule, struct err *err);
 
 void options_help(struct buf *text);    /* the options part of --help */
 void options_example(struct buf *text); /* a whole example file, every option commented */

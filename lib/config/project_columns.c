@@ -1,4 +1,6 @@
 /* What a definition says of single columns: "columns": {"carrier": {"as": "category"}}. */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -25,6 +27,11 @@ static enum err_code read_impute(struct project_reader *reader, const char *poin
                                    "a category's label";
 
     if (cJSON_IsNumber(value)) {
+        double size = fabs(value->valuedouble);
+
+        if (size > (double)FLT_MAX || (size > 0 && size < (double)FLT_MIN))
+            return project_refuse_value(reader, pointer, "a number that a float32 holds", value,
+                                        err);
         override->impute = IMPUTE_NUMBER;
         override->impute_number = value->valuedouble;
         return ERR_OK;

@@ -1,12 +1,13 @@
 /*
  * Booleans as 0 or 1, numbers as they are or, where the definition says so, imputed and scaled.
  *
- * Statistics are of the training values that are not null, each within ±FLT_MAX, in double: sums in
- * the order of the rows; median and quartiles between the two nearest values (numpy's linear); the
- * mode is the most frequent, the smallest of equals; random is one training value, drawn once from
- * the project's seed. A missing value is imputed first, then every value becomes (value - center) /
- * scale, and 0 in a column that was constant. Without a training value nothing is learnt: values
- * stay as they are, and missing unless a number was given.
+ * Statistics are of the training values that are not null and within ±FLT_MAX (one infinite value
+ * would make all others alike), in double: sums in the order of the rows; median and quartiles
+ * between the two nearest values (numpy's linear); the mode is the most frequent, the smallest of
+ * equals; random is one training value, drawn once from the project's seed. A missing value is
+ * imputed first, then every value becomes (value - center) / scale, and 0 in a column that was
+ * constant. Without a training value nothing is learnt: values stay as they are, and missing unless
+ * a number was given.
  */
 #include <string.h>
 
@@ -58,8 +59,8 @@ static enum err_code sample_column(struct sample *sample, const struct fit *fit,
         struct cell cell;
 
         fit_cell(fit, from, i, &cell);
-        if (!cell.is_null && !isnan(cell_number(&cell)))
-            sample->values[sample->n++] = clamped(cell_number(&cell));
+        if (!cell.is_null && fabs(cell_number(&cell)) <= (double)FLT_MAX) /* false for NaN */
+            sample->values[sample->n++] = cell_number(&cell);
     }
     memcpy(sample->sorted, sample->values, sample->n * sizeof(double));
     qsort(sample->sorted, sample->n, sizeof(double), compare_doubles);

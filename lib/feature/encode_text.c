@@ -105,10 +105,10 @@ static enum err_code scoring_init(struct scoring *scoring, const struct fit *fit
     return ERR_OK;
 }
 
-/* The target's values of the i-th training row. */
-static const double *target_of(const struct fit *fit, const struct scoring *scoring, size_t i)
+/* The target of the i-th training row. */
+static double target_of(const struct fit *fit, size_t i, size_t output)
 {
-    return fit->target->values + fit->rows[i] * scoring->n_outputs;
+    return encoder_target_value(fit->target, fit->rows[i], output);
 }
 
 static void sum_tokens(struct scoring *scoring, const struct fit *fit, const struct cell *cell,
@@ -126,7 +126,7 @@ static void sum_tokens(struct scoring *scoring, const struct fit *fit, const str
         scoring->seen[index] = i + 1;
         scoring->counts[index]++;
         for (size_t k = 0; k < scoring->n_outputs; k++)
-            scoring->sums[index * scoring->n_outputs + k] += target_of(fit, scoring, i)[k];
+            scoring->sums[index * scoring->n_outputs + k] += target_of(fit, i, k);
     }
 }
 
@@ -140,14 +140,13 @@ static void sum_rows(struct scoring *scoring, const struct fit *fit, const struc
         if (cell.is_null)
             continue;
         for (size_t k = 0; k < scoring->n_outputs; k++)
-            scoring->totals[k] += target_of(fit, scoring, i)[k];
+            scoring->totals[k] += target_of(fit, i, k);
         sum_tokens(scoring, fit, &cell, i);
     }
     for (size_t i = 0; i < fit->n_rows; i++) {
         fit_cell(fit, from, i, &cell);
         for (size_t k = 0; !cell.is_null && k < scoring->n_outputs; k++) {
-            double off =
-                target_of(fit, scoring, i)[k] - scoring->totals[k] / (double)scoring->n_rows;
+            double off = target_of(fit, i, k) - scoring->totals[k] / (double)scoring->n_rows;
 
             scoring->squares[k] += off * off;
         }

@@ -89,11 +89,17 @@ struct encoder {
 };
 /* What the fit needs beside the frame. */
 struct encoder_target {
-    int n_outputs;             /* columns of `values`: 1 for regression and binary, else classes;
-                                  more than 16: no means */
-    const double *values;      /* [frame rows × n_outputs] y, or 0/1 per class; NULL: no means */
+    int n_outputs;        /* 1 for regression and binary, else classes; more than 16: no means */
+    const double *values; /* [frame rows] y or, of several outputs, the class; NULL: no means */
     const char *const *labels; /* [n_outputs] for names of features; NULL for one output */
 };
+
+/* What a mean averages: the target itself, or whether it is the class. */
+static inline double encoder_target_value(const struct encoder_target *target, size_t row,
+                                          size_t output)
+{
+    return target->n_outputs == 1 ? target->values[row] : target->values[row] == (double)output;
+}
 
 /* Fits on rows[n_rows] of frame. schema names features among the frame's columns. Errors:
  * ERR_CONFLICT (a feature that the frame does not have, or of another type), ERR_DATA (a target
@@ -120,12 +126,20 @@ MUST_CHECK enum err_code encoder_apply(const struct encoder *encoder, const stru
                                        const uint32_t *rows, size_t n_rows, float *matrix,
                                        struct err *err);
 
-/* The same for the rows the encoder was fitted on: target means are out of fold (5 folds by row
- * order), so that no row sees its own target. Same arguments as encoder_fit. */
-MUST_CHECK enum err_code encoder_apply_training(const struct encoder *encoder,
-                                                const struct frame *frame, const uint32_t *rows,
-                                                size_t n_rows, const struct encoder_target *target,
-                                                float *matrix, struct err *err);
+/* The rows the encoder was fitted on get target means out of fold (row i is of fold i % 5), so that
+ * no row sees its own target. Arguments as of encoder_fit; all but the target must outlive the
+ * folds. */
+struct encoder_folds;
+MUST_CHECK enum err_code encoder_folds_new(const struct encoder *encoder, const struct frame *frame,
+                                           const uint32_t *rows, size_t n_rows,
+                                           const struct encoder_target *target,
+                                           struct encoder_folds **ret_folds, struct err *err);
+void encoder_folds_free(struct encoder_folds *folds);
+DEFINE_FREEP(struct encoder_folds *, encoder_folds_free)
+
+/* encoder_apply to n of the folds' rows, from the first-th on. */
+MUST_CHECK enum err_code encoder_apply_folds(const struct encoder_folds *folds, size_t first,
+                                             size_t n, float *matrix, struct err *err);
 
 /* JSON: exact (doubles read back to the same bits), also by way of jsonb. */
 MUST_CHECK enum err_code encoder_to_json(const struct encoder *encoder, struct buf *json,

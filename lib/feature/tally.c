@@ -77,9 +77,11 @@ static enum err_code tally_codes(struct tally *tally, const struct fit *fit,
     if (tally->counts == NULL)
         return err_nomem(err);
     for (size_t i = 0; i < fit->n_rows; i++) {
+        size_t at = column_at(from, fit->rows[i]);
+
         if (column_is_null(from, fit->rows[i]))
             continue;
-        tally->counts[from->codes[fit->rows[i]]]++;
+        tally->counts[from->codes[at]]++;
         tally->n_rows++;
     }
     return ERR_OK;

@@ -19,19 +19,18 @@ static void sum_rows(const struct mean_rows *in, int left_out, double *means, do
 
     *ret_n_rows = 0;
     for (size_t i = 0; i < in->n_rows; i++) {
-        const double *values = in->target->values + in->rows[i] * n_outputs;
         uint32_t category = in->categories[i];
 
         if ((int)(i % MEAN_FOLDS) == left_out)
             continue;
         ++*ret_n_rows;
         for (size_t k = 0; k < n_outputs; k++)
-            prior[k] += values[k];
+            prior[k] += encoder_target_value(in->target, in->rows[i], k);
         if (category == STRMAP_NONE)
             continue;
         counts[category]++;
         for (size_t k = 0; k < n_outputs; k++)
-            means[category * n_outputs + k] += values[k];
+            means[category * n_outputs + k] += encoder_target_value(in->target, in->rows[i], k);
     }
 }
 

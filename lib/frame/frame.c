@@ -5,25 +5,23 @@
 #include "frame/internal.h"
 
 /* Rows are numbered by uint32 from here on. */
-#define ROWS_MAX   UINT32_MAX
-#define ROWS_FIRST 1024 /* a multiple of 64: whole words of nulls */
+#define ROWS_MAX       UINT32_MAX
+#define ROWS_FIRST     1024 /* a multiple of 64: whole words of nulls */
+#define ELEMENTS_FIRST 1024
 
-static const uint8_t widths[] = {
+const uint8_t cell_widths[] = {
     [CELL_BOOL] = sizeof(uint8_t),  [CELL_INT] = sizeof(int64_t),
     [CELL_FLOAT4] = sizeof(float),  [CELL_DOUBLE] = sizeof(double),
     [CELL_TEXT] = sizeof(uint32_t), [CELL_TIMESTAMP] = sizeof(int64_t),
     [CELL_LIST] = sizeof(uint64_t), [CELL_TEXTS] = sizeof(uint64_t),
-    [CELL_JSON] = sizeof(uint32_t),
+    [CELL_JSON] = sizeof(uint64_t),
 };
 
-/* Of one element of a list; 0: no list. */
-static const uint8_t element_widths[] = {
+const uint8_t element_widths[] = {
     [CELL_LIST] = sizeof(double),
     [CELL_TEXTS] = sizeof(struct cell_string),
-    [CELL_JSON] = 0,
+    [CELL_JSON] = sizeof(char),
 };
-
-#define ELEMENTS_FIRST 1024
 
 enum err_code frame_new(const char *const *names, const enum pg_type *types, int n_columns,
                         struct frame **ret_frame, struct err *err)
@@ -42,6 +40,8 @@ enum err_code frame_new(const char *const *names, const enum pg_type *types, int
         column->name = arena_strdup(&frame->arena, names[i]);
         column->type = types[i];
         column->kind = cell_kind_of(types[i]);
+        column->n_here = SIZE_MAX;
+        column->frame = frame;
         if (column->name == NULL)
             return err_nomem(err);
     }
@@ -59,6 +59,8 @@ void frame_free(struct frame *frame)
         free(frame->columns[i].elements);
         strmap_release(&frame->columns[i].dictionary);
     }
+    free(frame->keys);
+    frame_spill_free(frame->spilled);
     arena_release(&frame->arena);
     free(frame);
 }
@@ -71,99 +73,109 @@ int frame_find(const struct frame *frame, const char *name)
     return -1;
 }
 
+void frame_set_options(struct frame *frame, const struct frame_options *options)
+{
+    frame->options = *options;
+}
+
 static size_t dictionary_bytes(const struct strmap *map)
 {
     return map->texts.n_bytes + map->keys_capacity * sizeof(*map->keys) +
            map->n_slots * sizeof(*map->slots);
 }
 
-static size_t bytes_at(const struct frame *frame, size_t capacity)
+size_t frame_bytes(const struct frame *frame)
 {
-    size_t n_bytes = 0;
+    size_t n_bytes = frame->capacity * frame_row_bytes(frame);
 
     for (int i = 0; i < frame->n_columns; i++) {
         const struct column *column = &frame->columns[i];
 
-        n_bytes += capacity * widths[column->kind] + capacity / 8 +
-                   column->elements_capacity * element_widths[column->kind] +
+        n_bytes += column->elements_capacity * element_widths[column->kind] +
                    dictionary_bytes(&column->dictionary);
     }
     return n_bytes;
 }
 
-size_t frame_bytes(const struct frame *frame)
+size_t frame_row_bytes(const struct frame *frame)
 {
-    return bytes_at(frame, frame->capacity);
+    size_t n_bytes = frame->options.order != NULL ? sizeof(*frame->keys) : 0;
+
+    for (int i = 0; i < frame->n_columns; i++)
+        n_bytes += cell_widths[frame->columns[i].kind];
+    return n_bytes + ((size_t)frame->n_columns + 7) / 8;
 }
 
-enum err_code frame_too_large(const struct frame *frame, size_t max_bytes, struct err *err)
+enum err_code column_reserve(struct column *column, size_t before, size_t capacity, struct err *err)
 {
-    err_set(err, ERR_LIMIT, "%zu rows of %d columns need more than %zu MiB of memory",
-            frame->n_rows, frame->n_columns, max_bytes >> 20);
-    return err_hint(err, "leave out columns or rows, or raise the limit");
-}
+    size_t n_words = capacity / 64, n_words_before = before / 64;
+    uint64_t *nulls = reallocarray(column->nulls, n_words, sizeof(*nulls));
+    void *data;
 
-/* Twice the rows or, where the bound does not allow that, half as many more. */
-static enum err_code next_capacity(const struct frame *frame, size_t max_bytes,
-                                   size_t *ret_capacity, struct err *err)
-{
-    size_t capacity = frame->capacity == 0 ? ROWS_FIRST : frame->capacity * 2;
-
-    if (frame->capacity >= ROWS_MAX / 2) {
-        err_set(err, ERR_LIMIT, "more than %zu rows", frame->capacity);
-        return err_hint(err, "train on a view that has a sample of the rows");
-    }
-    if (max_bytes != 0 && bytes_at(frame, capacity) > max_bytes)
-        capacity = (frame->capacity + frame->capacity / 2) / 64 * 64;
-    if (capacity <= frame->capacity || (max_bytes != 0 && bytes_at(frame, capacity) > max_bytes))
-        return frame_too_large(frame, max_bytes, err);
-    *ret_capacity = capacity;
+    if (nulls == NULL)
+        return err_nomem(err);
+    memset(nulls + n_words_before, 0, (n_words - n_words_before) * sizeof(*nulls));
+    column->nulls = nulls;
+    data = reallocarray(column->data, capacity, cell_widths[column->kind]);
+    if (data == NULL)
+        return err_nomem(err);
+    column->data = data;
     return ERR_OK;
 }
 
 /* A column that grew stays grown when a later one fails: `capacity` follows the smallest. */
-static enum err_code grow(struct frame *frame, size_t max_bytes, struct err *err)
+static enum err_code grow(struct frame *frame, size_t capacity, struct err *err)
 {
-    size_t capacity = 0;
+    for (int i = 0; i < frame->n_columns; i++)
+        TRY(column_reserve(&frame->columns[i], frame->capacity, capacity, err));
+    if (frame->options.order != NULL) {
+        uint64_t *keys = reallocarray(frame->keys, capacity, sizeof(*keys));
 
-    TRY(next_capacity(frame, max_bytes, &capacity, err));
-    for (int i = 0; i < frame->n_columns; i++) {
-        struct column *column = &frame->columns[i];
-        size_t n_words = capacity / 64, n_words_before = frame->capacity / 64;
-        uint64_t *nulls = reallocarray(column->nulls, n_words, sizeof(*nulls));
-        void *data;
-
-        if (nulls == NULL)
+        if (keys == NULL)
             return err_nomem(err);
-        memset(nulls + n_words_before, 0, (n_words - n_words_before) * sizeof(*nulls));
-        column->nulls = nulls;
-        data = reallocarray(column->data, capacity, widths[column->kind]);
-        if (data == NULL)
-            return err_nomem(err);
-        column->data = data;
+        frame->keys = keys;
     }
     frame->capacity = capacity;
     return ERR_OK;
 }
 
-/* Twice the elements or, where the bound does not allow that, half as many more. */
-static enum err_code grow_elements(const struct frame *frame, struct column *column,
-                                   size_t n_needed, size_t max_bytes, struct err *err)
+/* Rows that the bound allows in memory, whole words of nulls. */
+static size_t rows_within(const struct frame *frame)
 {
-    size_t width = element_widths[column->kind], before = column->elements_capacity;
-    size_t capacity = before == 0 ? ELEMENTS_FIRST : before * 2;
-    size_t rest = max_bytes == 0 ? SIZE_MAX : max_bytes - frame_bytes(frame);
+    size_t n = frame->options.spill.above / frame_row_bytes(frame) / 64 * 64;
+
+    return n > ROWS_FIRST ? n : ROWS_FIRST;
+}
+
+/* Room for a row: more memory or, at the bound, a run on its way to the file. */
+static enum err_code make_room(struct frame *frame, struct err *err)
+{
+    size_t capacity = frame->capacity == 0 ? ROWS_FIRST : frame->capacity * 2;
+
+    if (frame->n_rows >= ROWS_MAX - 1) {
+        err_set(err, ERR_LIMIT, "more than %zu rows", frame->n_rows);
+        return err_hint(err, "train on a view that has a sample of the rows");
+    }
+    if (frame->options.spill.above != 0) {
+        if (frame->n_element_bytes > frame->options.spill.above ||
+            frame->capacity >= rows_within(frame))
+            return frame_spill_run(frame, err);
+        capacity = capacity < rows_within(frame) ? capacity : rows_within(frame);
+    }
+    return grow(frame, capacity, err);
+}
+
+enum err_code column_reserve_elements(struct column *column, size_t n_needed, struct err *err)
+{
+    size_t capacity = column->elements_capacity;
     void *elements;
 
-    if (max_bytes != 0 && frame_bytes(frame) > max_bytes)
-        return frame_too_large(frame, max_bytes, err);
-    if ((capacity - before) > rest / width)
-        capacity = before + before / 2;
+    if (n_needed <= capacity && column->elements != NULL)
+        return ERR_OK;
+    capacity = capacity == 0 ? ELEMENTS_FIRST : capacity * 2;
     if (capacity < n_needed)
         capacity = n_needed;
-    if ((capacity - before) > rest / width)
-        return frame_too_large(frame, max_bytes, err);
-    elements = reallocarray(column->elements, capacity, width);
+    elements = reallocarray(column->elements, capacity, element_widths[column->kind]);
     if (elements == NULL)
         return err_nomem(err);
     column->elements = elements;
@@ -176,11 +188,6 @@ static enum err_code add_text(struct column *column, const char *text, size_t n_
 {
     *ret_code = strmap_add(&column->dictionary, text, n_bytes);
     return *ret_code == STRMAP_NONE ? err_nomem(err) : ERR_OK;
-}
-
-static uint64_t first_element(const struct column *column, size_t row)
-{
-    return row == 0 ? 0 : column->ends[row - 1];
 }
 
 static enum err_code set_texts(struct column *column, uint64_t first, const struct cell *cell,
@@ -199,23 +206,26 @@ static enum err_code set_texts(struct column *column, uint64_t first, const stru
     return ERR_OK;
 }
 
-static enum err_code set_list(const struct frame *frame, struct column *column, size_t row,
-                              const struct cell *cell, size_t max_bytes, struct err *err)
+static enum err_code set_list(struct column *column, size_t row, const struct cell *cell,
+                              struct err *err)
 {
-    uint64_t first = first_element(column, row), end = first + cell->n_items;
+    bool is_document = column->kind == CELL_JSON;
+    size_t n = is_document ? cell->n_bytes : cell->n_items, width = element_widths[column->kind];
+    uint64_t first = first_element(column, row);
 
-    if (end > column->elements_capacity || column->elements == NULL)
-        TRY(grow_elements(frame, column, end, max_bytes, err));
+    TRY(column_reserve_elements(column, first + n, err));
     if (column->kind == CELL_TEXTS)
         TRY(set_texts(column, first, cell, err));
-    else if (cell->n_items > 0)
-        memcpy(column->items + first, cell->items, cell->n_items * sizeof(double));
-    column->ends[row] = end;
+    else if (n > 0)
+        memcpy((char *)column->elements + first * width,
+               is_document ? (const void *)cell->text : cell->items, n * width);
+    column->ends[row] = first + n;
+    column->frame->n_element_bytes += n * width;
     return ERR_OK;
 }
 
-static enum err_code set_value(const struct frame *frame, struct column *column, size_t row,
-                               const struct cell *cell, size_t max_bytes, struct err *err)
+static enum err_code set_value(struct column *column, size_t row, const struct cell *cell,
+                               struct err *err)
 {
     switch (column->kind) {
     case CELL_BOOL:
@@ -232,11 +242,11 @@ static enum err_code set_value(const struct frame *frame, struct column *column,
         column->doubles[row] = cell->double_value;
         break;
     case CELL_TEXT:
-    case CELL_JSON:
         return add_text(column, cell->text, cell->n_bytes, &column->codes[row], err);
     case CELL_LIST:
     case CELL_TEXTS:
-        return set_list(frame, column, row, cell, max_bytes, err);
+    case CELL_JSON:
+        return set_list(column, row, cell, err);
     }
     return ERR_OK;
 }
@@ -244,72 +254,96 @@ static enum err_code set_value(const struct frame *frame, struct column *column,
 /* What others look at without asking whether the row is null. */
 static void set_null(struct column *column, size_t row)
 {
-    if (column->kind == CELL_TEXT || column->kind == CELL_JSON)
+    if (column->kind == CELL_TEXT)
         column->codes[row] = 0;
     else if (element_widths[column->kind] != 0)
         column->ends[row] = first_element(column, row);
 }
 
-/* The row counts only once all its cells are there; null bits wait until then too. */
-enum err_code frame_append_within(struct frame *frame, const struct cell *cells, size_t max_bytes,
-                                  struct err *err)
+static void mark_null(struct column *column, size_t row)
 {
-    size_t row = frame->n_rows;
+    column->nulls[row / 64] |= UINT64_C(1) << (row % 64);
+    column->n_nulls++;
+}
 
-    if (row == frame->capacity)
-        TRY(grow(frame, max_bytes, err));
+/* The row counts only once all its cells are there; null bits wait until then too. */
+enum err_code frame_append(struct frame *frame, const struct cell *cells, struct err *err)
+{
+    const struct frame_order *order = frame->options.order;
+    size_t row;
+
+    if (frame->n_rows - frame->n_spilled == frame->capacity ||
+        (frame->options.spill.above != 0 && frame->n_element_bytes > frame->options.spill.above))
+        TRY(make_room(frame, err));
+    row = frame->n_rows - frame->n_spilled;
+    if (order != NULL)
+        TRY(order->key(order->context, cells, &frame->keys[row], err));
     for (int i = 0; i < frame->n_columns; i++) {
         if (!cells[i].is_null)
-            TRY(set_value(frame, &frame->columns[i], row, &cells[i], max_bytes, err));
+            TRY(set_value(&frame->columns[i], row, &cells[i], err));
         else
             set_null(&frame->columns[i], row);
     }
-    for (int i = 0; i < frame->n_columns; i++) {
-        if (!cells[i].is_null)
-            continue;
-        frame->columns[i].nulls[row / 64] |= UINT64_C(1) << (row % 64);
-        frame->columns[i].n_nulls++;
-    }
+    for (int i = 0; i < frame->n_columns; i++)
+        if (cells[i].is_null)
+            mark_null(&frame->columns[i], row);
     frame->n_rows++;
     return ERR_OK;
 }
 
-enum err_code frame_append(struct frame *frame, const struct cell *cells, struct err *err)
+enum err_code frame_finish(struct frame *frame, struct err *err)
 {
-    return frame_append_within(frame, cells, 0, err);
+    if (frame->spilled != NULL)
+        return frame_merge_runs(frame, err);
+    return frame_sort(frame, err);
+}
+
+enum err_code frame_check(const struct frame *frame, struct err *err)
+{
+    return frame->spilled != NULL ? frame_spill_check(frame->spilled, err) : ERR_OK;
+}
+
+void column_load(const struct column *column, size_t row)
+{
+    frame_spill_load(column->frame->spilled, (struct column *)column, row);
 }
 
 void column_cell(const struct column *column, size_t row, struct cell *ret_cell)
 {
+    size_t at = column_at(column, row);
+
     *ret_cell = (struct cell){.kind = column->kind, .is_null = column_is_null(column, row)};
     if (ret_cell->is_null)
         return;
     switch (column->kind) {
     case CELL_BOOL:
-        ret_cell->bool_value = column->bools[row] != 0;
+        ret_cell->bool_value = column->bools[at] != 0;
         break;
     case CELL_INT:
     case CELL_TIMESTAMP:
-        ret_cell->int_value = column->ints[row];
+        ret_cell->int_value = column->ints[at];
         break;
     case CELL_FLOAT4:
-        ret_cell->float_value = column->floats[row];
+        ret_cell->float_value = column->floats[at];
         break;
     case CELL_DOUBLE:
-        ret_cell->double_value = column->doubles[row];
+        ret_cell->double_value = column->doubles[at];
         break;
     case CELL_TEXT:
-    case CELL_JSON:
-        ret_cell->text = column->dictionary.keys[column->codes[row]].text;
-        ret_cell->n_bytes = column->dictionary.keys[column->codes[row]].length;
+        ret_cell->text = column->dictionary.keys[column->codes[at]].text;
+        ret_cell->n_bytes = column->dictionary.keys[column->codes[at]].length;
         break;
     case CELL_LIST:
-        ret_cell->items = column->items + first_element(column, row);
-        ret_cell->n_items = column->ends[row] - first_element(column, row);
+        ret_cell->items = column->items + first_element(column, at);
+        ret_cell->n_items = column->ends[at] - first_element(column, at);
         break;
     case CELL_TEXTS:
-        ret_cell->texts = column->texts + first_element(column, row);
-        ret_cell->n_items = column->ends[row] - first_element(column, row);
+        ret_cell->texts = column->texts + first_element(column, at);
+        ret_cell->n_items = column->ends[at] - first_element(column, at);
+        break;
+    case CELL_JSON:
+        ret_cell->text = column->bytes + first_element(column, at);
+        ret_cell->n_bytes = column->ends[at] - first_element(column, at);
         break;
     }
 }

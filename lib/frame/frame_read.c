@@ -6,7 +6,6 @@
 /* What one read needs at hand. */
 struct reading {
     struct frame *frame;
-    const struct frame_limits *limits;
     int n_columns;
     struct pg_field *fields;        /* [n_columns] */
     struct cell *cells;             /* [n_columns] */
@@ -28,20 +27,6 @@ static enum err_code new_frame(const struct relation *relation, const int *colum
     return frame_new(names, types, n_columns, ret_frame, err);
 }
 
-static enum err_code check_limits(const struct reading *reading, struct err *err)
-{
-    const struct frame_limits *limits = reading->limits;
-
-    if (limits->max_rows != 0 && reading->frame->n_rows > limits->max_rows) {
-        err_set(err, ERR_LIMIT, "more than %zu rows", limits->max_rows);
-        return err_hint(err, "use a view that has fewer of them");
-    }
-    /* Growth is checked as it happens; this is for texts. */
-    if (limits->max_bytes != 0 && frame_bytes(reading->frame) > limits->max_bytes)
-        return frame_too_large(reading->frame, limits->max_bytes, err);
-    return ERR_OK;
-}
-
 static enum err_code take_row(struct reading *reading, struct err *err)
 {
     for (int i = 0; i < reading->frame->n_columns; i++) {
@@ -59,8 +44,7 @@ static enum err_code take_row(struct reading *reading, struct err *err)
             return code;
         }
     }
-    TRY(frame_append_within(reading->frame, reading->cells, reading->limits->max_bytes, err));
-    return check_limits(reading, err);
+    return frame_append(reading->frame, reading->cells, err);
 }
 
 static enum err_code take_rows(struct reading *reading, struct pg_copy *copy,
@@ -100,23 +84,21 @@ static void reading_release(struct reading *reading)
 }
 
 enum err_code frame_read(struct pg *pg, const struct relation *relation, const int *columns,
-                         int n_columns, const struct frame_limits *limits,
+                         int n_columns, const struct frame_options *options,
                          frame_progress_fn progress, void *context, struct frame **ret_frame,
                          struct err *err)
 {
-    static const struct frame_limits none;
     CLEANUP(pg_copy_closep) struct pg_copy *copy = NULL;
-    CLEANUP(reading_release)
-    struct reading reading = {
-        .limits = limits != NULL ? limits : &none,
-        .n_columns = n_columns,
-    };
+    CLEANUP(reading_release) struct reading reading = {.n_columns = n_columns};
 
     TRY(reading_init(&reading, (size_t)n_columns, err));
     TRY(new_frame(relation, columns, n_columns, &reading.frame, err));
+    if (options != NULL)
+        frame_set_options(reading.frame, options);
     TRY(relation_copy(pg, relation, columns, n_columns, &copy, err));
     TRY(take_rows(&reading, copy, progress, context, err));
     pg_rollback(pg); /* the snapshot need not outlive the rows */
+    TRY(frame_finish(reading.frame, err));
     *ret_frame = TAKE_PTR(reading.frame);
     return ERR_OK;
 }

@@ -118,10 +118,41 @@ void put_moment(enum pg_type type, int64_t us, char separator, const char *zone,
 void list_to_text(enum pg_type type, const struct cell *cell, struct buf *text);
 void list_to_json(enum pg_type type, const struct cell *cell, struct buf *json);
 
-/* frame_append with a bound on all columns' bytes (0: none): ERR_LIMIT. */
-MUST_CHECK enum err_code frame_append_within(struct frame *frame, const struct cell *cells,
-                                             size_t max_bytes, struct err *err);
+/* Of a value in its column, and of one element of a list (0: no list), by kind. */
+extern const uint8_t cell_widths[], element_widths[];
 
-enum err_code frame_too_large(const struct frame *frame, size_t max_bytes, struct err *err);
+/* Bytes of a row in memory, but for its elements. */
+size_t frame_row_bytes(const struct frame *frame);
+
+/* Where the elements of the row at a place of the arrays begin. */
+static inline uint64_t first_element(const struct column *column, size_t at)
+{
+    return at == 0 ? 0 : column->ends[at - 1];
+}
+
+/* Room for `capacity` rows, a multiple of 64, where there was room for `before`; nulls of the new
+ * ones are zero. And for n_needed elements. */
+MUST_CHECK enum err_code column_reserve(struct column *column, size_t before, size_t capacity,
+                                        struct err *err);
+MUST_CHECK enum err_code column_reserve_elements(struct column *column, size_t n_needed,
+                                                 struct err *err);
+
+/* The value at rows[i] comes to place i, for all n of the column; there is room for `capacity`. */
+MUST_CHECK enum err_code column_permute(struct column *column, const uint32_t *rows, size_t n,
+                                        size_t capacity, struct err *err);
+
+/* Puts the rows in memory into the frame's order. */
+MUST_CHECK enum err_code frame_sort(struct frame *frame, struct err *err);
+
+/* Writes the rows in memory to the file as a sorted run, and starts anew. */
+MUST_CHECK enum err_code frame_spill_run(struct frame *frame, struct err *err);
+
+/* The last run, and the order of all rows over the runs. */
+MUST_CHECK enum err_code frame_merge_runs(struct frame *frame, struct err *err);
+
+/* Makes a window that has the row. */
+void frame_spill_load(struct frame_spill *spilled, struct column *column, size_t row);
+MUST_CHECK enum err_code frame_spill_check(const struct frame_spill *spilled, struct err *err);
+void frame_spill_free(struct frame_spill *spilled);
 
 #endif

@@ -15,13 +15,15 @@ static bool is_numeric(enum cell_kind kind)
 
 static double number_at(const struct column *column, size_t row)
 {
+    size_t at = column_at(column, row);
+
     switch (column->kind) {
     case CELL_FLOAT4:
-        return column->floats[row];
+        return column->floats[at];
     case CELL_DOUBLE:
-        return column->doubles[row];
+        return column->doubles[at];
     default:
-        return (double)column->ints[row];
+        return (double)column->ints[at];
     }
 }
 
@@ -109,9 +111,12 @@ static enum err_code profile_codes(const struct frame *frame, const struct colum
 
     if (counts == NULL)
         return err_nomem(err);
-    for (size_t row = 0; row < frame->n_rows; row++)
+    for (size_t row = 0; row < frame->n_rows; row++) {
+        size_t at = column_at(column, row);
+
         if (!column_is_null(column, row))
-            counts[column->kind == CELL_BOOL ? column->bools[row] : column->codes[row]]++;
+            counts[column->kind == CELL_BOOL ? column->bools[at] : column->codes[at]]++;
+    }
     for (uint32_t code = 0; code < n_codes; code++) {
         if (counts[code] == 0)
             continue;

@@ -1,9 +1,17 @@
 /*
- * Metrics of the probabilities.
+ * Metrics of the probabilities themselves; those of their order are in scores.c.
  */
 #include <float.h>
 
 #include "metric/metric_internal.h"
+
+#define N_BINS        10
+#define TOP_K_DEFAULT 3
+
+static const double *row_of(const struct metric_input *input, size_t row)
+{
+    return input->probabilities + row * (size_t)input->n_classes;
+}
 
 /* Into [ε, 1 − ε], ε float64's; NaN stays NaN. */
 static double clip(double p)
@@ -17,11 +25,11 @@ static double clip(double p)
 enum err_code probability_log_loss(const struct metric_input *input, double *ret_value,
                                    struct err *err)
 {
-    struct sum loss = {0};
+    struct mean loss = {0};
 
     (void)err;
     for (size_t i = 0; i < input->n_rows; i++) {
-        const double *row = input->probabilities + i * (size_t)input->n_classes;
+        const double *row = row_of(input, i);
         double sum = 0, of_truth = 0;
 
         for (int k = 0; k < input->n_classes; k++) {
@@ -31,94 +39,105 @@ enum err_code probability_log_loss(const struct metric_input *input, double *ret
             if ((uint32_t)k == input->classes[i])
                 of_truth = p;
         }
-        sum_add(&loss, -log(of_truth / sum));
+        mean_add(&loss, -log(of_truth / sum), metric_weight(input, i));
     }
-    *ret_value = sum_value(&loss) / (double)input->n_rows;
+    *ret_value = mean_value(&loss);
     return ERR_OK;
 }
 
+static double square(double x)
+{
+    return x * x;
+}
+
+/* Brier 1950: the squared distance of the probabilities from the truth, over all classes. With two
+ * classes the half of it, that of the positive class. */
 enum err_code probability_brier(const struct metric_input *input, double *ret_value,
                                 struct err *err)
 {
-    struct sum sum = {0};
+    struct mean mean = {0};
 
     (void)err;
     for (size_t i = 0; i < input->n_rows; i++) {
-        double miss = (input->classes[i] == 1) - input->probabilities[i * 2 + 1];
+        const double *row = row_of(input, i);
+        double distance = 0;
 
-        sum_add(&sum, miss * miss);
+        if (input->n_classes == 2)
+            distance = square((input->classes[i] == 1) - row[1]);
+        else
+            for (int k = 0; k < input->n_classes; k++)
+                distance += square((input->classes[i] == (uint32_t)k) - row[k]);
+        mean_add(&mean, distance, metric_weight(input, i));
     }
-    *ret_value = sum_value(&sum) / (double)input->n_rows;
+    *ret_value = mean_value(&mean);
     return ERR_OK;
 }
 
-/* ---- ROC AUC ---- */
-
-struct scored {
-    double score;
-    bool positive;
-};
-
-static int compare_scores(const void *a, const void *b)
+/* Bins of equal width, (b/10, (b+1)/10] and 0 in the first. */
+static int bin_of(double p)
 {
-    double left = ((const struct scored *)a)->score, right = ((const struct scored *)b)->score;
+    double bin = ceil(p * N_BINS) - 1;
 
-    return (left > right) - (left < right);
+    if (!(bin > 0))
+        return 0;
+    return bin < N_BINS ? (int)bin : N_BINS - 1;
 }
 
-/* Mann and Whitney's U over the product of the sizes: the share of (positive, negative) pairs in
- * the right order, a tie counting half. NaN when one side is empty. Sorts rows. */
-static double area_under_roc(struct scored *rows, size_t n)
+/* The mean over rows of |observed share − mean probability| of the row's bin, by the probability of
+ * the positive class. */
+enum err_code probability_ece(const struct metric_input *input, double *ret_value, struct err *err)
 {
-    double n_positive = 0, n_negative = 0;
-    struct sum wins = {0};
+    struct sum excess[N_BINS] = {0}, gap = {0}, weights = {0};
 
-    qsort(rows, n, sizeof(*rows), compare_scores);
-    for (size_t begin = 0, end; begin < n; begin = end) {
-        double positive = 0, negative = 0;
-
-        for (end = begin; end < n && rows[end].score == rows[begin].score; end++) {
-            positive += rows[end].positive;
-            negative += !rows[end].positive;
-        }
-        sum_add(&wins, positive * (n_negative + negative / 2));
-        n_positive += positive;
-        n_negative += negative;
-    }
-    return sum_value(&wins) / (n_positive * n_negative);
-}
-
-static double area_of_class(const struct metric_input *input, uint32_t k, struct scored *rows)
-{
+    (void)err;
     for (size_t i = 0; i < input->n_rows; i++) {
-        rows[i].score = input->probabilities[i * (size_t)input->n_classes + k];
-        rows[i].positive = input->classes[i] == k;
+        double p = row_of(input, i)[1], weight = metric_weight(input, i);
+
+        if (!(weight > 0))
+            continue;
+        sum_add(&excess[bin_of(p)], weight * ((input->classes[i] == 1) - p));
+        sum_add(&weights, weight);
     }
-    return area_under_roc(rows, input->n_rows);
+    for (int b = 0; b < N_BINS; b++)
+        sum_add(&gap, fabs(sum_value(&excess[b])));
+    *ret_value = sum_value(&gap) / sum_value(&weights);
+    return ERR_OK;
 }
 
-/* Binary: of the positive class. More: the mean of each class against the rest, NaN when a class
- * does not occur (scikit-learn raises). */
-enum err_code probability_roc_auc(const struct metric_input *input, double *ret_value,
-                                  struct err *err)
+/* Of equal probabilities the first class goes first, as it is chosen first. */
+static bool among_first(const double *row, int n_classes, uint32_t truth, size_t k)
 {
-    CLEANUP(free_ptr) struct scored *rows = calloc(input->n_rows + 1, sizeof(*rows));
-    double sum = 0;
+    size_t n_before = 0;
 
-    if (rows == NULL)
-        return err_nomem(err);
-    for (size_t i = 0; i < input->n_rows * (size_t)input->n_classes; i++) {
-        if (isnan(input->probabilities[i])) { /* cannot be ordered */
-            *ret_value = NAN;
-            return ERR_OK;
-        }
+    for (int j = 0; j < n_classes; j++)
+        n_before += row[j] > row[truth] || (row[j] == row[truth] && (uint32_t)j < truth);
+    return n_before < k;
+}
+
+static bool any_not_number(const double *row, int n_classes)
+{
+    for (int k = 0; k < n_classes; k++)
+        if (isnan(row[k]))
+            return true;
+    return false;
+}
+
+/* The share of rows whose class is among the k most probable ones. */
+enum err_code probability_top_k(const struct metric_input *input, double *ret_value,
+                                struct err *err)
+{
+    size_t k = input->k == 0 ? TOP_K_DEFAULT : input->k;
+    struct mean mean = {0};
+
+    (void)err;
+    for (size_t i = 0; i < input->n_rows; i++) {
+        const double *row = row_of(input, i);
+        double hit = NAN;
+
+        if (!any_not_number(row, input->n_classes))
+            hit = among_first(row, input->n_classes, input->classes[i], k);
+        mean_add(&mean, hit, metric_weight(input, i));
     }
-    if (input->n_classes == 2) {
-        *ret_value = area_of_class(input, 1, rows);
-        return ERR_OK;
-    }
-    for (int k = 0; k < input->n_classes; k++)
-        sum += area_of_class(input, (uint32_t)k, rows);
-    *ret_value = sum / input->n_classes;
+    *ret_value = mean_value(&mean);
     return ERR_OK;
 }

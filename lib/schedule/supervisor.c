@@ -113,7 +113,12 @@ static enum err_code set_environment(struct supervisor *supervisor,
         {"PGBOOST_STATE_DIR", options->state_dir},
     };
     size_t n = 3;
-    char n_threads[16];
+    char n_threads[16], spill_above[32];
+
+    if (options->spill_above > 0) {
+        snprintf(spill_above, sizeof(spill_above), "%lld B", (long long)options->spill_above);
+        settings[n++] = (struct setting){"PGBOOST_SPILL_ABOVE", spill_above};
+    }
 
     snprintf(n_threads, sizeof(n_threads), "%d", options->n_threads > 0 ? options->n_threads : 1);
     if (getenv("OMP_NUM_THREADS") == NULL)

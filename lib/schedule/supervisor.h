@@ -26,6 +26,7 @@ struct supervisor;
 struct supervisor_options {
     const char *worker;                     /* path; "": pgboost-worker beside this program */
     const char *dsn, *read_dsn, *state_dir; /* PGBOOST_DSN, PGBOOST_READ_DSN, PGBOOST_STATE_DIR */
+    int64_t spill_above;                    /* bytes: PGBOOST_SPILL_ABOVE */
     int n_workers;                          /* at once */
     int n_threads;                          /* of one worker: OMP_NUM_THREADS unless it is set */
 };

@@ -35,6 +35,8 @@ const struct hyperparam hyperparam_table[] = {
     {"max_cat_threshold", INT(1, 1000000)},
     {"scale_pos_weight", FLOAT(1e-6, 1e9)},
     {"num_parallel_tree", INT(1, 10000)},
+    {"huber_slope", FLOAT(1e-9, 1e9)},               /* reg:pseudohubererror */
+    {"tweedie_variance_power", FLOAT(1.001, 1.999)}, /* reg:tweedie */
     {"learning_rate", ALIAS("eta")},
     {"min_split_loss", ALIAS("gamma")},
     {"reg_lambda", ALIAS("lambda")},

@@ -7,13 +7,12 @@
 #include "base/hash.h"
 
 #define ROWS_LEAST 10
-#define HASH_BITS  52
 
 enum part { TRAIN, VALID, TEST, PARTS };
 
 /* A row on its way to a part. */
 struct item {
-    uint64_t hash; /* HASH_BITS */
+    uint64_t hash; /* SPLIT_HASH_BITS */
     int64_t order; /* what the rows are cut by, ascending: hash or time; NULL time INT64_MIN */
     uint32_t row;
     uint32_t class : 30; /* 0 unless stratified */
@@ -38,39 +37,22 @@ static enum err_code hash_text(const struct buf *text, uint64_t *ret_hash, struc
     TRY(sha256(buf_text(text), text->length, digest, err));
     for (int i = 0; i < 7; i++)
         hash = hash << 8 | digest[i];
-    *ret_hash = hash >> (56 - HASH_BITS);
+    *ret_hash = hash >> (56 - SPLIT_HASH_BITS);
     return ERR_OK;
 }
 
-enum err_code split_hash(int64_t seed, const char *key_text, size_t n_bytes, double *ret_hash,
-                         struct err *err)
+enum err_code split_key_hash(void *context, const struct cell *cells, uint64_t *ret_hash,
+                             struct err *err)
 {
-    CLEANUP(buf_release) struct buf text = {0};
-    uint64_t hash;
+    struct split_key *key = context;
 
-    buf_printf(&text, "%" PRId64 "|", seed);
-    buf_append(&text, key_text, n_bytes);
-    TRY(hash_text(&text, &hash, err));
-    *ret_hash = ldexp((double)hash, -HASH_BITS);
-    return ERR_OK;
-}
-
-/* SEED|KEY of a row, into text. */
-static void put_key(const struct frame *frame, size_t row, const struct split_options *options,
-                    struct buf *text)
-{
-    int n = options->n_keys > 0 ? options->n_keys : frame->n_columns;
-
-    buf_clear(text);
-    buf_printf(text, "%" PRId64, options->seed);
-    for (int i = 0; i < n; i++) {
-        const struct column *column = &frame->columns[options->n_keys > 0 ? options->keys[i] : i];
-        struct cell cell;
-
-        column_cell(column, row, &cell);
-        buf_putc(text, '|');
-        cell_to_text(column->type, &cell, text);
+    buf_clear(&key->text);
+    buf_printf(&key->text, "%" PRId64, key->seed);
+    for (int i = 0; i < key->n_columns; i++) {
+        buf_putc(&key->text, '|');
+        cell_to_text(key->types[i], &cells[key->columns == NULL ? i : key->columns[i]], &key->text);
     }
+    return hash_text(&key->text, ret_hash, err);
 }
 
 static int64_t order_of(const struct frame *frame, const struct item *item,
@@ -81,25 +63,21 @@ static int64_t order_of(const struct frame *frame, const struct item *item,
     if (options->by != SPLIT_TIME)
         return (int64_t)item->hash;
     column = &frame->columns[options->time];
-    return column_is_null(column, item->row) ? INT64_MIN : column->ints[item->row];
+    return column_is_null(column, item->row) ? INT64_MIN
+                                             : column->ints[column_at(column, item->row)];
 }
 
-static enum err_code fill_items(const struct frame *frame, const uint32_t *rows, size_t n_rows,
-                                const struct split_options *options, struct item *items,
-                                struct err *err)
+static void fill_items(const struct frame *frame, const uint32_t *rows, size_t n_rows,
+                       const struct split_options *options, struct item *items)
 {
-    CLEANUP(buf_release) struct buf text = {0};
-
     for (size_t i = 0; i < n_rows; i++) {
         struct item *item = &items[i];
 
         item->row = rows[i];
-        put_key(frame, rows[i], options, &text);
-        TRY(hash_text(&text, &item->hash, err));
+        item->hash = options->hashes[rows[i]];
         item->order = order_of(frame, item, options);
         item->class = options->by == SPLIT_STRATIFIED ? options->classes[rows[i]] : 0;
     }
-    return ERR_OK;
 }
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
@@ -126,6 +104,17 @@ static int compare_class(const void *a, const void *b)
     int by_class = COMPARE(x->class, y->class);
 
     return by_class != 0 ? by_class : compare_hash(a, b);
+}
+
+/* Rows often come in the order of their hashes already. */
+static void sort_items(struct item *items, size_t n, int (*compare)(const void *, const void *))
+{
+    size_t i = 1;
+
+    while (i < n && compare(&items[i - 1], &items[i]) <= 0)
+        i++;
+    if (i < n)
+        qsort(items, n, sizeof(*items), compare);
 }
 
 static void mark(struct item *items, size_t from, size_t to, enum part part)
@@ -155,7 +144,7 @@ static size_t n_to_validate(size_t n_rest, const struct split_options *options)
 /* By hash: [test | train | valid] */
 static void place_random(struct item *items, size_t n, const struct split_options *options)
 {
-    double end = ldexp(options->test_size, HASH_BITS);
+    double end = ldexp(options->test_size, SPLIT_HASH_BITS);
     size_t n_test = 0, n_rest, valid_from;
 
     while (n_test < n && (double)items[n_test].hash < end)
@@ -230,18 +219,18 @@ static void place(struct item *items, size_t n, const struct split_options *opti
 {
     switch (options->by) {
     case SPLIT_RANDOM:
-        qsort(items, n, sizeof(*items), compare_hash);
+        sort_items(items, n, compare_hash);
         place_random(items, n, options);
         break;
     case SPLIT_STRATIFIED:
-        qsort(items, n, sizeof(*items), compare_class);
+        sort_items(items, n, compare_class);
         place_stratified(items, n, options);
-        qsort(items, n, sizeof(*items), compare_hash);
+        sort_items(items, n, compare_hash);
         break;
     case SPLIT_TIME:
-        qsort(items, n, sizeof(*items), compare_order);
+        sort_items(items, n, compare_order);
         place_by_time(items, n, options, split);
-        qsort(items, n, sizeof(*items), compare_hash);
+        sort_items(items, n, compare_hash);
         break;
     }
 }
@@ -314,7 +303,7 @@ enum err_code split_new(const struct frame *frame, const uint32_t *rows, size_t 
     if (split == NULL || items == NULL)
         return err_nomem(err);
     TRY(check_options(frame, n_rows, options, err));
-    TRY(fill_items(frame, rows, n_rows, options, items, err));
+    fill_items(frame, rows, n_rows, options, items);
     place(items, n_rows, options, split);
     TRY(collect(items, n_rows, split, err));
     TRY(check_parts(split, options, err));

@@ -32,10 +32,8 @@ enum split_by { SPLIT_RANDOM, SPLIT_STRATIFIED, SPLIT_TIME };
 
 struct split_options {
     enum split_by by;
-    double test_size; /* (0, 1) */
-    int64_t seed;
-    const int *keys; /* frame column indices; n_keys 0: the whole row */
-    int n_keys;
+    double test_size;        /* (0, 1) */
+    const uint64_t *hashes;  /* [frame rows] by split_key_hash */
     int time;                /* frame column index; SPLIT_TIME only */
     const uint32_t *classes; /* [frame rows]; SPLIT_STRATIFIED only */
     uint32_t n_classes;
@@ -65,8 +63,19 @@ DEFINE_FREEP(struct split *, split_free)
  * clamp(2500/n, .01, .1); doubled when searching, at most .2 (AutoGluon's rule). */
 double split_validation_share(size_t n_rows, bool searching);
 
-/* The hash of a key's text: the SQL above. */
-MUST_CHECK enum err_code split_hash(int64_t seed, const char *key_text, size_t n_bytes,
-                                    double *ret_hash, struct err *err);
+/* What a row is hashed by. */
+struct split_key {
+    int64_t seed;
+    int n_columns;
+    const int *columns;        /* of the row's cells; NULL: the first n_columns */
+    const enum pg_type *types; /* [n_columns], of those columns */
+    struct buf text;           /* room to work in: the caller releases it */
+};
+
+/* The hash of a row, as a whole number of SPLIT_HASH_BITS: the SQL above, before its division. Of
+ * the signature that a frame's order wants; context is a struct split_key. */
+#define SPLIT_HASH_BITS 52
+MUST_CHECK enum err_code split_key_hash(void *context, const struct cell *cells, uint64_t *ret_hash,
+                                        struct err *err);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "train/measure.h"
+#include "train/baseline.h"
 #include "xgb/booster.h"
 
 #define GOLDEN_ROWS     32
@@ -20,6 +20,7 @@ void candidate_release(struct candidate *candidate)
     buf_release(&candidate->labels);
     buf_release(&candidate->golden);
     buf_release(&candidate->metrics);
+    predictions_release(&candidate->tested);
     *candidate = (struct candidate){0};
 }
 
@@ -70,22 +71,52 @@ enum err_code candidate_open(struct candidate *candidate, const struct dataset *
     return model_open(&row, &candidate->model, err);
 }
 
+/* "baseline": the first, which scores are shown beside; "skill" over it; "baselines": the others.
+ */
+static enum err_code measure_baselines(struct candidate *candidate, const struct dataset *dataset,
+                                       const struct rows *training, const struct metric *key,
+                                       int64_t seed, struct err *err)
+{
+    struct buf *json = &candidate->metrics;
+    const struct baseline *baseline;
+
+    for (int i = 0; (baseline = baseline_at(dataset, i)) != NULL; i++) {
+        CLEANUP(predictions_release) struct predictions predictions = {0};
+        double score;
+
+        TRY(baseline_predict(baseline, dataset, training, &dataset->split->test, &predictions,
+                             err));
+        buf_printf(json, i == 0 ? ",\"baseline\":{\"kind\":\"%s\"," : "%s\"%s\":{",
+                   i == 0   ? baseline->name
+                   : i == 1 ? ",\"baselines\":{"
+                            : ",",
+                   baseline->name);
+        TRY(measure_metrics(&predictions, dataset->task, key, json, &score, err));
+        buf_putc(json, '}');
+        if (i > 0)
+            continue;
+        candidate->baseline_score = score;
+        buf_puts(json, ",\"skill\":");
+        TRY(measure_skill(&candidate->tested, &predictions, dataset->task, key, seed, json, err));
+    }
+    buf_putc(json, '}'); /* there are two at least */
+    return ERR_OK;
+}
+
 enum err_code candidate_measure(struct candidate *candidate, const struct dataset *dataset,
-                                const struct rows *training, const struct metric *key,
+                                const struct rows *training, const struct metric *key, int64_t seed,
                                 struct err *err)
 {
     const struct rows *test = &dataset->split->test;
     struct buf *json = &candidate->metrics;
-    CLEANUP(predictions_release) struct predictions model = {0};
-    CLEANUP(predictions_release) struct predictions baseline = {0};
 
-    TRY(measure_model(candidate->model, dataset, test, &model, err));
-    TRY(measure_baseline(dataset, training, test, &baseline, err));
+    TRY(measure_model(candidate->model, dataset, test, &candidate->tested, err));
     buf_putc(json, '{');
-    TRY(measure_metrics(&model, dataset->task, key, json, &candidate->score, err));
-    buf_printf(json, ",\"rows\":%zu,\"baseline\":{\"kind\":\"%s\",", test->n,
-               dataset->task == METRIC_REGRESSION ? "mean" : "prior");
-    TRY(measure_metrics(&baseline, dataset->task, key, json, &candidate->baseline_score, err));
+    TRY(measure_metrics(&candidate->tested, dataset->task, key, json, &candidate->score, err));
+    buf_printf(json, ",\"rows\":%zu", test->n);
+    TRY(measure_baselines(candidate, dataset, training, key, seed, err));
+    buf_puts(json, ",\"reports\":{");
+    TRY(measure_reports(&candidate->tested, dataset->task, json, err));
     buf_putc(json, '}');
     log_info("measured", "metric=%s score=%.6g baseline=%.6g", key->name, candidate->score,
              candidate->baseline_score);

@@ -9,7 +9,7 @@
 #define PGBOOST_TRAIN_CANDIDATE_H
 
 #include "base/hash.h"
-#include "train/dataset.h"
+#include "train/measure.h"
 
 struct candidate {
     struct buf bytes;       /* XGBoost's UBJSON */
@@ -18,6 +18,7 @@ struct candidate {
     char sha256[SHA256_HEX_SIZE];
     struct model *model;
     double score, baseline_score; /* key metric on the test rows */
+    struct predictions tested;    /* on the test rows */
 };
 void candidate_release(struct candidate *candidate);
 
@@ -30,11 +31,12 @@ MUST_CHECK enum err_code candidate_prove(struct candidate *candidate, const stru
 MUST_CHECK enum err_code candidate_open(struct candidate *candidate, const struct dataset *dataset,
                                         const struct model_row *about, struct err *err);
 
-/* All metrics on the test rows. The JSON object stays open: the caller has members to add. */
+/* All metrics and reports on the test rows, beside the baselines. The JSON object stays open: the
+ * caller has members to add. */
 MUST_CHECK enum err_code candidate_measure(struct candidate *candidate,
                                            const struct dataset *dataset,
                                            const struct rows *training, const struct metric *key,
-                                           struct err *err);
+                                           int64_t seed, struct err *err);
 
 /* As the catalog takes it; points into the arguments. split: how the test rows were chosen. */
 struct new_model candidate_row(const struct candidate *candidate, const struct project *project,

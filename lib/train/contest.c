@@ -64,15 +64,22 @@ static enum err_code add_candidates(struct contest *contest, struct pg *catalog,
     return ERR_OK;
 }
 
-static enum err_code read_dataset(struct contest *contest, struct pg *reader, struct err *err)
+static enum err_code read_dataset(struct contest *contest, struct pg *reader,
+                                  const struct spill_rule *spill, struct err *err)
 {
     CLEANUP(frame_freep) struct frame *frame = NULL;
+    struct read_request request = {
+        .project = contest->project,
+        .models = (const struct model *const *)contest->models,
+        .n_models = contest->n,
+        .spill = *spill,
+    };
 
     TRY(relation_open(reader, contest->project->relation, &contest->relation, err));
     TRY(schema_new(contest->project, contest->relation, &contest->schema, err));
-    TRY(read_rows(reader, contest->relation, contest->schema,
-                  (const struct model *const *)contest->models, contest->n, NULL, NULL, &frame,
-                  err));
+    request.relation = contest->relation;
+    request.schema = contest->schema;
+    TRY(read_rows(reader, &request, &frame, err));
     TRY(dataset_new(contest->project, contest->schema, frame, &contest->dataset, err));
     frame = NULL;
     TRY(key_metric_of(contest->project, contest->schema->task, dataset_n_classes(contest->dataset),
@@ -136,7 +143,8 @@ static enum err_code choose(const struct contest *contest, struct contest_result
 }
 
 enum err_code contest_run(struct pg *catalog, struct pg *reader, const char *project,
-                          struct contest_result *ret_result, struct err *err)
+                          const struct spill_rule *spill, struct contest_result *ret_result,
+                          struct err *err)
 {
     CLEANUP(project_rows_release) struct project_rows rows = {0};
     CLEANUP(contest_release) struct contest contest = {0};
@@ -146,6 +154,6 @@ enum err_code contest_run(struct pg *catalog, struct pg *reader, const char *pro
     definition = rows.items[0].definition;
     TRY(project_parse(definition, strlen(definition), project, &contest.project, err));
     TRY(add_candidates(&contest, catalog, err));
-    TRY(read_dataset(&contest, reader, err));
+    TRY(read_dataset(&contest, reader, spill, err));
     return choose(&contest, ret_result, err);
 }

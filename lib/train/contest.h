@@ -8,6 +8,7 @@
 #ifndef PGBOOST_TRAIN_CONTEST_H
 #define PGBOOST_TRAIN_CONTEST_H
 
+#include "base/spill.h"
 #include "catalog/catalog.h"
 
 struct contest_result {
@@ -18,6 +19,7 @@ struct contest_result {
 
 /* catalog: where models are; reader: used up by the read. ERR_CONFLICT: no model can take part. */
 MUST_CHECK enum err_code contest_run(struct pg *catalog, struct pg *reader, const char *project,
+                                     const struct spill_rule *spill,
                                      struct contest_result *ret_result, struct err *err);
 
 #endif

@@ -6,9 +6,6 @@
 #include "base/json.h"
 #include "frame/profile.h"
 
-/* Beyond so many classes a target mean per class would be more features than it is worth. */
-#define OUTPUTS_MAX 16
-
 void rows_release(struct rows *rows)
 {
     free(rows->items);
@@ -22,7 +19,6 @@ void dataset_free(struct dataset *dataset)
     split_free(dataset->split);
     labels_release(&dataset->labels);
     free(dataset->y);
-    free(dataset->outputs);
     free(dataset->output_labels);
     frame_free(dataset->frame);
     free(dataset);
@@ -83,36 +79,26 @@ static enum err_code read_classes(struct dataset *dataset, struct err *err)
     return ERR_OK;
 }
 
-/* For target means: y itself, or an indicator per class. */
-static enum err_code fill_outputs(struct dataset *dataset, struct err *err)
+/* Names of the outputs that target means are of. */
+static enum err_code name_outputs(struct dataset *dataset, struct err *err)
 {
-    size_t n_rows = dataset->frame->n_rows, n_cells;
-    int n_classes = (int)dataset->labels.n;
-
-    if (dataset->task != METRIC_MULTICLASS || n_classes > OUTPUTS_MAX)
+    if (dataset->task != METRIC_MULTICLASS)
         return ERR_OK;
-    if (__builtin_mul_overflow(n_rows, (size_t)n_classes, &n_cells))
+    dataset->output_labels = calloc(dataset->labels.n, sizeof(char *));
+    if (dataset->output_labels == NULL)
         return err_nomem(err);
-    dataset->outputs = calloc(n_cells, sizeof(double));
-    dataset->output_labels = calloc((size_t)n_classes, sizeof(char *));
-    if (dataset->outputs == NULL || dataset->output_labels == NULL)
-        return err_nomem(err);
-    for (int k = 0; k < n_classes; k++)
+    for (uint32_t k = 0; k < dataset->labels.n; k++)
         dataset->output_labels[k] = dataset->labels.items[k].text;
-    for (size_t row = 0; row < n_rows; row++)
-        if (!isnan(dataset->y[row]))
-            dataset->outputs[row * (size_t)n_classes + (size_t)dataset->y[row]] = 1;
-    dataset->n_outputs = n_classes;
     return ERR_OK;
 }
 
 struct encoder_target dataset_encoder_target(const struct dataset *dataset)
 {
-    if (dataset->task == METRIC_MULTICLASS)
-        return (struct encoder_target){.n_outputs = dataset->n_outputs,
-                                       .values = dataset->outputs,
-                                       .labels = dataset->output_labels};
-    return (struct encoder_target){.n_outputs = 1, .values = dataset->y};
+    bool several = dataset->task == METRIC_MULTICLASS;
+
+    return (struct encoder_target){.n_outputs = several ? (int)dataset->labels.n : 1,
+                                   .values = dataset->y,
+                                   .labels = dataset->output_labels};
 }
 
 /* Rows that have a target; the others are counted. */
@@ -155,25 +141,14 @@ static enum err_code split_rows(const struct project *project, struct dataset *d
 {
     const struct schema *schema = dataset->schema;
     CLEANUP(rows_release) struct rows rows = {0};
-    CLEANUP(free_ptr) int *keys = NULL;
-    struct split_options options = {.test_size = project->test_size, .seed = project->seed};
+    struct split_options options = {.test_size = project->test_size,
+                                    .hashes = dataset->frame->keys};
 
     TRY(usable_rows(dataset, &rows, err));
     if (rows.n == 0) {
         err_set(err, ERR_DATA, "target \"%s\" is NULL in all %zu rows",
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
-    }
-    keys = calloc((size_t)schema->n_columns + 1, sizeof(*keys));
-    if (keys == NULL)
-        return err_nomem(err);
-    /* without a key it is the whole row, but not what was read for other models beside it */
-    options.keys = keys;
-    options.n_keys = schema->n_keys > 0 ? schema->n_keys : schema->n_read;
-    for (int i = 0; i < options.n_keys; i++) {
-        int column = schema->n_keys > 0 ? schema->keys[i] : schema->read[i];
-
-        keys[i] = frame_find(dataset->frame, schema->columns[column].name);
     }
     options.by = dataset->split_by = choose_split(project, dataset);
     options.searching = project->search_strategy != SEARCH_NONE;
@@ -202,7 +177,7 @@ static enum err_code fill(struct dataset *dataset, const struct project *project
         TRY(read_numbers(dataset, err));
     else
         TRY(read_classes(dataset, err));
-    TRY(fill_outputs(dataset, err));
+    TRY(name_outputs(dataset, err));
     return split_rows(project, dataset, err);
 }
 

@@ -19,9 +19,7 @@ struct dataset {
     enum metric_task task;
     struct labels labels;       /* classification */
     double *y;                  /* [frame rows]: the target, or the class as a number */
-    double *outputs;            /* [frame rows × n_outputs] what target means average, or NULL */
-    int n_outputs;              /* of outputs */
-    const char **output_labels; /* [n_outputs], multiclass only */
+    const char **output_labels; /* [n classes], multiclass only */
     enum split_by split_by;
     struct split *split;
 };

@@ -1,10 +1,13 @@
 #include "train/decide.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "train/measure.h"
+#include "metric/bootstrap.h"
+
+#define SURE 0.95 /* of the replicates */
 
 PRINTF_LIKE(3, 4)
 static void say(struct decision *decision, bool deploy, const char *format, ...)
@@ -30,30 +33,57 @@ static void put_against_baseline(const struct challenger *challenger, char *text
              challenger->score, challenger->baseline_score);
 }
 
-/* The live model's key metric on the same test rows. */
-static enum err_code champion_score(const struct model *champion,
-                                    const struct challenger *challenger, double *ret_score,
-                                    struct err *err)
+/* Both on the same rows: the challenger first. */
+static enum err_code meet_on_test_rows(const struct model *champion,
+                                       const struct challenger *challenger,
+                                       struct bootstrap_result *ret_result, struct err *err)
 {
+    const struct bootstrap_plan plan = {.seed = (uint64_t)challenger->project->seed};
     CLEANUP(predictions_release) struct predictions predictions = {0};
-    struct metric_input input;
+    struct metric_input a = predictions_input(challenger->tested), b;
 
     TRY(measure_model(champion, challenger->dataset, &challenger->dataset->split->test,
                       &predictions, err));
-    input = predictions_input(&predictions);
-    return challenger->metric->compute(&input, ret_score, err);
+    b = predictions_input(&predictions);
+    return bootstrap_compare(challenger->metric, &a, &b, &plan, ret_result, err);
+}
+
+/* "rmse 18.6 against 19 of live model 3 on the same 4000 test rows, better in 99.8 % of 1000
+ * resamples (difference -0.43, 95 % between -0.6 and -0.2)" */
+static void say_compared(const struct model *champion, const struct challenger *challenger,
+                         const struct bootstrap_result *result, struct decision *decision)
+{
+    bool better = metric_better(challenger->metric, result->a, result->b);
+    bool sure = result->p_better >= SURE; /* false for NaN */
+
+    if (isnan(result->p_better)) {
+        say(decision, false,
+            "%s %.6g against %.6g of live model %lld: %zu test rows are too few to "
+            "tell which is better",
+            challenger->metric->name, result->a, result->b, (long long)champion->id,
+            challenger->dataset->split->test.n);
+        return;
+    }
+    say(decision, better && sure,
+        "%s: %s %.6g against %.6g of live model %lld on the same %zu test rows, better in %.1f %% "
+        "of %zu resamples (difference %.3g, 95 %% between %.3g and %.3g)",
+        !better ? "not better"
+        : sure  ? "better"
+                : "not surely better",
+        challenger->metric->name, result->a, result->b, (long long)champion->id,
+        challenger->dataset->split->test.n, result->p_better * 100, result->n_replicates,
+        result->difference.value, result->difference.low, result->difference.high);
 }
 
 static enum err_code compare(const struct model *champion, const struct challenger *challenger,
                              struct decision *decision, struct err *ret_err)
 {
     struct err err = {0};
+    struct bootstrap_result result;
     char against[128];
-    double value = 0;
-    bool better;
     enum err_code code;
 
-    code = champion_score(champion, challenger, &value, &err);
+    code = meet_on_test_rows(champion, challenger, &result, &err);
     if (code == ERR_CONFLICT) {
         put_against_baseline(challenger, against, sizeof(against));
         say(decision, true, "the relation can no longer feed live model %lld (%.200s); %s",
@@ -64,10 +94,7 @@ static enum err_code compare(const struct model *champion, const struct challeng
         *ret_err = err;
         return code;
     }
-    better = metric_better(challenger->metric, challenger->score, value);
-    say(decision, better, "%s: %s %.6g against %.6g of live model %lld on the same %zu test rows",
-        better ? "better" : "not better", challenger->metric->name, challenger->score, value,
-        (long long)champion->id, challenger->dataset->split->test.n);
+    say_compared(champion, challenger, &result, decision);
     return ERR_OK;
 }
 

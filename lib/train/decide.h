@@ -2,7 +2,9 @@
  * The promotion decision: does the new model go live?
  *
  * `if_better`: champion and challenger meet on the same rows. The live model is opened as serving
- * opens it and measured on this run's test rows by the same key metric; the new one must be better.
+ * opens it and measured on this run's test rows by the same key metric. The new one must be better,
+ * and better in 95 % of paired bootstrap replicates of those rows: a difference that other rows
+ * might have turned around is none.
  *   - No live model, or one of another target or task: the new one goes live.
  *   - The relation can no longer feed the live model (a column of its is gone or has another type):
  *     the new one goes live.
@@ -14,7 +16,7 @@
 #define PGBOOST_TRAIN_DECIDE_H
 
 #include "train/control.h"
-#include "train/dataset.h"
+#include "train/measure.h"
 
 struct decision {
     bool deploy;
@@ -28,6 +30,7 @@ struct challenger {
     const struct dataset *dataset;
     const char *split; /* dataset_split_rule */
     const struct metric *metric;
+    const struct predictions *tested; /* its own on the test rows */
     double score, baseline_score;
 };
 

@@ -164,12 +164,15 @@ static enum err_code step_rows(struct import *import, struct err *err)
         .statement_timeout_ms = READ_SILENCE_MS,
         .read_only = true,
     };
+    struct read_request request = {.project = import->project, .spill = import->options->spill};
     CLEANUP(pg_closep) struct pg *pg = NULL;
 
     TRY(pg_connect(&options, &pg, err));
     TRY(relation_open(pg, import->project->relation, &import->relation, err));
     TRY(step_columns(import, err));
-    TRY(read_rows(pg, import->relation, import->schema, NULL, 0, NULL, NULL, &import->frame, err));
+    request.relation = import->relation;
+    request.schema = import->schema;
+    TRY(read_rows(pg, &request, &import->frame, err));
     TRY(dataset_new(import->project, import->schema, import->frame, &import->dataset, err));
     import->frame = NULL;
     return dataset_training_rows(import->dataset, &import->training, err);
@@ -266,7 +269,8 @@ static enum err_code step_measure(struct import *import, struct err *err)
 
     TRY(key_metric_of(import->project, import->schema->task, dataset_n_classes(import->dataset),
                       &import->metric, err));
-    TRY(candidate_measure(candidate, import->dataset, &import->training, import->metric, err));
+    TRY(candidate_measure(candidate, import->dataset, &import->training, import->metric,
+                          import->project->seed, err));
     buf_printf(&candidate->metrics, ",\"rounds\":%d}", import->saved.n_rounds);
     return buf_check(&candidate->metrics, err);
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "metric/bootstrap.h"
+#include "metric/report.h"
 
 void predictions_release(struct predictions *predictions)
 {
@@ -154,44 +156,6 @@ enum err_code measure_model(const struct model *model, const struct dataset *dat
     return ERR_OK;
 }
 
-static void class_shares(const struct dataset *dataset, const struct rows *training,
-                         double *ret_shares, int n_classes)
-{
-    memset(ret_shares, 0, (size_t)n_classes * sizeof(double));
-    for (size_t i = 0; i < training->n; i++)
-        ret_shares[(int)dataset->y[training->items[i]]] += 1.0 / (double)training->n;
-}
-
-enum err_code measure_baseline(const struct dataset *dataset, const struct rows *training,
-                               const struct rows *rows, struct predictions *ret, struct err *err)
-{
-    CLEANUP(predictions_release) struct predictions predictions = {0};
-    CLEANUP(free_ptr) double *shares = NULL;
-    int n_classes = dataset_n_classes(dataset);
-    double mean = 0;
-
-    TRY(predictions_init(&predictions, dataset, rows, err));
-    shares = calloc((size_t)n_classes + 1, sizeof(double));
-    if (shares == NULL)
-        return err_nomem(err);
-    if (n_classes > 0)
-        class_shares(dataset, training, shares, n_classes);
-    else
-        for (size_t i = 0; i < training->n; i++)
-            mean += (dataset->y[training->items[i]] - mean) / (double)(i + 1);
-    for (size_t i = 0; i < rows->n; i++) {
-        predictions.values[i] = mean;
-        if (n_classes > 0) {
-            memcpy(predictions.probabilities + i * (size_t)n_classes, shares,
-                   (size_t)n_classes * sizeof(double));
-            predictions.chosen[i] = most_probable(shares, n_classes);
-        }
-    }
-    *ret = predictions;
-    predictions = (struct predictions){0};
-    return ERR_OK;
-}
-
 enum err_code measure_metrics(const struct predictions *predictions, enum metric_task task,
                               const struct metric *key, struct buf *json, double *ret_key,
                               struct err *err)
@@ -215,4 +179,67 @@ enum err_code measure_metrics(const struct predictions *predictions, enum metric
     TRY(buf_check(json, err));
     *ret_key = key_value;
     return ERR_OK;
+}
+
+/* One report by name: a value that it writes, null where it is not defined. */
+struct report {
+    const char *name;
+    unsigned tasks;
+    enum err_code (*write)(const struct metric_input *input, struct buf *json, struct err *err);
+    enum err_code (*write_class)(const struct metric_input *input, uint32_t positive,
+                                 struct buf *json, struct err *err);
+};
+
+static const struct report reports[] = {
+    {"residuals", METRIC_REGRESSION, report_residuals, NULL},
+    {"confusion", METRIC_BINARY | METRIC_MULTICLASS, report_confusion, NULL},
+    {"roc", METRIC_BINARY, NULL, report_roc},
+    {"pr", METRIC_BINARY, NULL, report_pr},
+    {"calibration", METRIC_BINARY, NULL, report_calibration},
+    {"lift", METRIC_BINARY, NULL, report_lift},
+};
+
+enum err_code measure_reports(const struct predictions *predictions, enum metric_task task,
+                              struct buf *json, struct err *err)
+{
+    struct metric_input input = predictions_input(predictions);
+    const char *separator = "";
+
+    for (size_t i = 0; i < N_ELEMENTS(reports); i++) {
+        if (!(reports[i].tasks & task))
+            continue;
+        buf_printf(json, "%s\"%s\":", separator, reports[i].name);
+        separator = ",";
+        if (reports[i].write != NULL)
+            TRY(reports[i].write(&input, json, err));
+        else
+            TRY(reports[i].write_class(&input, 1, json, err));
+    }
+    return buf_check(json, err);
+}
+
+/* The metric that skill is told by: the key where less of it is better, else the task's loss. */
+static const struct metric *loss_of(const struct metric *key, enum metric_task task)
+{
+    return key->higher_is_better || key->toward_zero ? metric_default(task) : key;
+}
+
+enum err_code measure_skill(const struct predictions *model, const struct predictions *baseline,
+                            enum metric_task task, const struct metric *key, int64_t seed,
+                            struct buf *json, struct err *err)
+{
+    const struct metric *loss = loss_of(key, task);
+    const struct bootstrap_plan plan = {.seed = (uint64_t)seed};
+    struct metric_input a = predictions_input(model), b = predictions_input(baseline);
+    struct bootstrap_result result;
+
+    TRY(bootstrap_compare(loss, &a, &b, &plan, &result, err));
+    buf_printf(json, "{\"metric\":\"%s\",\"value\":", loss->name);
+    json_put_double(json, result.skill.value);
+    buf_puts(json, ",\"low\":");
+    json_put_double(json, result.skill.low);
+    buf_puts(json, ",\"high\":");
+    json_put_double(json, result.skill.high);
+    buf_putc(json, '}');
+    return buf_check(json, err);
 }

@@ -35,15 +35,21 @@ MUST_CHECK enum err_code measure_model(const struct model *model, const struct d
                                        const struct rows *rows, struct predictions *ret,
                                        struct err *err);
 
-/* The baseline: the mean of the training rows, or the classes' shares among them. */
-MUST_CHECK enum err_code measure_baseline(const struct dataset *dataset,
-                                          const struct rows *training, const struct rows *rows,
-                                          struct predictions *ret, struct err *err);
-
 /* Every metric of the task as JSON members without braces: "rmse":1.5,"mae":… (null where it is not
  * defined), and the key metric's value. */
 MUST_CHECK enum err_code measure_metrics(const struct predictions *predictions,
                                          enum metric_task task, const struct metric *key,
                                          struct buf *json, double *ret_key, struct err *err);
+
+/* What pictures are drawn from (metric/report.h), as JSON members without braces. */
+MUST_CHECK enum err_code measure_reports(const struct predictions *predictions,
+                                         enum metric_task task, struct buf *json, struct err *err);
+
+/* {"metric","value","low","high"}: 1 - loss / the baseline's loss, with its 95 % interval. The loss
+ * is the key metric where less of it is better, else the task's own. */
+MUST_CHECK enum err_code measure_skill(const struct predictions *model,
+                                       const struct predictions *baseline, enum metric_task task,
+                                       const struct metric *key, int64_t seed, struct buf *json,
+                                       struct err *err);
 
 #endif

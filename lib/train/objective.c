@@ -1,15 +1,36 @@
 #include "train/objective.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/nearest.h"
 
-/* The first row of a task is its default. */
+/* The first row of a task is its default. binary:logitraw and multi:softmax train as their siblings
+ * here do and answer without probabilities. */
 static const struct training_objective objectives[] = {
-    {"reg:squarederror", METRIC_REGRESSION, "rmse"},
-    {"binary:logistic", METRIC_BINARY, "log_loss"},
-    {"multi:softprob", METRIC_MULTICLASS, "log_loss"},
+    {"reg:squarederror", METRIC_REGRESSION, "rmse", DOMAIN_ALL, BASE_MEAN},
+    {"reg:absoluteerror", METRIC_REGRESSION, "mae", DOMAIN_ALL, BASE_MEDIAN},
+    {"reg:pseudohubererror", METRIC_REGRESSION, "mae", DOMAIN_ALL, BASE_MEDIAN},
+    {"reg:squaredlogerror", METRIC_REGRESSION, "rmsle", DOMAIN_ABOVE_MINUS_1, BASE_LOG_MEAN},
+    {"reg:logistic", METRIC_REGRESSION, "rmse", DOMAIN_0_TO_1, BASE_MEAN},
+    {"count:poisson", METRIC_REGRESSION, "poisson_deviance", DOMAIN_FROM_0, BASE_MEAN},
+    {"reg:gamma", METRIC_REGRESSION, "gamma_deviance", DOMAIN_ABOVE_0, BASE_MEAN},
+    {"reg:tweedie", METRIC_REGRESSION, "tweedie_deviance", DOMAIN_FROM_0, BASE_MEAN},
+    {"binary:logistic", METRIC_BINARY, "log_loss", DOMAIN_ALL, BASE_MEAN},
+    {"multi:softprob", METRIC_MULTICLASS, "log_loss", DOMAIN_ALL, BASE_NONE},
+};
+
+static const struct {
+    double low, high;
+    bool is_open; /* low itself does not count */
+    const char *words;
+} domains[] = {
+    [DOMAIN_ALL] = {-INFINITY, INFINITY, false, "any number"},
+    [DOMAIN_ABOVE_MINUS_1] = {-1, INFINITY, true, "numbers above -1"},
+    [DOMAIN_0_TO_1] = {0, 1, false, "numbers from 0 to 1"},
+    [DOMAIN_FROM_0] = {0, INFINITY, false, "numbers of 0 or more"},
+    [DOMAIN_ABOVE_0] = {0, INFINITY, true, "numbers above 0"},
 };
 
 /* The kinds of target a task may turn out to have. */
@@ -78,5 +99,106 @@ enum err_code key_metric_of(const struct project *project, enum task task, int n
     if (metric == NULL || (metric->tasks & tasks) == 0)
         return no_such_metric(project->metric, tasks, err);
     *ret_metric = metric;
+    return ERR_OK;
+}
+
+enum err_code objective_check_target(const struct training_objective *objective, const double *y,
+                                     size_t n_rows, const char *target, struct err *err)
+{
+    double low = domains[objective->domain].low, high = domains[objective->domain].high;
+    size_t n_outside = 0;
+
+    for (size_t i = 0; i < n_rows; i++)
+        n_outside +=
+            y[i] < low || y[i] > high || (y[i] == low && domains[objective->domain].is_open);
+    if (n_outside == 0)
+        return ERR_OK;
+    err_set(err, ERR_DATA,
+            "objective \"%s\" needs %s, and target \"%s\" has others in %zu of its rows",
+            objective->name, domains[objective->domain].words, target, n_outside);
+    err_field(err, "/objective");
+    return err_hint(err, "leave such rows out in the view, or choose another objective");
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+enum err_code target_median(const double *y, const uint32_t *rows, size_t n_rows,
+                            double *ret_median, struct err *err)
+{
+    CLEANUP(free_ptr) double *values = malloc(n_rows * sizeof(*values) + 1);
+
+    if (values == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < n_rows; i++)
+        values[i] = y[rows[i]];
+    qsort(values, n_rows, sizeof(*values), compare_doubles);
+    *ret_median = values[(n_rows - 1) / 2] / 2 + values[n_rows / 2] / 2;
+    return ERR_OK;
+}
+
+double target_mean(const double *y, const uint32_t *rows, size_t n_rows)
+{
+    double mean = 0;
+
+    for (size_t i = 0; i < n_rows; i++)
+        mean += (y[rows[i]] - mean) / (double)(i + 1);
+    return mean;
+}
+
+static double mean_of_logs(const double *y, const uint32_t *rows, size_t n_rows)
+{
+    double mean = 0;
+
+    for (size_t i = 0; i < n_rows; i++)
+        mean += (log1p(y[rows[i]]) - mean) / (double)(i + 1);
+    return mean;
+}
+
+/* Where the link is a logarithm or a logit, its ends are infinite. */
+static double inside(const struct training_objective *objective, double base)
+{
+    const double least = 1e-6;
+
+    if (objective->task == METRIC_BINARY || objective->domain == DOMAIN_0_TO_1)
+        return fmin(fmax(base, least), 1 - least);
+    if (objective->domain == DOMAIN_FROM_0 || objective->domain == DOMAIN_ABOVE_0)
+        return base > 0 ? base : least;
+    return base;
+}
+
+double target_spread(const double *y, const uint32_t *rows, size_t n_rows)
+{
+    double mean = target_mean(y, rows, n_rows), squares = 0;
+
+    for (size_t i = 0; i < n_rows; i++)
+        squares += (y[rows[i]] - mean) * (y[rows[i]] - mean) / (double)n_rows;
+    return squares > 0 ? sqrt(squares) : 1;
+}
+
+enum err_code objective_base_score(const struct training_objective *objective, const double *y,
+                                   const uint32_t *rows, size_t n_rows, double *ret_base_score,
+                                   struct err *err)
+{
+    double base = NAN;
+
+    switch (objective->base) {
+    case BASE_MEAN:
+        base = target_mean(y, rows, n_rows);
+        break;
+    case BASE_MEDIAN:
+        TRY(target_median(y, rows, n_rows, &base, err));
+        break;
+    case BASE_LOG_MEAN:
+        base = expm1(mean_of_logs(y, rows, n_rows));
+        break;
+    case BASE_NONE:
+        break;
+    }
+    *ret_base_score = inside(objective, base);
     return ERR_OK;
 }

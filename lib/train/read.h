@@ -2,7 +2,9 @@
  * Reading the rows of a run: what its definition asks for, and what other models need to be
  * measured on the same rows.
  *
- * In the way of the data: relation → frame (this). One REPEATABLE READ READ ONLY transaction.
+ * In the way of the data: relation → frame (this). One REPEATABLE READ READ ONLY transaction. The
+ * rows come in the order of the split's hash, so that the same rows make the same model however the
+ * relation sends them.
  */
 #ifndef PGBOOST_TRAIN_READ_H
 #define PGBOOST_TRAIN_READ_H
@@ -14,11 +16,20 @@
 /* For reader's statement_timeout_ms: a view that aggregates may work long before its first row. */
 #define READ_SILENCE_MS 3600000
 
-/* The frame has schema->read's columns first, in that order, then those that models (n_models of
- * them) take and the relation still has with the same type. reader is used up. */
-MUST_CHECK enum err_code read_rows(struct pg *reader, const struct relation *relation,
-                                   const struct schema *schema, const struct model *const *models,
-                                   int n_models, frame_progress_fn progress, void *context,
+struct read_request {
+    const struct project *project;
+    const struct relation *relation;
+    const struct schema *schema;
+    const struct model *const *models; /* [n_models] */
+    int n_models;
+    struct spill_rule spill;
+    frame_progress_fn progress; /* may be NULL */
+    void *context;
+};
+
+/* The frame has schema->read's columns first, in that order, then those that models take and the
+ * relation still has with the same type; its keys are the rows' hashes. reader is used up. */
+MUST_CHECK enum err_code read_rows(struct pg *reader, const struct read_request *request,
                                    struct frame **ret_frame, struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -86,6 +87,12 @@ static enum err_code step_read(struct run *run, struct err *err)
         .statement_timeout_ms = READ_SILENCE_MS,
         .read_only = true,
     };
+    struct read_request request = {
+        .models = (const struct model *const *)&run->champion,
+        .spill = run->options->spill,
+        .progress = read_progress,
+        .context = run,
+    };
     CLEANUP(pg_closep) struct pg *pg = NULL;
     enum err_code code;
 
@@ -97,8 +104,11 @@ static enum err_code step_read(struct run *run, struct err *err)
     TRY(relation_open(pg, run->project->relation, &run->relation, err));
     TRY(schema_new(run->project, run->relation, &run->schema, err));
     control_set_reader(run->control, pg);
-    code = read_rows(pg, run->relation, run->schema, (const struct model *const *)&run->champion,
-                     run->champion != NULL, read_progress, run, &run->frame, err);
+    request.project = run->project;
+    request.relation = run->relation;
+    request.schema = run->schema;
+    request.n_models = run->champion != NULL;
+    code = read_rows(pg, &request, &run->frame, err);
     control_set_reader(run->control, NULL);
     return code;
 }
@@ -112,8 +122,8 @@ static enum err_code step_split(struct run *run, struct err *err)
     return dataset_training_rows(run->dataset, &run->training, err);
 }
 
-/* What is shared by all trials: objective, metric, the encoder fitted on the training rows. */
-static enum err_code step_design(struct run *run, struct err *err)
+/* What is shared by all trials. */
+static enum err_code step_setup(struct run *run, struct err *err)
 {
     const struct project *project = run->project;
     struct trial_setup *setup = &run->setup;
@@ -122,7 +132,6 @@ static enum err_code step_design(struct run *run, struct err *err)
     *setup = (struct trial_setup){
         .project = project,
         .dataset = run->dataset,
-        .base_score = trial_base_score(run->dataset, &run->dataset->split->train),
         .threads = project->threads > 0 ? project->threads : run->options->threads,
         .deadline_ms = project->search_minutes > 0
                            ? deadline_in((int64_t)(project->search_minutes * 60000))
@@ -130,8 +139,23 @@ static enum err_code step_design(struct run *run, struct err *err)
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
     TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
-    return design_init(&run->search_design, project, run->dataset, &run->dataset->split->train,
-                       &run->dataset->split->valid, setup->threads, err);
+    TRY(objective_check_target(setup->objective, run->dataset->y, run->dataset->frame->n_rows,
+                               project->target, err));
+    return trial_setup_rows(setup, &run->dataset->split->train, err);
+}
+
+static enum err_code step_encode(struct run *run, struct err *err)
+{
+    const struct split *split = run->dataset->split;
+
+    control_progress(run->control, "encode", 0, 0, NAN, 0);
+    return design_encode(&run->search_design, run->project, run->dataset, &split->train,
+                         &split->valid, &run->options->spill, err);
+}
+
+static enum err_code step_matrix(struct run *run, struct err *err)
+{
+    return design_build(&run->search_design, run->project, run->setup.threads, err);
 }
 
 /* What the live model would miss. */
@@ -180,9 +204,10 @@ static enum err_code step_search(struct run *run, struct err *err)
 static enum err_code step_refit(struct run *run, struct err *err)
 {
     design_release(&run->search_design);
-    run->setup.base_score = trial_base_score(run->dataset, &run->training);
-    TRY(design_init(&run->final_design, run->project, run->dataset, &run->training, NULL,
-                    run->setup.threads, err));
+    TRY(trial_setup_rows(&run->setup, &run->training, err));
+    TRY(design_encode(&run->final_design, run->project, run->dataset, &run->training, NULL,
+                      &run->options->spill, err));
+    TRY(design_build(&run->final_design, run->project, run->setup.threads, err));
     TRY(trial_refit(&run->setup, &run->final_design, &run->best.params, run->best.result.rounds,
                     run->control, &run->candidate.bytes, err));
     TRY(hyperparams_set(&run->best.params, "n_estimators", run->best.result.rounds, NULL, err));
@@ -214,7 +239,8 @@ static enum err_code step_measure(struct run *run, struct err *err)
     struct buf *json = &run->candidate.metrics;
 
     control_progress(run->control, "measure", 0, 0, NAN, 0);
-    TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric, err));
+    TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric,
+                          run->project->seed, err));
     buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
                run->setup.metric->name);
     json_put_double(json, run->best.result.score);
@@ -229,6 +255,7 @@ static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct 
         .dataset = run->dataset,
         .split = buf_text(&run->split),
         .metric = run->setup.metric,
+        .tested = &run->candidate.tested,
         .score = run->candidate.score,
         .baseline_score = run->candidate.baseline_score,
     };
@@ -286,11 +313,31 @@ static enum err_code step_finish(struct run *run, struct err *err)
     return ERR_OK;
 }
 
-typedef enum err_code (*run_step_fn)(struct run *run, struct err *err);
-static const run_step_fn run_steps[] = {
-    step_read,  step_split,  step_design, step_profile, step_search,
-    step_refit, step_golden, step_verify, step_measure, step_finish,
+static const struct run_step {
+    const char *name; /* for the log */
+    enum err_code (*run)(struct run *run, struct err *err);
+} run_steps[] = {
+    {"read", step_read},     {"split", step_split},     {"setup", step_setup},
+    {"encode", step_encode}, {"matrix", step_matrix},   {"profile", step_profile},
+    {"search", step_search}, {"refit", step_refit},     {"golden", step_golden},
+    {"verify", step_verify}, {"measure", step_measure}, {"finish", step_finish},
 };
+
+/* A window of the rows that could not be read says more than what came of it. */
+static enum err_code run_step(struct run *run, const struct run_step *step, struct err *err)
+{
+    int64_t started_ms = clock_ms();
+    enum err_code code = step->run(run, err);
+    struct rusage usage;
+
+    if (run->dataset != NULL)
+        TRY(frame_check(run->dataset->frame, err));
+    getrusage(RUSAGE_SELF, &usage);
+    if (code == ERR_OK)
+        log_info("step done", "step=%s seconds=%.3f peak_mib=%ld", step->name,
+                 (double)(clock_ms() - started_ms) / 1000, usage.ru_maxrss / 1024);
+    return code;
+}
 
 /* A step that was broken off failed because of that, whatever it says itself. */
 static enum err_code run_all(struct run *run, struct err *err)
@@ -299,7 +346,7 @@ static enum err_code run_all(struct run *run, struct err *err)
         enum err_code code;
 
         TRY(control_check(run->control, err));
-        code = run_steps[i](run, err);
+        code = run_step(run, &run_steps[i], err);
         if (code != ERR_OK) {
             TRY(control_check(run->control, err));
             return code;

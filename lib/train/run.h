@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/spill.h"
 
 struct train_options {
     const char *dsn;      /* NULL: libpq's defaults */
@@ -21,6 +22,7 @@ struct train_options {
     const char *worker;   /* this worker's name */
     int64_t run_id;       /* 0: any */
     int threads;
+    struct spill_rule spill; /* of a run's rows, and of its encoded matrix */
 };
 
 /* Claims a run and trains it. *ret_claimed false: there was nothing to do. An error of the run is

@@ -13,77 +13,56 @@
 
 void design_release(struct design *design)
 {
+    encoded_release(&design->encoded_train);
+    encoded_release(&design->encoded_valid);
     matrix_free(design->train);
     matrix_free(design->valid);
     encoder_free(design->encoder);
     *design = (struct design){0};
 }
 
-/* Encoded rows → DMatrix. XGBoost keeps a copy of its own, so the dense one goes at once. */
-static enum err_code encode_rows(const struct encoder *encoder, const struct dataset *dataset,
-                                 const struct rows *rows, bool training, int threads,
-                                 struct matrix **ret_matrix, struct err *err)
-{
-    struct encoder_target target = dataset_encoder_target(dataset);
-    CLEANUP(free_ptr) float *features = NULL, *labels = NULL;
-    size_t n_cells;
-
-    if (__builtin_mul_overflow(rows->n, (size_t)encoder->n_features, &n_cells) ||
-        n_cells > SIZE_MAX / sizeof(float))
-        return err_nomem(err);
-    features = malloc(n_cells * sizeof(float) + 1);
-    labels = malloc(rows->n * sizeof(float) + 1);
-    if (features == NULL || labels == NULL)
-        return err_nomem(err);
-    if (training)
-        TRY(encoder_apply_training(encoder, dataset->frame, rows->items, rows->n, &target, features,
-                                   err));
-    else
-        TRY(encoder_apply(encoder, dataset->frame, rows->items, rows->n, features, err));
-    for (size_t i = 0; i < rows->n; i++)
-        labels[i] = (float)dataset->y[rows->items[i]];
-    return matrix_new(features, rows->n, encoder->n_features, encoder->feature_names,
-                      encoder->feature_types, labels, NULL, threads, ret_matrix, err);
-}
-
-static enum err_code design_fill(struct design *design, const struct project *project,
-                                 const struct dataset *dataset, const struct rows *train,
-                                 const struct rows *valid, int threads, struct err *err)
+enum err_code design_encode(struct design *design, const struct project *project,
+                            const struct dataset *dataset, const struct rows *train,
+                            const struct rows *valid, const struct spill_rule *spill,
+                            struct err *err)
 {
     struct encoder_target target = dataset_encoder_target(dataset);
 
+    design->valid_rows = valid;
     TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
                     &design->encoder, err));
-    TRY(encode_rows(design->encoder, dataset, train, true, threads, &design->train, err));
-    if (valid != NULL)
-        TRY(encode_rows(design->encoder, dataset, valid, false, threads, &design->valid, err));
+    TRY(frame_check(dataset->frame, err));
+    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true, spill, err));
+    return valid == NULL ? ERR_OK
+                         : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
+                                        false, spill, err);
+}
+
+enum err_code design_build(struct design *design, const struct project *project, int threads,
+                           struct err *err)
+{
+    struct hyperparams given = {0};
+    int max_bin;
+
+    TRY(hyperparams_overlay(&given, project->hyperparams, err));
+    max_bin = (int)hyperparams_get(&given, "max_bin", 0);
+    TRY(encoded_matrix(&design->encoded_train, true, max_bin, threads, &design->train, err));
+    encoded_release(&design->encoded_train);
+    if (design->valid_rows == NULL)
+        return ERR_OK;
+    TRY(encoded_matrix(&design->encoded_valid, false, max_bin, threads, &design->valid, err));
+    encoded_release(&design->encoded_valid);
     return ERR_OK;
 }
 
-enum err_code design_init(struct design *design, const struct project *project,
-                          const struct dataset *dataset, const struct rows *train,
-                          const struct rows *valid, int threads, struct err *err)
+enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
+                               struct err *err)
 {
-    enum err_code code;
+    const double *y = setup->dataset->y;
 
-    *design = (struct design){.valid_rows = valid};
-    code = design_fill(design, project, dataset, train, valid, threads, err);
-    if (code != ERR_OK)
-        design_release(design);
-    return code;
-}
-
-double trial_base_score(const struct dataset *dataset, const struct rows *training)
-{
-    double mean = 0;
-
-    if (dataset->task == METRIC_MULTICLASS)
-        return NAN;
-    for (size_t i = 0; i < training->n; i++)
-        mean += (dataset->y[training->items[i]] - mean) / (double)(i + 1);
-    if (dataset->task == METRIC_BINARY) /* the logit of 0 or 1 is infinite */
-        mean = fmin(fmax(mean, 1e-6), 1 - 1e-6);
-    return mean;
+    setup->spread = target_spread(y, training->items, training->n);
+    return objective_base_score(setup->objective, y, training->items, training->n,
+                                &setup->base_score, err);
 }
 
 #define PARAMS_MAX (HYPERPARAMS_MAX + 8)
@@ -113,6 +92,9 @@ static enum err_code booster_params(const struct trial_setup *setup,
     add_param(ret_params, &n, "nthread", "%d", setup->threads);
     add_param(ret_params, &n, "seed", "%lld", (long long)(setup->project->seed & INT32_MAX));
     add_param(ret_params, &n, "seed_per_iteration", "1");
+    if (strcmp(setup->objective->name, "reg:pseudohubererror") == 0 &&
+        isnan(hyperparams_get(params, "huber_slope", NAN)))
+        add_param(ret_params, &n, "huber_slope", "%.9g", setup->spread);
     if (!isnan(setup->base_score))
         add_param(ret_params, &n, "base_score", "%.17g", setup->base_score);
     if (setup->dataset->task == METRIC_MULTICLASS)
@@ -132,7 +114,7 @@ struct look {
 
 static enum err_code look_update(struct look *look, struct booster *booster,
                                  const struct trial_setup *setup, const struct design *design,
-                                 struct err *err)
+                                 const struct hyperparams *params, struct err *err)
 {
     CLEANUP(free_ptr) float *margins = NULL;
     struct metric_input input = predictions_input(&look->predictions);
@@ -145,6 +127,7 @@ static enum err_code look_update(struct look *look, struct booster *booster,
         look->objective->transform(margins + i * n_outputs, (int)n_outputs);
         predictions_set(&look->predictions, i, margins + i * n_outputs);
     }
+    input.variance_power = hyperparams_get(params, "tweedie_variance_power", 0);
     TRY(look->loss->compute(&input, &loss, err));
     if (isnan(loss))
         return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
@@ -179,7 +162,7 @@ static enum err_code boost(struct look *look, struct booster *booster,
     while (booster_rounds(booster) < rounds_max) {
         TRY(control_check(control, err));
         TRY(booster_update(booster, design->train, err));
-        TRY(look_update(look, booster, setup, design, err));
+        TRY(look_update(look, booster, setup, design, params, err));
         control_progress(control, "search", number, n_trials, best, booster_rounds(booster));
         if (booster_rounds(booster) - look->best_rounds >=
                 patience(params, n_rows, look->best_rounds) ||

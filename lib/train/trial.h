@@ -8,21 +8,28 @@
 #include "search/hyperparams.h"
 #include "train/control.h"
 #include "train/dataset.h"
+#include "train/encoded.h"
 #include "train/objective.h"
 #include "xgb/booster.h"
 
-/* Rows as XGBoost takes them, with the encoder that made them. */
+/* Rows as XGBoost takes them, with the encoder that made them. Zeroed memory is valid. */
 struct design {
     struct encoder *encoder;
-    struct matrix *train, *valid; /* valid NULL: none */
+    struct encoded encoded_train, encoded_valid; /* until the matrices are built of them */
+    struct matrix *train, *valid;                /* valid NULL: none */
     const struct rows *valid_rows;
 };
 void design_release(struct design *design);
 
 /* Fits the encoder on `train` and encodes both; valid may be NULL. */
-MUST_CHECK enum err_code design_init(struct design *design, const struct project *project,
-                                     const struct dataset *dataset, const struct rows *train,
-                                     const struct rows *valid, int threads, struct err *err);
+MUST_CHECK enum err_code design_encode(struct design *design, const struct project *project,
+                                       const struct dataset *dataset, const struct rows *train,
+                                       const struct rows *valid, const struct spill_rule *spill,
+                                       struct err *err);
+
+/* XGBoost's matrices of what was encoded, which is released. */
+MUST_CHECK enum err_code design_build(struct design *design, const struct project *project,
+                                      int threads, struct err *err);
 
 /* What all trials of a run share. */
 struct trial_setup {
@@ -31,6 +38,7 @@ struct trial_setup {
     const struct training_objective *objective;
     const struct metric *metric; /* key */
     double base_score;           /* NaN: XGBoost's */
+    double spread;               /* of the target */
     int threads;
     int64_t deadline_ms; /* of the search: a trial past it ends with its best round */
 };
@@ -41,8 +49,9 @@ struct trial_result {
     double seconds;
 };
 
-/* XGBoost's starting point for the objective: the mean, or the positive class's share. */
-double trial_base_score(const struct dataset *dataset, const struct rows *training);
+/* What follows from the rows that are trained on: base_score and spread. */
+MUST_CHECK enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
+                                          struct err *err);
 
 /* Boosts until the loss on the validation rows stops improving. `best` is the best score of earlier
  * trials, for the progress. ERR_CANCELLED and ERR_CONFLICT come from control. */

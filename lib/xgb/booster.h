@@ -12,6 +12,7 @@
 #define PGBOOST_XGB_BOOSTER_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,13 +23,30 @@
 struct matrix; /* DMatrix with labels */
 struct booster;
 
-/* features[n_rows × n_features] row-major, NaN missing, not kept; labels[n_rows] finite (ERR_DATA
- * otherwise); feature_types[n_features] "q", "i", "c"; feature_names likewise. weights may be NULL.
- */
-MUST_CHECK enum err_code matrix_new(const float *features, size_t n_rows, int n_features,
-                                    const char *const *feature_names,
-                                    const char *const *feature_types, const float *labels,
-                                    const float *weights, int threads, struct matrix **ret_matrix,
+/* Rows to train on come in batches, so that neither they nor a copy of them need be in memory at
+ * once: XGBoost keeps the bin of each value (a quantile matrix). It asks for all batches several
+ * times over. Rows to be judged on (is_exact) come as one batch and keep their values, of which
+ * XGBoost makes a copy: in the bins of other rows a category that these do not have would count as
+ * its neighbour. */
+struct matrix_source {
+    size_t n_rows;
+    size_t batch_rows; /* at most so many at a time; is_exact: all */
+    int n_features;
+    const char *const *feature_names, *const *feature_types; /* [n_features]; "q", "i", "c" */
+    const float *labels;                                     /* [n_rows] finite */
+    const float *weights;                                    /* [n_rows], or NULL */
+    /* Rows first … first + n - 1, row-major, NaN missing; they stay until the next call. */
+    enum err_code (*batch)(void *context, size_t first, size_t n, const float **ret_features,
+                           struct err *err);
+    void *context;
+    bool is_exact;
+    int max_bin; /* that of the boosters to come; 0: XGBoost's 256 */
+    int threads;
+};
+
+/* Nothing of source is kept. ERR_DATA: no rows, no features, labels or weights that are no finite
+ * numbers; batch's errors. */
+MUST_CHECK enum err_code matrix_new(const struct matrix_source *source, struct matrix **ret_matrix,
                                     struct err *err);
 void matrix_free(struct matrix *matrix);
 DEFINE_FREEP(struct matrix *, matrix_free)

@@ -4,16 +4,19 @@
 
 #include "xgb/xgb_internal.h"
 
+#define MAX_BIN_DEFAULT 256 /* XGBoost's */
+
 /* What XGBoost lets pass or words badly. */
-static enum err_code check_data(size_t n_rows, int n_features, const float *labels,
-                                const float *weights, struct err *err)
+static enum err_code check_source(const struct matrix_source *source, struct err *err)
 {
-    if (n_rows == 0)
+    const float *weights = source->weights;
+
+    if (source->n_rows == 0)
         return err_set(err, ERR_DATA, "there are no rows to train on");
-    if (n_features < 1)
+    if (source->n_features < 1)
         return err_set(err, ERR_DATA, "there are no features to train on");
-    for (size_t i = 0; i < n_rows; i++) {
-        if (!isfinite(labels[i]))
+    for (size_t i = 0; i < source->n_rows; i++) {
+        if (!isfinite(source->labels[i]))
             return err_set(err, ERR_DATA, "label of row %zu is not a finite number", i);
         if (weights != NULL && !(isfinite(weights[i]) && weights[i] >= 0))
             return err_set(err, ERR_DATA, "weight of row %zu is not a number of 0 or more", i);
@@ -55,51 +58,125 @@ static enum err_code keep_feature_info(struct matrix *matrix, const char *const 
     return ERR_OK;
 }
 
-static enum err_code set_info(const struct matrix *matrix, const char *field, const float *values,
-                              struct err *err)
+static enum err_code set_info(DMatrixHandle handle, const char *field, const float *values,
+                              size_t n, struct err *err)
 {
     struct array_interface array;
 
-    array_interface_1d(&array, values, matrix->n_rows);
-    XGB_TRY(XGDMatrixSetInfoFromInterface(matrix->handle, field, array.json), "set labels");
+    array_interface_1d(&array, values, n);
+    XGB_TRY(XGDMatrixSetInfoFromInterface(handle, field, array.json), "set labels");
     return ERR_OK;
 }
 
-static enum err_code fill_matrix(struct matrix *matrix, const float *features, const float *labels,
-                                 const float *weights, int threads, struct err *err)
+/* What goes with n rows, from the first-th on. */
+static enum err_code describe_rows(const struct matrix *matrix, const struct matrix_source *source,
+                                   DMatrixHandle handle, size_t first, size_t n, struct err *err)
 {
-    bst_ulong n = (bst_ulong)matrix->n_features;
+    bst_ulong n_features = (bst_ulong)matrix->n_features;
+
+    XGB_TRY(XGDMatrixSetStrFeatureInfo(handle, "feature_name", matrix->names, n_features),
+            "name the features");
+    XGB_TRY(XGDMatrixSetStrFeatureInfo(handle, "feature_type", matrix->types, n_features),
+            "set the features' types");
+    TRY(set_info(handle, "label", source->labels + first, n, err));
+    return source->weights == NULL ? ERR_OK
+                                   : set_info(handle, "weight", source->weights + first, n, err);
+}
+
+/* XGBoost's walk through the batches. Its callbacks cannot return an error of ours: it is kept
+ * here, and the walk ends early. */
+struct walk {
+    const struct matrix_source *source;
+    const struct matrix *matrix;
+    DMatrixHandle proxy;
+    size_t done;
+    struct err err;
+};
+
+static void walk_release(struct walk *walk)
+{
+    if (walk->proxy != NULL)
+        (void)XGDMatrixFree(walk->proxy);
+}
+
+static void walk_reset(DataIterHandle handle)
+{
+    ((struct walk *)handle)->done = 0;
+}
+
+static enum err_code give_batch(struct walk *walk, size_t n, struct err *err)
+{
+    const struct matrix_source *source = walk->source;
     struct array_interface array;
+    const float *features;
+
+    TRY(source->batch(source->context, walk->done, n, &features, err));
+    array_interface_2d(&array, features, n, source->n_features);
+    XGB_TRY(XGProxyDMatrixSetDataDense(walk->proxy, array.json), "hand over rows");
+    return describe_rows(walk->matrix, source, walk->proxy, walk->done, n, err);
+}
+
+/* 1: a batch was given; 0: there are no more. */
+static int walk_next(DataIterHandle handle)
+{
+    struct walk *walk = handle;
+    size_t rest = walk->source->n_rows - walk->done;
+    size_t n = rest < walk->source->batch_rows ? rest : walk->source->batch_rows;
+
+    if (n == 0 || walk->err.code != ERR_OK || give_batch(walk, n, &walk->err) != ERR_OK)
+        return 0;
+    walk->done += n;
+    return 1;
+}
+
+static enum err_code fill_bins(struct matrix *matrix, const struct matrix_source *source,
+                               struct err *err)
+{
+    CLEANUP(walk_release) struct walk walk = {.source = source, .matrix = matrix};
+    char config[96];
+    int status;
+
+    snprintf(config, sizeof(config), "{\"missing\":NaN,\"nthread\":%d,\"max_bin\":%d}",
+             source->threads, source->max_bin > 0 ? source->max_bin : MAX_BIN_DEFAULT);
+    XGB_TRY(XGProxyDMatrixCreate(&walk.proxy), "build the matrix");
+    status = XGQuantileDMatrixCreateFromCallback(&walk, walk.proxy, NULL, walk_reset, walk_next,
+                                                 config, &matrix->handle);
+    if (walk.err.code != ERR_OK) {
+        if (err != NULL)
+            *err = walk.err;
+        return walk.err.code;
+    }
+    XGB_TRY(status, "build the matrix");
+    return ERR_OK;
+}
+
+static enum err_code fill_exactly(struct matrix *matrix, const struct matrix_source *source,
+                                  struct err *err)
+{
+    struct array_interface array;
+    const float *features;
     char config[64];
 
-    array_interface_2d(&array, features, matrix->n_rows, matrix->n_features);
-    snprintf(config, sizeof(config), "{\"missing\":NaN,\"nthread\":%d}", threads);
+    TRY(source->batch(source->context, 0, source->n_rows, &features, err));
+    array_interface_2d(&array, features, source->n_rows, source->n_features);
+    snprintf(config, sizeof(config), "{\"missing\":NaN,\"nthread\":%d}", source->threads);
     XGB_TRY(XGDMatrixCreateFromDense(array.json, config, &matrix->handle), "build the matrix");
-    XGB_TRY(XGDMatrixSetStrFeatureInfo(matrix->handle, "feature_name", matrix->names, n),
-            "name the features");
-    XGB_TRY(XGDMatrixSetStrFeatureInfo(matrix->handle, "feature_type", matrix->types, n),
-            "set the features' types");
-    TRY(set_info(matrix, "label", labels, err));
-    if (weights != NULL)
-        TRY(set_info(matrix, "weight", weights, err));
-    return ERR_OK;
+    return describe_rows(matrix, source, matrix->handle, 0, source->n_rows, err);
 }
 
-enum err_code matrix_new(const float *features, size_t n_rows, int n_features,
-                         const char *const *feature_names, const char *const *feature_types,
-                         const float *labels, const float *weights, int threads,
-                         struct matrix **ret_matrix, struct err *err)
+enum err_code matrix_new(const struct matrix_source *source, struct matrix **ret_matrix,
+                         struct err *err)
 {
     CLEANUP(matrix_freep) struct matrix *matrix = NULL;
 
-    TRY(check_data(n_rows, n_features, labels, weights, err));
+    TRY(check_source(source, err));
     matrix = calloc(1, sizeof(*matrix));
     if (matrix == NULL)
         return err_nomem(err);
-    matrix->n_rows = n_rows;
-    matrix->n_features = n_features;
-    TRY(keep_feature_info(matrix, feature_names, feature_types, err));
-    TRY(fill_matrix(matrix, features, labels, weights, threads, err));
+    matrix->n_rows = source->n_rows;
+    matrix->n_features = source->n_features;
+    TRY(keep_feature_info(matrix, source->feature_names, source->feature_types, err));
+    TRY(source->is_exact ? fill_exactly(matrix, source, err) : fill_bins(matrix, source, err));
     *ret_matrix = TAKE_PTR(matrix);
     return ERR_OK;
 }

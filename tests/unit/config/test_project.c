@@ -305,6 +305,10 @@ static void refuses_wrong_types(void **state)
          "\"mode\", \"min\", \"max\", \"zero\", \"random\", a number or a category's label, found "
          "true",
          "/columns/c/impute", NULL},
+        {"{" REQUIRED ",\"columns\":{\"c\":{\"impute\":1e300}}}",
+         "x.json: line 1: \"columns.c.impute\": expected a number that a float32 holds, found "
+         "1e+300",
+         "/columns/c/impute", NULL},
         {"{" REQUIRED ",\"columns\":{\"c\":{\"impute\":\"\"}}}",
          "x.json: line 1: \"columns.c.impute\": expected \"none\", \"mean\", \"median\", "
          "\"mode\", \"min\", \"max\", \"zero\", \"random\", a number or a category's label, found "

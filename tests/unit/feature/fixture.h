@@ -103,6 +103,18 @@ static inline struct encoder *fixture_fit(struct fixture *fixture, size_t n_rows
     return encoder;
 }
 
+/* The first n rows as they are trained on. */
+static inline enum err_code fixture_apply_training(const struct fixture *fixture,
+                                                   const struct encoder *encoder, size_t n,
+                                                   const struct encoder_target *target,
+                                                   float *matrix, struct err *err)
+{
+    CLEANUP(encoder_folds_freep) struct encoder_folds *folds = NULL;
+
+    TRY(encoder_folds_new(encoder, fixture->frame, fixture->rows, n, target, &folds, err));
+    return encoder_apply_folds(folds, 0, n, matrix, err);
+}
+
 /* One column x of these values beside a target y, and what is said of it (its name is filled in).
  */
 static inline struct encoder *fixture_fit_one(struct fixture *fixture, enum pg_type type,

@@ -157,7 +157,7 @@ static void test_policies(void **state)
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(policies); i++) {
         int n = policies[i].n_categories, n_outputs = policies[i].n_outputs;
-        CLEANUP(free_ptr) double *values = calloc((size_t)(2 * n * n_outputs) + 1, sizeof(double));
+        CLEANUP(free_ptr) double *values = calloc((size_t)(2 * n) + 1, sizeof(double));
         struct encoder_target target = {n_outputs, n_outputs == 0 ? NULL : values,
                                         n_outputs > 1 ? labels : NULL};
         CLEANUP(buf_release) struct buf names = {0}, types = {0};
@@ -385,8 +385,10 @@ static void check_means(int n_outputs)
     enum { N = 3300 };
     CLEANUP(free_ptr) uint32_t *categories = calloc(N, sizeof(*categories));
     CLEANUP(free_ptr) double *values = calloc((size_t)N * (size_t)n_outputs, sizeof(*values));
+    CLEANUP(free_ptr) double *y = calloc(N, sizeof(*y));
     CLEANUP(free_ptr) float *training = NULL, *serving = NULL;
-    struct encoder_target target = {n_outputs, values, n_outputs == 1 ? NULL : labels};
+    CLEANUP(encoder_folds_freep) struct encoder_folds *folds = NULL;
+    struct encoder_target target = {n_outputs, y, n_outputs == 1 ? NULL : labels};
     struct fixture fixture = {0};
     struct encoder *encoder;
     size_t n_features;
@@ -399,8 +401,12 @@ static void check_means(int n_outputs)
         categories[i] = many_category(i);
         snprintf(text, sizeof(text), "c%u", categories[i]);
         add(&fixture, 0, categories[i] == NULL_CATEGORY ? NULL : text);
-        for (int k = 0; k < n_outputs; k++)
-            values[i * (size_t)n_outputs + (size_t)k] = many_target(i, n_outputs, k, categories[i]);
+        for (int k = 0; k < n_outputs; k++) {
+            double value = many_target(i, n_outputs, k, categories[i]);
+
+            values[i * (size_t)n_outputs + (size_t)k] = value;
+            y[i] = n_outputs == 1 ? value : value != 0 ? k : y[i];
+        }
     }
     encoder = fixture_fit(&fixture, N, &target);
     n_features = (size_t)encoder->n_features;
@@ -409,7 +415,12 @@ static void check_means(int n_outputs)
     training = calloc(N * n_features, sizeof(float));
     serving = calloc(N * n_features, sizeof(float));
     OK(encoder_apply(encoder, fixture.frame, fixture.rows, N, serving, &err));
-    OK(encoder_apply_training(encoder, fixture.frame, fixture.rows, N, &target, training, &err));
+    OK(encoder_folds_new(encoder, fixture.frame, fixture.rows, N, &target, &folds, &err));
+    for (size_t first = 0; first < N; first += 1001) {
+        size_t n = N - first < 1001 ? N - first : 1001;
+
+        OK(encoder_apply_folds(folds, first, n, training + first * n_features, &err));
+    }
     for (size_t i = 0; i < N; i += 7) {
         const float *seen = &training[i * n_features], *served = &serving[i * n_features];
         bool is_null = categories[i] == NULL_CATEGORY;
@@ -471,18 +482,17 @@ static void test_no_leak(void **state)
         add(&fixture, 0, text);
     }
     encoder = fixture_fit(&fixture, N, &target);
-    OK(encoder_apply_training(encoder, fixture.frame, fixture.rows, N, &target, before, &err));
+    OK(fixture_apply_training(&fixture, encoder, N, &target, before, &err));
     encoder_free(encoder);
     values[ROW] += 1000;
     encoder = fixture_fit(&fixture, N, &target);
-    OK(encoder_apply_training(encoder, fixture.frame, fixture.rows, N, &target, after, &err));
+    OK(fixture_apply_training(&fixture, encoder, N, &target, after, &err));
     check_float(after[2 * ROW], before[2 * ROW], "the row's own mean");
     assert_true(after[2 * (ROW + 1)] != before[2 * (ROW + 1)]); /* others do see it */
     target.n_outputs = 0;
     target.values = NULL;
-    assert_int_equal(
-        encoder_apply_training(encoder, fixture.frame, fixture.rows, N, &target, after, &err),
-        ERR_CONFLICT);
+    assert_int_equal(fixture_apply_training(&fixture, encoder, N, &target, after, &err),
+                     ERR_CONFLICT);
     encoder_free(encoder);
     fixture_release(&fixture);
 }

@@ -104,10 +104,11 @@ static void test_edges(void **state)
     }
 }
 
-/* ±Infinity counts as the largest float32 in every statistic. */
+/* ±Infinity, and what is beyond float32, stays out of every statistic. */
 static void test_infinite(void **state)
 {
-    const struct cell rows[] = {double_cell(HUGE_VAL), double_cell(-HUGE_VAL), null_of(PG_FLOAT8)};
+    const struct cell rows[] = {double_cell(HUGE_VAL), double_cell(-HUGE_VAL), null_of(PG_FLOAT8),
+                                double_cell(1e300),    double_cell(-2),        double_cell(1)};
     struct column_override how = {.impute = IMPUTE_MAX, .scale = SCALE_MAX_ABS};
     struct fixture fixture = {0};
     struct encoder_target target = {0};
@@ -115,9 +116,11 @@ static void test_infinite(void **state)
         reloaded(fixture_fit_one(&fixture, PG_FLOAT8, how, rows, N_ELEMENTS(rows), &target));
 
     (void)state;
-    check_cell(encoder, &rows[0], (float[]){1}, "infinity");
-    check_cell(encoder, &rows[1], (float[]){-1}, "-infinity");
-    check_cell(encoder, &rows[2], (float[]){1}, "NULL as the maximum");
+    check_cell(encoder, &rows[0], (float[]){FLT_MAX / 2}, "infinity");
+    check_cell(encoder, &rows[1], (float[]){-FLT_MAX / 2}, "-infinity");
+    check_cell(encoder, &rows[2], (float[]){0.5F}, "NULL as the maximum");
+    check_cell(encoder, &rows[3], (float[]){FLT_MAX / 2}, "1e300");
+    check_cell(encoder, &rows[4], (float[]){-1}, "a value");
     encoder_free(encoder);
     fixture_release(&fixture);
 }
@@ -296,8 +299,7 @@ static void test_imputed_out_of_fold(void **state)
     for (size_t i = 0; i < N_ELEMENTS(labels); i++)
         rows[i] = label_cell(labels[i]);
     encoder = fixture_fit_one(&fixture, PG_TEXT_TYPE, how, rows, N_ELEMENTS(rows), &target);
-    OK(encoder_apply_training(encoder, fixture.frame, fixture.rows, N_ELEMENTS(rows), &target,
-                              matrix, &err));
+    OK(fixture_apply_training(&fixture, encoder, N_ELEMENTS(rows), &target, matrix, &err));
     /* fold 3 is row 3 alone: 24 / 6 without it, and b is 2 and 4 */
     check_float(matrix[3], (float)((6 + 20 * 4.0) / 22), "the NULL");
     /* fold 1 is rows 1 and 6: 18 / 5, and b is 0 and 4 */

@@ -45,20 +45,59 @@ static uint32_t *all_rows(size_t n_rows)
     return rows;
 }
 
-static const int key[] = {KEY};
+/* Of the key, or of all n_columns. */
+static uint64_t *hash_rows(const struct frame *frame, int64_t seed, int n_columns)
+{
+    static const enum pg_type types[] = {PG_INT8, PG_TIMESTAMP};
+    struct split_key key = {.seed = seed, .n_columns = n_columns, .types = types};
+    uint64_t *hashes = calloc(frame->n_rows + 1, sizeof(*hashes));
+
+    assert_non_null(hashes);
+    for (size_t row = 0; row < frame->n_rows; row++) {
+        struct cell cells[N_COLUMNS];
+
+        for (int c = 0; c < N_COLUMNS; c++)
+            column_cell(&frame->columns[c], row, &cells[c]);
+        assert_int_equal(split_key_hash(&key, cells, &hashes[row], NULL), ERR_OK);
+    }
+    buf_release(&key.text);
+    return hashes;
+}
+
+static enum err_code split_seeded(const struct frame *frame, const struct split_options *options,
+                                  int64_t seed, int n_columns, struct split **ret_split,
+                                  struct err *err)
+{
+    CLEANUP(free_ptr) uint32_t *rows = all_rows(frame->n_rows);
+    CLEANUP(free_ptr) uint64_t *hashes = hash_rows(frame, seed, n_columns);
+    struct split_options with_hashes = *options;
+
+    with_hashes.hashes = hashes;
+    return split_new(frame, rows, frame->n_rows, &with_hashes, ret_split, err);
+}
 
 static enum err_code split_all(const struct frame *frame, const struct split_options *options,
                                struct split **ret_split, struct err *err)
 {
-    CLEANUP(free_ptr) uint32_t *rows = all_rows(frame->n_rows);
-
-    return split_new(frame, rows, frame->n_rows, options, ret_split, err);
+    return split_seeded(frame, options, 42, 1, ret_split, err);
 }
 
 static void assert_rows(const struct rows *rows, const uint32_t *expected, size_t n)
 {
     assert_int_equal(rows->n, n);
     assert_memory_equal(rows->items, expected, n * sizeof(*expected));
+}
+
+static uint64_t hash_of(int64_t seed, const char *text)
+{
+    static const enum pg_type type = PG_TEXT_TYPE;
+    struct split_key key = {.seed = seed, .n_columns = 1, .types = &type};
+    const struct cell cell = {.kind = CELL_TEXT, .text = text, .n_bytes = strlen(text)};
+    uint64_t hash;
+
+    assert_int_equal(split_key_hash(&key, &cell, &hash, NULL), ERR_OK);
+    buf_release(&key.text);
+    return hash;
 }
 
 /* From PostgreSQL 15, by the expression in split.h. */
@@ -78,14 +117,8 @@ static void hash_is_the_sql_of_the_header(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-        struct err err = {0};
-        double hash;
-
-        assert_int_equal(
-            split_hash(cases[i].seed, cases[i].text, strlen(cases[i].text), &hash, &err), ERR_OK);
-        assert_true(hash == ldexp((double)cases[i].bits, -52));
-    }
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+        assert_int_equal(hash_of(cases[i].seed, cases[i].text), cases[i].bits);
 }
 
 /* The order of the 40 hashes is PostgreSQL's. */
@@ -95,8 +128,7 @@ static void random_split_is_the_sql_of_the_header(void **state)
     static const uint32_t train[] = {3,  34, 0,  39, 19, 14, 1,  33, 26, 23, 13, 12, 7,
                                      29, 28, 38, 25, 37, 11, 22, 17, 9,  5,  27, 6};
     static const uint32_t valid[] = {10, 15, 18, 24, 21, 16};
-    const struct split_options options = {
-        .by = SPLIT_RANDOM, .test_size = 0.25, .seed = 42, .keys = key, .n_keys = 1};
+    const struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.25};
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 40);
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
@@ -110,14 +142,13 @@ static void random_split_is_the_sql_of_the_header(void **state)
 
 static void other_seed_other_rows(void **state)
 {
-    const struct split_options options = {
-        .by = SPLIT_RANDOM, .test_size = 0.25, .seed = 43, .keys = key, .n_keys = 1};
+    const struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.25};
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 40);
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
+    assert_int_equal(split_seeded(frame, &options, 43, 1, &split, &err), ERR_OK);
     assert_int_not_equal(split->test.items[0], 30);
 }
 
@@ -158,9 +189,6 @@ static void order_of_the_rows_does_not_matter(void **state)
     for (int by = SPLIT_RANDOM; by <= SPLIT_TIME; by++) {
         struct split_options options = {.by = (enum split_by)by,
                                         .test_size = 0.2,
-                                        .seed = 42,
-                                        .keys = key,
-                                        .n_keys = 1,
                                         .time = TIME,
                                         .classes = classes,
                                         .n_classes = 3};
@@ -182,7 +210,7 @@ static void order_of_the_rows_does_not_matter(void **state)
 
 static void larger_test_leaves_validation_alone(void **state)
 {
-    struct split_options options = {.by = SPLIT_RANDOM, .seed = 42, .keys = key, .n_keys = 1};
+    struct split_options options = {.by = SPLIT_RANDOM};
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 1000);
     CLEANUP(split_freep) struct split *small = NULL;
     CLEANUP(split_freep) struct split *large = NULL;
@@ -206,8 +234,7 @@ static void equal_keys_stay_together(void **state)
     enum { N = 400 };
     int64_t keys[N];
     int part_of[N / 4];
-    const struct split_options options = {
-        .by = SPLIT_RANDOM, .test_size = 0.2, .seed = 42, .keys = key, .n_keys = 1};
+    const struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.2};
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
 
@@ -245,13 +272,8 @@ static void stratified_shares(void **state)
     static const size_t n_rows[] = {48, 7, 2, 2, 1}, n_test[] = {12, 2, 1, 1, 0},
                         n_valid[] = {7, 1, 0, 0, 0};
     uint32_t classes[60];
-    const struct split_options options = {.by = SPLIT_STRATIFIED,
-                                          .test_size = 0.25,
-                                          .seed = 42,
-                                          .keys = key,
-                                          .n_keys = 1,
-                                          .classes = classes,
-                                          .n_classes = 5};
+    const struct split_options options = {
+        .by = SPLIT_STRATIFIED, .test_size = 0.25, .classes = classes, .n_classes = 5};
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 60);
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
@@ -288,12 +310,8 @@ static void newest_rows_test(void **state)
         times[i] = i / 2;
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, times, 20);
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-        const struct split_options options = {.by = SPLIT_TIME,
-                                              .test_size = cases[i].size,
-                                              .seed = 42,
-                                              .keys = key,
-                                              .n_keys = 1,
-                                              .time = TIME};
+        const struct split_options options = {
+            .by = SPLIT_TIME, .test_size = cases[i].size, .time = TIME};
         CLEANUP(split_freep) struct split *split = NULL;
         struct err err = {0};
         enum err_code code = split_all(frame, &options, &split, &err);
@@ -319,8 +337,7 @@ static void newest_rows_test(void **state)
 static void rows_without_time_only_train(void **state)
 {
     int64_t times[100];
-    const struct split_options options = {
-        .by = SPLIT_TIME, .test_size = 0.1, .seed = 42, .keys = key, .n_keys = 1, .time = TIME};
+    const struct split_options options = {.by = SPLIT_TIME, .test_size = 0.1, .time = TIME};
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
 
@@ -339,15 +356,16 @@ static void rows_without_time_only_train(void **state)
 static void only_the_given_rows_take_part(void **state)
 {
     uint32_t rows[30];
-    const struct split_options options = {
-        .by = SPLIT_RANDOM, .test_size = 0.25, .seed = 42, .keys = key, .n_keys = 1};
+    struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.25};
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 60);
+    CLEANUP(free_ptr) uint64_t *hashes = hash_rows(frame, 42, 1);
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
 
     (void)state;
     for (uint32_t i = 0; i < 30; i++)
         rows[i] = 2 * i;
+    options.hashes = hashes;
     assert_int_equal(split_new(frame, rows, 30, &options, &split, &err), ERR_OK);
     assert_int_equal(split->train.n + split->valid.n + split->test.n, 30);
     assert_int_equal(split->test.items[0] % 2 + split->train.items[0] % 2, 0);
@@ -357,7 +375,7 @@ static void only_the_given_rows_take_part(void **state)
 static void whole_row_without_a_key(void **state)
 {
     int64_t times[20];
-    const struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.5, .seed = 42};
+    const struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.5};
     CLEANUP(split_freep) struct split *split = NULL;
     struct err err = {0};
 
@@ -365,17 +383,15 @@ static void whole_row_without_a_key(void **state)
     for (int i = 0; i < 20; i++)
         times[i] = i == 7 ? INT64_MIN : 0;
     CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, times, 20);
-    assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
+    assert_int_equal(split_seeded(frame, &options, 42, N_COLUMNS, &split, &err), ERR_OK);
     for (uint32_t i = 0; i < 20; i++) {
         char text[64];
-        double hash;
         bool tests = false;
 
         snprintf(text, sizeof(text), "%u|%s", i, i == 7 ? "" : "2000-01-01 00:00:00");
-        assert_int_equal(split_hash(42, text, strlen(text), &hash, &err), ERR_OK);
         for (size_t k = 0; k < split->test.n; k++)
             tests |= split->test.items[k] == i;
-        assert_int_equal(tests, hash < 0.5);
+        assert_int_equal(tests, hash_of(42, text) < UINT64_C(1) << (SPLIT_HASH_BITS - 1));
     }
 }
 
@@ -384,13 +400,8 @@ static void rows_that_cannot_be_split(void **state)
     enum { N = 40 };
     int64_t same[N], nulls[N];
     uint32_t one_class[N];
-    const struct split_options base = {.test_size = 0.2,
-                                       .seed = 42,
-                                       .keys = key,
-                                       .n_keys = 1,
-                                       .time = TIME,
-                                       .classes = one_class,
-                                       .n_classes = N};
+    const struct split_options base = {
+        .test_size = 0.2, .time = TIME, .classes = one_class, .n_classes = N};
     static const struct {
         enum split_by by;
         size_t n_rows;
@@ -416,11 +427,13 @@ static void rows_that_cannot_be_split(void **state)
         struct frame *frame = make_frame(cases[i].same_key ? same : NULL,
                                          cases[i].null_time ? nulls : NULL, cases[i].n_rows);
         CLEANUP(free_ptr) uint32_t *rows = all_rows(N);
+        CLEANUP(free_ptr) uint64_t *hashes = hash_rows(frame, 42, 1);
         struct split_options options = base;
         struct split *split = NULL;
         struct err err = {0};
 
         options.by = cases[i].by;
+        options.hashes = hashes;
         assert_int_equal(split_new(frame, rows, cases[i].n_rows, &options, &split, &err), ERR_DATA);
         assert_null(split);
         assert_non_null(strstr(err.message, cases[i].message));

@@ -56,14 +56,48 @@ static void make_data(struct data *data, uint64_t seed, int n_classes)
     }
 }
 
-static struct matrix *new_matrix(const struct data *data)
+static enum err_code batch_of(void *context, size_t first, size_t n, const float **ret_features,
+                              struct err *err)
 {
+    const float *features = context;
+
+    (void)n;
+    (void)err;
+    *ret_features = features + first * FEATURES;
+    return ERR_OK;
+}
+
+static struct matrix_source source_of(const struct data *data)
+{
+    return (struct matrix_source){
+        .n_rows = ROWS,
+        .batch_rows = 100,
+        .n_features = FEATURES,
+        .feature_names = names,
+        .feature_types = types,
+        .labels = data->labels,
+        .batch = batch_of,
+        .context = (void *)data->features,
+        .threads = 1,
+    };
+}
+
+static struct matrix *new_matrix_of(const struct data *data, bool is_exact, size_t batch_rows)
+{
+    struct matrix_source source = source_of(data);
     struct matrix *matrix = NULL;
     struct err err = {0};
 
-    if (matrix_new(data->features, ROWS, FEATURES, names, types, data->labels, NULL, 1, &matrix,
-                   &err) != ERR_OK)
+    source.is_exact = is_exact;
+    source.batch_rows = batch_rows;
+    if (matrix_new(&source, &matrix, &err) != ERR_OK)
         fail_msg("%s", err.message);
+    return matrix;
+}
+
+static struct matrix *new_matrix(const struct data *data)
+{
+    struct matrix *matrix = new_matrix_of(data, false, 100);
     assert_int_equal(matrix_n_rows(matrix), ROWS);
     return matrix;
 }
@@ -204,7 +238,7 @@ static void check_training(const struct training *training)
     make_data(&data, 1, training->n_classes);
     make_data(&other, 2, training->n_classes);
     train = new_matrix(&data);
-    valid = new_matrix(&other);
+    valid = new_matrix_of(&other, true, ROWS);
     booster = new_booster(train, valid, training->params, training->n_params);
     for (int i = 0; i < training->n_rounds; i++) { /* margins every round, as early stopping asks */
         free(valid_margins);
@@ -281,11 +315,43 @@ static void test_saved_model_knows_its_features(void **state)
     }
 }
 
+static enum err_code all_rows(void *context, size_t first, size_t n, const float **ret_features,
+                              struct err *err)
+{
+    (void)first;
+    (void)n;
+    (void)err;
+    *ret_features = context;
+    return ERR_OK;
+}
+
+/* One feature "x", all rows in one batch. */
+static struct matrix_source one_feature(const float *features, size_t n_rows,
+                                        const char *const *type, const float *labels,
+                                        const float *weights)
+{
+    static const char *const name[] = {"x"};
+
+    return (struct matrix_source){
+        .n_rows = n_rows,
+        .batch_rows = 100,
+        .n_features = 1,
+        .feature_names = name,
+        .feature_types = type,
+        .labels = labels,
+        .weights = weights,
+        .batch = all_rows,
+        .context = (void *)features,
+        .threads = 1,
+    };
+}
+
 static void test_weights_count(void **state)
 {
     static const float features[] = {0, 0, 1, 1}, labels[] = {0, 10, 4, 4},
                        weights[] = {3, 1, 1, 1};
-    static const char *const name[] = {"x"}, *const type[] = {"q"};
+    static const char *const type[] = {"q"};
+    const struct matrix_source source = one_feature(features, 4, type, labels, weights);
     static const struct booster_param params[] = {{"objective", "reg:squarederror"},
                                                   {"base_score", "0"},
                                                   {"eta", "1"},
@@ -296,8 +362,7 @@ static void test_weights_count(void **state)
     CLEANUP(free_ptr) float *margins = NULL;
 
     (void)state;
-    assert_int_equal(matrix_new(features, 4, 1, name, type, labels, weights, 1, &train, NULL),
-                     ERR_OK);
+    assert_int_equal(matrix_new(&source, &train, NULL), ERR_OK);
     booster = new_booster(train, NULL, params, 5);
     update(booster, train, 1);
     margins = margins_of(booster, train, 4);
@@ -310,7 +375,8 @@ static void test_bad_data(void **state)
 {
     static const float rows[] = {1, 2}, good[] = {1, 2}, infinite[] = {1, INFINITY};
     static const float nan_label[] = {1, NAN}, negative[] = {1, -1}, code[] = {-1, 0};
-    static const char *const name[] = {"x"}, *const number[] = {"q"}, *const category[] = {"c"};
+    static const char *const number[] = {"q"}, *const category[] = {"c"};
+    struct matrix_source codes_source = one_feature(code, 2, category, good, NULL);
     static const struct {
         const float *features, *labels, *weights;
         size_t n_rows;
@@ -330,22 +396,78 @@ static void test_bad_data(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+        struct matrix_source source =
+            one_feature(bad[i].features, bad[i].n_rows, number, bad[i].labels, bad[i].weights);
         struct matrix *matrix = NULL;
 
-        assert_int_not_equal(matrix_new(bad[i].features, bad[i].n_rows, 1, name, number,
-                                        bad[i].labels, bad[i].weights, 1, &matrix, &err),
-                             ERR_OK);
-        assert_null(matrix);
-        if (strstr(err.message, bad[i].message) == NULL)
-            fail_msg("\"%s\" does not say \"%s\"", err.message, bad[i].message);
-        assert_null(strchr(err.message, '\n'));
-        assert_null(strstr(err.message, "Stack trace"));
+        /* XGBoost looks for infinite values in exact matrices only; the encoder makes none */
+        for (int exact = bad[i].features == infinite; exact < 2; exact++) {
+            source.is_exact = exact;
+            assert_int_not_equal(matrix_new(&source, &matrix, &err), ERR_OK);
+            assert_null(matrix);
+            if (strstr(err.message, bad[i].message) == NULL)
+                fail_msg("\"%s\" does not say \"%s\"", err.message, bad[i].message);
+            assert_null(strchr(err.message, '\n'));
+            assert_null(strstr(err.message, "Stack trace"));
+        }
     }
-    assert_int_equal(matrix_new(code, 2, 1, name, category, good, NULL, 1, &codes, &err), ERR_OK);
+    codes_source.is_exact = true;
+    assert_int_equal(matrix_new(&codes_source, &codes, &err), ERR_OK);
     booster = new_booster(codes, NULL, params, 1);
     assert_int_equal(booster_update(booster, codes, &err), ERR_FAILED);
     assert_non_null(strstr(err.message, "cannot train: "));
     assert_int_equal(booster_rounds(booster), 0);
+}
+
+/* The bytes do not tell how the rows came. */
+static void test_batches_do_not_matter(void **state)
+{
+    static const size_t sizes[] = {ROWS, 1, 7, 599};
+    static struct data data;
+    CLEANUP(buf_release) struct buf first = {0};
+
+    (void)state;
+    make_data(&data, 1, 0);
+    for (size_t i = 0; i <= N_ELEMENTS(sizes); i++) {
+        bool is_exact = i == N_ELEMENTS(sizes);
+        CLEANUP(matrix_freep)
+        struct matrix *train = new_matrix_of(&data, is_exact, is_exact ? ROWS : sizes[i]);
+        CLEANUP(booster_freep)
+        struct booster *booster =
+            new_booster(train, NULL, trainings[0].params, trainings[0].n_params);
+        CLEANUP(buf_release) struct buf bytes = {0};
+
+        update(booster, train, 10);
+        assert_int_equal(booster_save(booster, 10, &bytes, NULL), ERR_OK);
+        if (i == 0)
+            buf_append(&first, bytes.data, bytes.length);
+        assert_int_equal(bytes.length, first.length);
+        assert_memory_equal(bytes.data, first.data, first.length);
+    }
+}
+
+static enum err_code fail_at_third(void *context, size_t first, size_t n,
+                                   const float **ret_features, struct err *err)
+{
+    if (first >= 200)
+        return err_set(err, ERR_IO, "the disk is gone");
+    return batch_of(context, first, n, ret_features, err);
+}
+
+static void test_a_batch_that_fails_is_told(void **state)
+{
+    static struct data data;
+    struct matrix *matrix = NULL;
+    struct matrix_source source;
+    struct err err = {0};
+
+    (void)state;
+    make_data(&data, 1, 0);
+    source = source_of(&data);
+    source.batch = fail_at_third;
+    assert_int_equal(matrix_new(&source, &matrix, &err), ERR_IO);
+    assert_string_equal(err.message, "the disk is gone");
+    assert_null(matrix);
 }
 
 static void test_parameters_are_checked(void **state)
@@ -498,6 +620,8 @@ int main(void)
         cmocka_unit_test(test_saved_model_knows_its_features),
         cmocka_unit_test(test_weights_count),
         cmocka_unit_test(test_bad_data),
+        cmocka_unit_test(test_batches_do_not_matter),
+        cmocka_unit_test(test_a_batch_that_fails_is_told),
         cmocka_unit_test(test_parameters_are_checked),
         cmocka_unit_test(test_save_bounds),
         cmocka_unit_test(test_saved_margins_refuse_a_wrong_width),

@@ -1,0 +1,146 @@
+#include "train/baseline.h"
+
+#include <string.h>
+
+#include "train/objective.h"
+
+static void fill_values(struct predictions *predictions, double value)
+{
+    for (size_t i = 0; i < predictions->n_rows; i++)
+        predictions->values[i] = value;
+}
+
+static enum err_code predict_mean(const struct dataset *dataset, const struct rows *training,
+                                  struct predictions *predictions, struct err *err)
+{
+    (void)err;
+    fill_values(predictions, target_mean(dataset->y, training->items, training->n));
+    return ERR_OK;
+}
+
+static enum err_code predict_median(const struct dataset *dataset, const struct rows *training,
+                                    struct predictions *predictions, struct err *err)
+{
+    double median;
+
+    TRY(target_median(dataset->y, training->items, training->n, &median, err));
+    fill_values(predictions, median);
+    return ERR_OK;
+}
+
+/* Rows without a time are the oldest. */
+static enum err_code predict_last(const struct dataset *dataset, const struct rows *training,
+                                  struct predictions *predictions, struct err *err)
+{
+    const char *name = dataset->schema->columns[dataset->schema->time].name;
+    const struct column *time = &dataset->frame->columns[frame_find(dataset->frame, name)];
+    int64_t newest = INT64_MIN;
+    double mean = 0, n = 0;
+
+    (void)err;
+    for (size_t i = 0; i < training->n; i++) {
+        struct cell cell;
+        int64_t at;
+
+        column_cell(time, training->items[i], &cell);
+        at = cell.is_null ? INT64_MIN : cell.int_value;
+        if (at > newest) {
+            newest = at;
+            n = 0;
+            mean = 0;
+        }
+        if (at == newest)
+            mean += (dataset->y[training->items[i]] - mean) / ++n;
+    }
+    fill_values(predictions, mean);
+    return ERR_OK;
+}
+
+static void fill_classes(struct predictions *predictions, const double *shares)
+{
+    size_t n_classes = (size_t)predictions->n_classes;
+    uint32_t best = 0;
+
+    for (uint32_t k = 1; k < n_classes; k++)
+        if (shares[k] > shares[best])
+            best = k;
+    for (size_t i = 0; i < predictions->n_rows; i++) {
+        memcpy(predictions->probabilities + i * n_classes, shares, n_classes * sizeof(*shares));
+        predictions->chosen[i] = best;
+    }
+}
+
+static enum err_code class_shares(const struct dataset *dataset, const struct rows *training,
+                                  double **ret_shares, struct err *err)
+{
+    double *shares = calloc((size_t)dataset_n_classes(dataset), sizeof(*shares));
+
+    if (shares == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < training->n; i++)
+        shares[(int)dataset->y[training->items[i]]] += 1.0 / (double)training->n;
+    *ret_shares = shares;
+    return ERR_OK;
+}
+
+static enum err_code predict_prior(const struct dataset *dataset, const struct rows *training,
+                                   struct predictions *predictions, struct err *err)
+{
+    CLEANUP(free_ptr) double *shares = NULL;
+
+    TRY(class_shares(dataset, training, &shares, err));
+    fill_classes(predictions, shares);
+    return ERR_OK;
+}
+
+static enum err_code predict_majority(const struct dataset *dataset, const struct rows *training,
+                                      struct predictions *predictions, struct err *err)
+{
+    CLEANUP(free_ptr) double *shares = NULL;
+    int n_classes = dataset_n_classes(dataset), best = 0;
+
+    TRY(class_shares(dataset, training, &shares, err));
+    for (int k = 1; k < n_classes; k++)
+        if (shares[k] > shares[best])
+            best = k;
+    for (int k = 0; k < n_classes; k++)
+        shares[k] = k == best;
+    fill_classes(predictions, shares);
+    return ERR_OK;
+}
+
+static const struct baseline baselines[] = {
+    {"mean", METRIC_REGRESSION, false, predict_mean},
+    {"median", METRIC_REGRESSION, false, predict_median},
+    {"last", METRIC_REGRESSION, true, predict_last},
+    {"prior", METRIC_BINARY | METRIC_MULTICLASS, false, predict_prior},
+    {"majority", METRIC_BINARY | METRIC_MULTICLASS, false, predict_majority},
+};
+
+static bool fits(const struct baseline *baseline, const struct dataset *dataset)
+{
+    if (!(baseline->tasks & dataset->task))
+        return false;
+    return !baseline->needs_time || dataset->split_by == SPLIT_TIME;
+}
+
+const struct baseline *baseline_at(const struct dataset *dataset, int index)
+{
+    for (size_t i = 0; i < N_ELEMENTS(baselines); i++)
+        if (fits(&baselines[i], dataset) && index-- == 0)
+            return &baselines[i];
+    return NULL;
+}
+
+enum err_code baseline_predict(const struct baseline *baseline, const struct dataset *dataset,
+                               const struct rows *training, const struct rows *rows,
+                               struct predictions *ret, struct err *err)
+{
+    CLEANUP(predictions_release) struct predictions predictions = {0};
+
+    TRY(predictions_init(&predictions, dataset, rows, err));
+    TRY(baseline->predict(dataset, training, &predictions, err));
+    *ret = predictions;
+    predictions = (struct predictions){0};
+    return ERR_OK;
+}

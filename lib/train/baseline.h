@@ -1,0 +1,33 @@
+/*
+ * What can be predicted without a model: the answers that a model has to beat, on the same rows.
+ *
+ *   mean, median   regression: of the training rows
+ *   last           regression with a time column: the newest training row's value (its rows' mean)
+ *   prior          classification: the classes' shares among the training rows
+ *   majority       classification: the most frequent class, with certainty
+ *
+ * The first that fits the task is the one that scores are shown beside.
+ */
+#ifndef PGBOOST_TRAIN_BASELINE_H
+#define PGBOOST_TRAIN_BASELINE_H
+
+#include "train/measure.h"
+
+struct baseline {
+    const char *name;
+    unsigned tasks; /* of enum metric_task */
+    bool needs_time;
+    /* Fills values, or probabilities and chosen, of predictions that were initialised. */
+    enum err_code (*predict)(const struct dataset *dataset, const struct rows *training,
+                             struct predictions *predictions, struct err *err);
+};
+
+/* The index-th baseline that fits the dataset, from 0; NULL: there are no more. */
+const struct baseline *baseline_at(const struct dataset *dataset, int index);
+
+MUST_CHECK enum err_code baseline_predict(const struct baseline *baseline,
+                                          const struct dataset *dataset,
+                                          const struct rows *training, const struct rows *rows,
+                                          struct predictions *ret, struct err *err);
+
+#endif
