@@ -1,14 +1,15 @@
 # pgboost
 #
 #   make              build/bin/pgboostd, pgboost, pgboost-worker
-#   make test         unit tests, then end-to-end tests against a private Postgres
+#   make test         unit tests, a few seconds of the fuzzers, then end-to-end tests against a
+#                     private Postgres
 #   make check        what can be checked without running anything: includes, format and scripts
 #                     (the latter two where clang-format and shellcheck are installed)
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
-#   make fuzz         fuzzers (long)
+#   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
 #   make clean
 #
@@ -145,8 +146,33 @@ e2e: all
 valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(UNIT_TESTS))
 	$(Q)for t in $^; do valgrind -q --error-exitcode=99 --leak-check=full $$t || exit 1; done
 
+# Fuzzers, tests/fuzz/fuzz_*.c, with the inputs they start from. FUZZ_ENGINE is clang's -fsanitize=fuzzer,
+# or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_ENGINE ?=
+fuzz_archives := $(foreach m,predict model forest feature frame pg config base,$(call archive,$(m)))
+$(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
+	$(call say,LINK,$@)
+	$(link) $(FUZZ_ENGINE) $(LIBS)
+$(BUILD)/tests/fuzz/seeds: $(BUILD)/obj/tests/fuzz/seeds.o $(fuzz_archives)
+	$(call say,LINK,$@)
+	$(link) $(LIBS)
+.PHONY: fuzzers
+fuzzers: $(FUZZERS) $(BUILD)/tests/fuzz/seeds
+
+# Each for SECONDS, two at a time: make fuzz SECONDS=600 FUZZ="copy json". Needs clang.
+SECONDS ?= 30
+.PHONY: fuzz
+fuzz:
+	+$(Q)BUILD=$(BUILD) scripts/fuzz --seconds $(SECONDS) $(FUZZ)
+
+# A few seconds from a fixed seed; without clang, only the inputs they start from.
+.PHONY: fuzz-short
+fuzz-short:
+	+$(Q)BUILD=$(BUILD) scripts/fuzz --short
+
 .PHONY: test
-test: check unit e2e
+test: check unit fuzz-short e2e
 
 .PHONY: check
 check:
@@ -160,12 +186,6 @@ check:
 .PHONY: demo
 demo:
 	$(Q)scripts/demo
-
-# Coverage-guided fuzzers, SECONDS each: make fuzz SECONDS=60. Needs clang and its runtime.
-SECONDS ?= 30
-.PHONY: fuzz
-fuzz:
-	$(Q)CFLAGS='-O1 -g' scripts/fuzz $(SECONDS) '$(MODULES)'
 
 .PHONY: bench
 bench: all

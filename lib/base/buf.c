@@ -118,19 +118,6 @@ const char *buf_text(const struct buf *buf)
     return buf->data != NULL ? buf->data : "";
 }
 
-char *buf_take(struct buf *buf)
-{
-    char *text;
-
-    if (!buf_reserve(buf, 0)) {
-        buf_release(buf);
-        return NULL;
-    }
-    text = buf->data;
-    *buf = (struct buf){0};
-    return text;
-}
-
 enum err_code buf_check(const struct buf *buf, struct err *err)
 {
     return buf->failed ? err_nomem(err) : ERR_OK;

@@ -38,10 +38,6 @@ void buf_vprintf(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(
 /* The text, "" when empty; valid until the next change. */
 const char *buf_text(const struct buf *buf);
 
-/* The text as malloc'ed memory that the caller frees; the buffer is empty afterwards. NULL when an
- * allocation had failed. */
-char *buf_take(struct buf *buf);
-
 MUST_CHECK enum err_code buf_check(const struct buf *buf, struct err *err);
 
 /* Reads a whole file, at most max_bytes (ERR_LIMIT beyond), appended to buf. */

@@ -37,6 +37,13 @@ void json_position(const char *start, const char *at, int *ret_line, int *ret_co
     *ret_column = (int)(at - line_start) + 1;
 }
 
+static bool begins(const struct json_reader *reader, const char *at, const char *word)
+{
+    size_t length = strlen(word);
+
+    return (size_t)(reader->end - at) >= length && memcmp(at, word, length) == 0;
+}
+
 /* "line 3, column 7: expected …, found …" */
 static enum err_code refuse(const struct json_reader *reader, const char *at, const char *expected,
                             struct err *err)
@@ -53,8 +60,11 @@ static enum err_code refuse(const struct json_reader *reader, const char *at, co
         snprintf(found, sizeof(found), "a byte order mark");
     else
         snprintf(found, sizeof(found), "byte 0x%02x", (unsigned char)*at);
-    return err_set(err, ERR_INVALID, "line %d, column %d: expected %s, found %s", line, column,
-                   expected, found);
+    err_set(err, ERR_INVALID, "line %d, column %d: expected %s, found %s", line, column, expected,
+            found);
+    return begins(reader, at, "NaN") || begins(reader, at, "Infinity")
+               ? err_hint(err, "JSON has no NaN and no Infinity")
+               : ERR_INVALID;
 }
 
 static const char *skip_space(const char *at, const char *end)

@@ -129,21 +129,6 @@ const char *task_name(enum task task)
     return choice_name(task_choices, (int)task, "auto");
 }
 
-const char *test_by_name(enum test_by by)
-{
-    return choice_name(test_by_choices, (int)by, "auto");
-}
-
-const char *deploy_rule_name(enum deploy_rule rule)
-{
-    return choice_name(deploy_choices, (int)rule, "if_better");
-}
-
-const char *search_strategy_name(enum search_strategy strategy)
-{
-    return choice_name(search_choices, (int)strategy, "auto");
-}
-
 const char *column_as_name(enum column_as as)
 {
     return choice_name(column_as_choices, (int)as, "auto");

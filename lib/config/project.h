@@ -104,9 +104,6 @@ MUST_CHECK enum err_code project_load(const char *path, struct project **ret_pro
 MUST_CHECK enum err_code project_check_name(const char *name, struct err *err);
 
 const char *task_name(enum task task);
-const char *test_by_name(enum test_by by);
-const char *deploy_rule_name(enum deploy_rule rule);
-const char *search_strategy_name(enum search_strategy strategy);
 
 /* "mean", "onehot", "robust" …: as a definition writes them. */
 const char *column_as_name(enum column_as as);

@@ -130,7 +130,8 @@ MUST_CHECK enum err_code cell_from_bool(enum pg_type type, bool value, struct ce
 /* From the JSON value whose first token was just returned, which is read to its end: null, the text
  * forms as strings, numbers and booleans, arrays for types that are arrays (and for vectors), and
  * for json whatever stands there. The document's text points into what the reader reads. Errors:
- * ERR_INVALID "expected …, found …", with the reader still inside the value; the reader's own. */
+ * ERR_INVALID "expected …, found …", which shows a string's or number's beginning, with the reader
+ * still inside the value; the reader's own. */
 MUST_CHECK enum err_code cell_from_json(enum pg_type type, const struct zone *zone,
                                         struct json_reader *reader, enum json_token token,
                                         struct cell_scratch *scratch, struct cell *ret_cell,

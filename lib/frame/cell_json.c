@@ -8,10 +8,34 @@
 /* Numbers beyond 10^±that have no place in a jsonb, where golden rows are stored. */
 #define DOCUMENT_EXPONENT_MAX 10000
 
+/* What has no form of its own in JSON but a string is told so. */
 static enum err_code found_other(enum pg_type type, enum json_token token, struct err *err)
 {
-    return err_set(err, ERR_INVALID, "expected %s, found %s", cell_expected(type),
-                   json_found(token));
+    enum cell_kind kind = cell_kind_of(type);
+    bool is_text = kind == CELL_TIMESTAMP || type == PG_TIME || type == PG_INTERVAL ||
+                   (kind == CELL_LIST && !cell_is_array(type));
+
+    err_set(err, ERR_INVALID, "expected %s, found %s", cell_expected(type), json_found(token));
+    return is_text ? err_hint(err, "send it as a string") : ERR_INVALID;
+}
+
+/* As it was sent, so that it can be found, and escaped; a long one is cut. */
+static enum err_code found_string(enum pg_type type, const char *text, size_t n_bytes,
+                                  struct err *err)
+{
+    CLEANUP(buf_release) struct buf shown = {0};
+    size_t n = n_bytes < CELL_SHOWN_MAX ? n_bytes : CELL_SHOWN_MAX;
+
+    while (n < n_bytes && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    json_put_string(&shown, text, n);
+    if (n == n_bytes)
+        err_set(err, ERR_INVALID, "expected %s, found the string %s", cell_expected(type),
+                buf_text(&shown));
+    else
+        err_set(err, ERR_INVALID, "expected %s, found a string of %zu bytes that begins with %s",
+                cell_expected(type), n_bytes, buf_text(&shown));
+    return err_hint(err, "a string must be as Postgres prints such a value");
 }
 
 /* Documents ------------------------------------------------------------------------------------ */
@@ -140,7 +164,6 @@ static enum err_code refuse_nul(struct err *err)
     return err_hint(err, "text in Postgres cannot hold it: leave it out");
 }
 
-/* Numbers, booleans and arrays may come as text too: a string that is none was not expected. */
 static enum err_code read_string(enum pg_type type, const struct zone *zone,
                                  const struct json_reader *reader, struct cell_scratch *scratch,
                                  struct cell *ret_cell, struct err *err)
@@ -153,9 +176,7 @@ static enum err_code read_string(enum pg_type type, const struct zone *zone,
         return refuse_nul(err);
     TRY(json_text(reader, &scratch->string, &text, &n_bytes, err));
     code = cell_from_text(type, zone, text, n_bytes, scratch, ret_cell, err);
-    if (code == ERR_INVALID && cell_kind_of(type) != CELL_TIMESTAMP)
-        return found_other(type, JSON_STRING, err);
-    return code;
+    return code == ERR_INVALID ? found_string(type, text, n_bytes, err) : code;
 }
 
 static enum err_code read_scalar(enum pg_type type, const struct zone *zone,

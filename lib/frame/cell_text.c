@@ -263,15 +263,19 @@ enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_byt
                                struct cell *ret_cell, struct err *err)
 {
     struct cell cell = {.kind = cell_kind_of(type)};
+    int n_shown = (int)(n_bytes < CELL_SHOWN_MAX ? n_bytes : CELL_SHOWN_MAX);
+    const char *more = n_bytes > CELL_SHOWN_MAX ? "…" : "";
     struct decimal decimal;
 
     if (!cell_takes_numbers(type) || !decimal_parse(&decimal, text, n_bytes))
         return cell_unexpected(type, err);
     if (cell.kind == CELL_INT) {
         if (!decimal_to_int64(&decimal, &cell.int_value) || !in_range(type, cell.int_value))
-            return cell_unexpected(type, err);
+            return err_set(err, ERR_INVALID, "expected %s, found %.*s%s", cell_expected(type),
+                           n_shown, text, more);
     } else if (!set_decimal(type, &decimal, false, &cell)) {
-        return err_set(err, ERR_INVALID, "a number beyond what a double can hold");
+        return err_set(err, ERR_INVALID, "the number %.*s%s is beyond what a double can hold",
+                       n_shown, text, more);
     }
     *ret_cell = cell;
     return ERR_OK;

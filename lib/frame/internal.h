@@ -52,6 +52,8 @@ bool cell_takes_numbers(enum pg_type type);
 /* A number, boolean or timestamp as an element: null is NaN, a timestamp its microseconds. */
 double cell_as_item(const struct cell *cell);
 
+#define CELL_SHOWN_MAX 40 /* bytes of a request's value in a message */
+
 /* "expected …" */
 enum err_code cell_unexpected(enum pg_type type, struct err *err);
 enum err_code cell_corrupt(enum pg_type type, struct err *err);

@@ -35,11 +35,14 @@ static enum err_code find_model(void *context, const char *name, size_t length, 
         return no_project(name, length, err);
     if (project->model == NULL)
         return no_model(project, err);
-    if (model_id != 0 && model_id != project->model->id)
-        return err_set(err, ERR_NOT_FOUND,
-                       "model %" PRId64
-                       " is not live; only the live model can be asked in this version",
-                       model_id);
+    if (model_id != 0 && model_id != project->model->id) {
+        err_set(err, ERR_NOT_FOUND,
+                "model %" PRId64 " is not live; only the live model can be asked in this version",
+                model_id);
+        err_hint(err, "live is model %" PRId64 ": leave out \"model_id\" to ask it",
+                 project->model->id);
+        return err_field(err, "/model_id");
+    }
     *ret_model = project->model;
     return ERR_OK;
 }

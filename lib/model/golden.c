@@ -177,6 +177,17 @@ static enum err_code check_forest(struct check *check, struct member *inputs,
     }
 }
 
+/* A request's value is shown to its sender; one of the rows that trained stays out of messages. */
+static enum err_code refuse_value(const struct encoder_column *column, enum json_token token,
+                                  struct err *err)
+{
+    bool shows = token == JSON_STRING || token == JSON_NUMBER || token == JSON_ARRAY_BEGIN;
+
+    if (err != NULL && err->code == ERR_INVALID && shows)
+        err_set(err, ERR_CORRUPT, "expected %s, found another value", cell_expected(column->type));
+    return err_prefix(err, "column \"%s\"", column->name);
+}
+
 /* Encodes {column: value, …}, whose JSON_OBJECT_BEGIN was just returned, into check->features. */
 static enum err_code encode_raw(struct check *check, struct json_reader *reader, struct err *err)
 {
@@ -201,7 +212,7 @@ static enum err_code encode_raw(struct check *check, struct json_reader *reader,
         token = json_next(reader, err);
         if (value_decode(encoder, &encoder->columns[column], reader, token, &check->scratch,
                          check->features, err))
-            return err_prefix(err, "column \"%s\"", encoder->columns[column].name);
+            return refuse_value(&encoder->columns[column], token, err);
     }
 }
 

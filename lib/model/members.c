@@ -18,25 +18,26 @@ static struct member *find_member(struct member *members, int n_members, const c
 static enum err_code refuse_unknown(const struct member *members, int n_members, const char *name,
                                     size_t length, struct err *err)
 {
-    char token[POINTER_TOKEN_MAX];
-    const char *names[MEMBERS_MAX];
+    CLEANUP(buf_release) struct buf pointer = {0};
+    const char *names[MEMBERS_MAX], *nearest;
     int n_names = n_members < MEMBERS_MAX ? n_members : MEMBERS_MAX;
 
     for (int i = 0; i < n_names; i++)
         names[i] = members[i].name;
     err_set(err, ERR_INVALID, "unknown member \"%.*s\"", value_name_length(name, length), name);
-    err_field(err, "/%s", value_pointer_token(name, length, token));
-    value_hint_nearest(name, length, names, n_names, err);
-    return ERR_INVALID;
+    value_pointer_append(&pointer, name, length);
+    err_field(err, "%s", buf_text(&pointer));
+    nearest = value_nearest(name, length, names, n_names);
+    return nearest != NULL ? err_hint(err, "did you mean \"%s\"?", nearest) : ERR_INVALID;
 }
 
 static enum err_code refuse_twice(const struct member *member, struct err *err)
 {
-    char token[POINTER_TOKEN_MAX];
+    CLEANUP(buf_release) struct buf pointer = {0};
 
     err_set(err, ERR_INVALID, "\"%s\" is given twice", member->name);
-    err_field(err, "/%s", value_pointer_token(member->name, strlen(member->name), token));
-    return ERR_INVALID;
+    json_pointer_append(&pointer, member->name);
+    return err_field(err, "%s", buf_text(&pointer));
 }
 
 /* The member whose name was just read: notes where its value starts and steps over it. */

@@ -28,36 +28,25 @@ int value_name_length(const char *name, size_t length)
     return (int)length;
 }
 
-const char *value_pointer_token(const char *name, size_t length, char out[POINTER_TOKEN_MAX])
+void value_pointer_append(struct buf *pointer, const char *name, size_t length)
 {
-    int shown = value_name_length(name, length), n = 0;
+    char text[NAME_SHOWN_MAX + 1];
+    int shown = value_name_length(name, length);
 
-    for (int i = 0; i < shown; i++) {
-        if (name[i] == '~' || name[i] == '/') {
-            out[n++] = '~';
-            out[n++] = name[i] == '~' ? '0' : '1';
-        } else {
-            out[n++] = name[i];
-        }
-    }
-    out[n] = '\0';
-    return out;
+    memcpy(text, name, (size_t)shown);
+    text[shown] = '\0';
+    json_pointer_append(pointer, text);
 }
 
-enum err_code value_hint_nearest(const char *name, size_t length, const char *const *names,
-                                 int n_names, struct err *err)
+const char *value_nearest(const char *name, size_t length, const char *const *names, int n_names)
 {
     char text[72]; /* Postgres's names have 63 bytes at most: longer ones have no neighbours */
-    const char *nearest = NULL;
 
-    if (length < sizeof(text)) {
-        memcpy(text, name, length);
-        text[length] = '\0';
-        nearest = nearest_name(text, names, n_names);
-    }
-    if (nearest != NULL)
-        err_hint(err, "did you mean \"%s\"?", nearest);
-    return err != NULL ? err->code : ERR_INVALID;
+    if (length >= sizeof(text))
+        return NULL;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    return nearest_name(text, names, n_names);
 }
 
 enum err_code value_decode(const struct encoder *encoder, const struct encoder_column *column,

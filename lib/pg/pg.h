@@ -123,11 +123,9 @@ MUST_CHECK enum err_code pg_wait(struct pg *pg, int timeout_ms, int interrupt_fd
                                  bool *ret_notified, char *payload, size_t payload_size,
                                  struct err *err);
 
-/* Appends "quoted" identifier or 'quoted' literal; ERR_INVALID for text that is not valid UTF-8. */
+/* Appends the "quoted" identifier; ERR_INVALID for text that is not valid UTF-8. */
 MUST_CHECK enum err_code pg_quote_identifier(struct pg *pg, struct buf *sql, const char *name,
                                              struct err *err);
-MUST_CHECK enum err_code pg_quote_literal(struct pg *pg, struct buf *sql, const char *text,
-                                          struct err *err);
 
 /* COPY … TO STDOUT (FORMAT binary): rows as field views into libpq's buffer. */
 struct pg_field {

@@ -180,26 +180,17 @@ void pg_rollback(struct pg *pg)
         pg->broken = true; /* a connection inside an old transaction is of no use */
 }
 
-static enum err_code put_escaped(struct pg *pg, struct buf *sql, char *escaped, const char *text,
-                                 struct err *err)
+enum err_code pg_quote_identifier(struct pg *pg, struct buf *sql, const char *name, struct err *err)
 {
+    char *escaped = PQescapeIdentifier(pg->conn, name, strlen(name));
+
     if (escaped == NULL) {
         char line[160];
 
-        return err_set(err, ERR_INVALID, "cannot quote a name of %zu bytes: %s", strlen(text),
+        return err_set(err, ERR_INVALID, "cannot quote a name of %zu bytes: %s", strlen(name),
                        pg_first_line(PQerrorMessage(pg->conn), line, sizeof(line)));
     }
     buf_puts(sql, escaped);
     PQfreemem(escaped);
     return buf_check(sql, err);
-}
-
-enum err_code pg_quote_identifier(struct pg *pg, struct buf *sql, const char *name, struct err *err)
-{
-    return put_escaped(pg, sql, PQescapeIdentifier(pg->conn, name, strlen(name)), name, err);
-}
-
-enum err_code pg_quote_literal(struct pg *pg, struct buf *sql, const char *text, struct err *err)
-{
-    return put_escaped(pg, sql, PQescapeLiteral(pg->conn, text, strlen(text)), text, err);
 }

@@ -11,13 +11,18 @@ static const char *const names[REQUEST_MEMBERS] = {
     [REQUEST_INTERVAL] = "interval",
 };
 
-#define EXAMPLE "{\"project\": \"…\", \"features\": {\"column\": value, …}}"
+#define LOOKS_LIKE "a request looks like {\"project\": \"…\", "
+#define EXAMPLE    LOOKS_LIKE "\"features\": {\"column\": value, …}}"
+#define TABLE_EXAMPLE                                                                                    \
+    LOOKS_LIKE "\"features\": {…}} or {…, \"columns\": [\"column\", …], \"rows\": [[value, …], " \
+               "…]}"
 
 static enum err_code missing(enum request_member member, struct err *err)
 {
     err_set(err, ERR_INVALID, "\"%s\" is missing", names[member]);
     err_field(err, "/%s", names[member]);
-    return err_hint(err, "a request looks like %s", EXAMPLE);
+    return err_hint(err, "%s",
+                    member == REQUEST_COLUMNS || member == REQUEST_ROWS ? TABLE_EXAMPLE : EXAMPLE);
 }
 
 static enum err_code wrong_type(const struct request *request, enum request_member member,
@@ -53,7 +58,9 @@ static enum err_code check_available(const struct request *request, struct err *
         if (!request_has(request, member) || request->members[member].token == JSON_FALSE)
             continue;
         err_set(err, ERR_INVALID, "\"%s\" is not available in this version", names[member]);
-        return err_field(err, "/%s", names[member]);
+        err_field(err, "/%s", names[member]);
+        return member == REQUEST_INTERVAL ? ERR_INVALID
+                                          : err_hint(err, "send the row's columns as \"features\"");
     }
     return ERR_OK;
 }
@@ -97,25 +104,42 @@ static enum err_code read_model_id(struct request *request, struct err *err)
     return ERR_OK;
 }
 
-enum err_code request_read(const char *body, size_t length, struct buf *scratch,
-                           struct request *ret_request, struct err *err)
+/* The reader has refused the text, or it is too deep. */
+static enum err_code not_json(struct err *err)
+{
+    return err->code == ERR_INVALID ? err_prefix(err, "the body is not JSON") : err->code;
+}
+
+/* The whole body, and where its members' values are. */
+static enum err_code read_body(const char *body, size_t length, struct buf *scratch,
+                               struct member *members, struct err *err)
 {
     struct json_reader reader;
     enum json_token token;
 
+    if (length == 0)
+        return err_set(err, ERR_INVALID, "the body is empty");
     json_reader_init(&reader, body, length);
     token = json_next(&reader, err);
     if (token == JSON_ERROR)
-        return value_error(err);
-    if (token != JSON_OBJECT_BEGIN) {
-        err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
-        return err_hint(err, "a request looks like %s", EXAMPLE);
-    }
+        return not_json(err);
+    if (token != JSON_OBJECT_BEGIN)
+        return err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
     for (int i = 0; i < REQUEST_MEMBERS; i++)
-        ret_request->members[i].name = names[i];
-    TRY(members_read(&reader, ret_request->members, REQUEST_MEMBERS, REFUSE_UNKNOWN, scratch, err));
-    if (json_next(&reader, err) != JSON_END)
-        return value_error(err);
+        members[i].name = names[i];
+    if (members_read(&reader, members, REQUEST_MEMBERS, REFUSE_UNKNOWN, scratch, err))
+        return err->field[0] == '\0' ? not_json(err) : err->code;
+    return json_next(&reader, err) == JSON_END ? ERR_OK : not_json(err);
+}
+
+enum err_code request_read(const char *body, size_t length, struct buf *scratch,
+                           struct request *ret_request, struct err *err)
+{
+    enum err_code code = read_body(body, length, scratch, ret_request->members, err);
+
+    if (code == ERR_INVALID && err->hint[0] == '\0')
+        err_hint(err, EXAMPLE);
+    TRY(code);
     TRY(check_available(ret_request, err));
     TRY(check_rows(ret_request, err));
     TRY(read_flag(ret_request, REQUEST_ENCODED, &ret_request->encoded, err));

@@ -1,5 +1,6 @@
 #include "predict/request.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,32 +37,31 @@ void *scratch_grow(void *array, size_t *capacity, size_t n, size_t size)
     return array;
 }
 
-/* Where an error is: /features/carrier, /features/3/carrier, /rows/3/0; last NULL: the row itself.
+/* Where an error is: /features/carrier, /features/3/carrier, /rows/3/0; name NULL: the row itself.
  */
-static enum err_code at(const struct decoder *decoder, const char *last, struct err *err)
+static enum err_code at_name(const struct decoder *decoder, const char *name, size_t length,
+                             struct err *err)
 {
-    char row[24] = "";
+    CLEANUP(buf_release) struct buf pointer = {0};
 
+    buf_printf(&pointer, "/%s", decoder->member);
     if (decoder->numbered)
-        snprintf(row, sizeof(row), "/%zu", decoder->row);
-    return err_field(err, "/%s%s%s%s", decoder->member, row, last != NULL ? "/" : "",
-                     last != NULL ? last : "");
+        buf_printf(&pointer, "/%zu", decoder->row);
+    if (name != NULL)
+        value_pointer_append(&pointer, name, length);
+    return err_field(err, "%s", buf_text(&pointer));
+}
+
+static enum err_code at_row(const struct decoder *decoder, struct err *err)
+{
+    return at_name(decoder, NULL, 0, err);
 }
 
 static enum err_code at_index(const struct decoder *decoder, size_t index, struct err *err)
 {
-    char last[24];
+    char text[24];
 
-    snprintf(last, sizeof(last), "%zu", index);
-    return at(decoder, last, err);
-}
-
-static enum err_code at_name(const struct decoder *decoder, const char *name, size_t length,
-                             struct err *err)
-{
-    char last[POINTER_TOKEN_MAX];
-
-    return at(decoder, value_pointer_token(name, length, last), err);
+    return at_name(decoder, text, (size_t)snprintf(text, sizeof(text), "%zu", index), err);
 }
 
 static size_t n_known(const struct encoder *encoder)
@@ -87,6 +87,26 @@ static const struct strmap_key *column_name(const struct encoder *encoder, uint3
                               : &encoder->other_names.keys[column - n_columns];
 }
 
+/* A model knows the columns that its relation had when it was trained, and nobody here the relation
+ * as it is now: the name may be wrong, or a column that is new. */
+static enum err_code unknown_column(const struct model *model, const char *name, size_t length,
+                                    struct err *err)
+{
+    const char *nearest =
+        value_nearest(name, length, model->column_names, model->encoder->n_columns);
+
+    err_set(err, ERR_INVALID, "model %" PRId64 " was trained without a column \"%.*s\"", model->id,
+            value_name_length(name, length), name);
+    if (nearest != NULL)
+        return err_hint(err,
+                        "did you mean \"%s\"? If it is new in the relation, train again: "
+                        "pgboost train %s",
+                        nearest, model->project);
+    return err_hint(err,
+                    "leave it out or, if it is new in the relation, train again: pgboost train %s",
+                    model->project);
+}
+
 /* The column that the key or string just read names, for the first time since seen was cleared. The
  * caller says where. */
 static enum err_code read_column(struct decoder *decoder, uint32_t *ret_column,
@@ -97,12 +117,8 @@ static enum err_code read_column(struct decoder *decoder, uint32_t *ret_column,
 
     TRY(json_text(&decoder->reader, &decoder->scratch->cell.string, ret_name, ret_length, err));
     column = find_column(encoder, *ret_name, *ret_length);
-    if (column == STRMAP_NONE) {
-        err_set(err, ERR_INVALID, "relation has no column \"%.*s\"",
-                value_name_length(*ret_name, *ret_length), *ret_name);
-        return value_hint_nearest(*ret_name, *ret_length, decoder->model->column_names,
-                                  encoder->n_columns, err);
-    }
+    if (column == STRMAP_NONE)
+        return unknown_column(decoder->model, *ret_name, *ret_length, err);
     if (decoder->scratch->seen[column])
         return err_set(err, ERR_INVALID, "column \"%s\" is given twice",
                        column_name(encoder, column)->text);
@@ -129,7 +145,7 @@ static enum err_code decode_object(struct decoder *decoder, enum json_token toke
 {
     if (token != JSON_OBJECT_BEGIN) {
         err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
-        return at(decoder, NULL, err);
+        return at_row(decoder, err);
     }
     memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
     for (;;) {
@@ -160,13 +176,15 @@ static enum err_code decode_array(struct decoder *decoder, enum json_token token
     size_t i = 0;
 
     if (token != JSON_ARRAY_BEGIN) {
-        err_set(err, ERR_INVALID, "expected an array, found %s", json_found(token));
-        return at(decoder, NULL, err);
+        err_set(err, ERR_INVALID,
+                "expected an array of values, one for each of \"columns\", found %s",
+                json_found(token));
+        return at_row(decoder, err);
     }
     while ((token = json_next(&decoder->reader, err)) != JSON_ARRAY_END && token != JSON_ERROR) {
         if (i == decoder->n_columns) {
             err_set(err, ERR_INVALID, "expected %zu values, as many as \"columns\", found more", i);
-            return at(decoder, NULL, err);
+            return at_row(decoder, err);
         }
         if (read_value(decoder, decoder->scratch->columns[i], token, features, err))
             return at_index(decoder, i, err);
@@ -177,7 +195,7 @@ static enum err_code decode_array(struct decoder *decoder, enum json_token token
     if (i < decoder->n_columns) {
         err_set(err, ERR_INVALID, "expected %zu values, as many as \"columns\", found %zu",
                 decoder->n_columns, i);
-        return at(decoder, NULL, err);
+        return at_row(decoder, err);
     }
     return ERR_OK;
 }
@@ -196,7 +214,7 @@ static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
     if (decoder->row == decoder->limits->max_rows) {
         err_set(err, ERR_LIMIT, "more than %zu rows in one request", decoder->limits->max_rows);
         err_hint(err, "send them in several requests");
-        return at(decoder, NULL, err);
+        return at_row(decoder, err);
     }
     if (__builtin_mul_overflow(decoder->row + 1, n_features, &needed))
         return err_nomem(err);
@@ -243,7 +261,7 @@ static enum err_code decode_features(struct decoder *decoder, const struct reque
     if (token != JSON_OBJECT_BEGIN) {
         err_set(err, ERR_INVALID, "expected an object or an array of objects, found %s",
                 json_found(token));
-        return at(decoder, NULL, err);
+        return at_row(decoder, err);
     }
     TRY(decode_row(decoder, decode_object, token, err));
     decoder->row = 1;
@@ -285,7 +303,7 @@ static enum err_code decode_columns(struct decoder *decoder, const struct reques
 
     if (token != JSON_ARRAY_BEGIN) {
         err_set(err, ERR_INVALID, "expected an array of column names, found %s", json_found(token));
-        return at(decoder, NULL, err);
+        return at_row(decoder, err);
     }
     /* one more: the name after the last possible one is read before it is refused */
     columns = scratch_grow(scratch->columns, &scratch->columns_capacity,
@@ -303,7 +321,7 @@ static enum err_code decode_table(struct decoder *decoder, const struct request 
     if (turn_to(decoder, request, REQUEST_ROWS, err) != JSON_ARRAY_BEGIN) {
         err_set(err, ERR_INVALID, "expected an array of rows, found %s",
                 json_found(request->members[REQUEST_ROWS].token));
-        return at(decoder, NULL, err);
+        return at_row(decoder, err);
     }
     return decode_rows(decoder, decode_array, err);
 }

@@ -58,19 +58,13 @@ static const struct hyperparam *find(const char *name)
     return NULL;
 }
 
-/* The field of an error: a JSON pointer, in which "~" and "/" are escaped (RFC 6901). */
 static void set_field(const char *name, struct err *err)
 {
-    char escaped[128];
-    size_t n = 0;
+    CLEANUP(buf_release) struct buf pointer = {0};
 
-    for (const char *c = name; *c != '\0' && n + 3 < sizeof(escaped); c++) {
-        if (*c == '~' || *c == '/')
-            escaped[n++] = '~';
-        escaped[n++] = *c == '~' ? '0' : *c == '/' ? '1' : *c;
-    }
-    escaped[n] = '\0';
-    err_field(err, "/hyperparams/%s", escaped);
+    buf_puts(&pointer, "/hyperparams");
+    json_pointer_append(&pointer, name);
+    err_field(err, "%s", buf_text(&pointer));
 }
 
 static enum err_code refuse_name(const char *name, struct err *err)

@@ -128,6 +128,58 @@ def test_hostile_names_work(tables, cli, definition, daemon):
     assert len(cli.json("models", name)["items"]) == 1
 
 
+@pytest.fixture(scope="module")
+def grown(tables, cli, daemon, tmp_path_factory):
+    """A model, and its view with a column that is newer."""
+    tables.sql("CREATE VIEW shop.grown AS SELECT id, a, b, at, y FROM shop.good")
+    path = tmp_path_factory.mktemp("d") / "grown.json"
+    path.write_text(json.dumps({
+        "project": "grown", "relation": "shop.grown", "target": "y", "key": ["id"],
+        "search": {"strategy": "none"}, "hyperparams": {"n_estimators": 5}}))
+    cli.ok("apply", path)
+    cli.ok("train", "grown", "--here")
+    daemon.wait_live("grown")
+    tables.sql("CREATE OR REPLACE VIEW shop.grown AS"
+               " SELECT id, a, b, at, y, a * 2 AS doubled FROM shop.good")
+    return daemon
+
+
+# body without the project, status, field, what the detail must hold
+ASKED = [
+    ({"features": {"doubled": 4}}, 400, "/features/doubled",
+     ['was trained without a column "doubled"', "pgboost train grown"]),
+    ({"features": [{"a": 1}, {"aa": 1}]}, 400, "/features/1/aa",
+     ['without a column "aa"', 'did you mean "a"?', "pgboost train grown"]),
+    ({"features": {"a": "1,5"}}, 400, "/features/a", ['found the string "1,5"']),
+    ({"features": {"a": 1.5}}, 400, "/features/a", ["a whole number", "found 1.5"]),
+    ({"features": {"at": 1577836800}}, 400, "/features/at", ["found a number", "as a string"]),
+    ({"columns": ["a"], "rows": [{"a": 1}]}, 400, "/rows/0", ['one for each of "columns"']),
+    ({"rows": [[1]]}, 400, "/columns", ['"columns" is missing', '"rows": [[value, …], …]']),
+    ({"a": 1}, 400, "/a", ['unknown member "a"', '"features": {"column": value']),
+    ({"key": {"id": 1}}, 400, "/key", ["not available", '"features"']),
+    ({"features": {}, "model_id": 999999}, 404, "/model_id", ["is not live", "live is model"]),
+]
+
+
+@pytest.mark.parametrize("body, status, field, held", ASKED)
+def test_a_request_that_does_not_fit(grown, body, status, field, held):
+    answer = grown.post("/predict", {"project": "grown", **body})
+    problem = answer.json()
+    assert answer.status_code == problem["status"] == status
+    assert [error["field"] for error in problem["errors"]] == [field]
+    for words in held:
+        assert words in problem["detail"]
+
+
+@pytest.mark.parametrize("body, held", [
+    (b"", "the body is empty"), (b"a=1&b=2", "the body is not JSON: line 1, column 1"),
+    (b'{"project":"grown","features":{"a":NaN}}', "JSON has no NaN"),
+])
+def test_a_body_that_is_not_json(grown, body, held):
+    answer = grown.session.post(grown.url + "/predict", data=body, timeout=10)
+    assert answer.status_code == 400 and held in answer.json()["detail"]
+
+
 def test_no_select_privilege(tables, cli, definition):
     # the catalog as its owner, the relation as a role that may not read it
     env = {"PGBOOST_READ_DSN": tables.dsn.replace("user=postgres", "user=nobody_may")}

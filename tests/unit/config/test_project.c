@@ -438,9 +438,6 @@ static void choices_have_names(void **state)
     (void)state;
     assert_string_equal(task_name(TASK_REGRESSION), "regression");
     assert_string_equal(task_name(TASK_AUTO), "auto");
-    assert_string_equal(test_by_name(TEST_BY_STRATIFIED), "stratified");
-    assert_string_equal(deploy_rule_name(DEPLOY_NEVER), "never");
-    assert_string_equal(search_strategy_name(SEARCH_NONE), "none");
 }
 
 static void loads_files(void **state)

@@ -8,167 +8,7 @@
 
 #include <cmocka.h>
 
-#include "frame/cell.h"
-
-/* As Postgres 15 gives them: the binary form, what it prints, to_jsonb; and what they mean. Lists
- * are "[1 2 nan]", texts "a|NULL|b". (vector: by pgvector's source.) */
-static const struct {
-    enum pg_type type;
-    const char *hex, *text, *json, *value;
-} pairs[] = {
-    {PG_TIME, "0000000000000000", "00:00:00", "\"00:00:00\"", "0"},
-    {PG_TIME, "000000036c97ca88", "04:05:06.789", "\"04:05:06.789\"", "14706.789000000001"},
-    {PG_TIME, "000000141dd75fff", "23:59:59.999999", "\"23:59:59.999999\"", "86399.999999000007"},
-    {PG_TIME, "000000141dd76000", "24:00:00", "\"24:00:00\"", "86400"},
-    {PG_INTERVAL, "000000036c97ca88fffffffd0000000e", "1 year 2 mons -3 days +04:05:06.789",
-     "\"1 year 2 mons -3 days +04:05:06.789\"", "36497106.788999997"},
-    {PG_INTERVAL, "00000000000000000000000000000000", "00:00:00", "\"00:00:00\"", "0"},
-    {PG_INTERVAL, "fffffffc93743f8000000003fffffff2", "-1 years -2 mons +3 days -04:05:06",
-     "\"-1 years -2 mons +3 days -04:05:06\"", "-36497106"},
-    {PG_INTERVAL, "fffffffffff85ee00000000000000000", "-00:00:00.5", "\"-00:00:00.5\"", "-0.5"},
-    {PG_INTERVAL, "0000000000000000000000000000000e", "1 year 2 mons", "\"1 year 2 mons\"",
-     "36741600"},
-    {PG_INTERVAL, "000000000000000000000000fffffff3", "-1 years -1 mons", "\"-1 years -1 mons\"",
-     "-34149600"},
-    {PG_INTERVAL, "7fffffffffffffff7fffffff7f50c600",
-     "178000000 years 2147483647 days 2562047788:00:54.775807",
-     "\"178000000 years 2147483647 days 2562047788:00:54.775807\"", "5812018759137655"},
-    {PG_INTERVAL, "000000141dd760000000000100000000", "1 day 24:00:00", "\"1 day 24:00:00\"",
-     "172800"},
-    {PG_INTERVAL, "00000000000000010000000000000000", "00:00:00.000001", "\"00:00:00.000001\"",
-     "9.9999999999999995e-07"},
-    {PG_MONEY, "00010000000000020001", "$1.00", "\"$1.00\"", "1"},
-    {PG_MONEY, "000200004000000204d21388", "-$1,234.50", "\"-$1,234.50\"", "-1234.5"},
-    {PG_MONEY, "0000000000000002", "$0.00", "\"$0.00\"", "0"},
-    {PG_MONEY, "0006000400000002000908b91c231ac61e4e02bc", "$92,233,720,368,547,758.07",
-     "\"$92,233,720,368,547,758.07\"", "92233720368547760"},
-    {PG_MONEY, "0001ffff400000020064", "-$0.01", "\"-$0.01\"", "-0.01"},
-    {PG_BIT, "00000005b0", "10110", "\"10110\"", "[1 0 1 1 0]"},
-    {PG_BIT, "00000000", "", "\"\"", "[]"},
-    {PG_BIT, "000000098080", "100000001", "\"100000001\"", "[1 0 0 0 0 0 0 0 1]"},
-    {PG_POINT, "3ff00000000000004000000000000000", "(1,2)", "\"(1,2)\"", "[1 2]"},
-    {PG_POINT, "bfe00000000000007ff8000000000000", "(-0.5,NaN)", "\"(-0.5,NaN)\"", "[-0.5 nan]"},
-    {PG_POINT, "7e37e43c8800759cfff0000000000000", "(1e+300,-Infinity)", "\"(1e+300,-Infinity)\"",
-     "[1.0000000000000001e+300 -inf]"},
-    {PG_INT_RANGE, "0200000004000000010000000400000006", "[1,6)", "\"[1,6)\"", "[1 6]"},
-    {PG_INT_RANGE, "0200000004000000010000000400000006", "[1,6)", "\"[1,6)\"", "[1 6]"},
-    {PG_INT_RANGE, "080000000400000007", "(,7)", "\"(,7)\"", "[nan 7]"},
-    {PG_INT_RANGE, "1200000004fffffffd", "[-3,)", "\"[-3,)\"", "[-3 nan]"},
-    {PG_INT_RANGE, "18", "(,)", "\"(,)\"", "[nan nan]"},
-    {PG_INT_RANGE, "01", "empty", "\"empty\"", "[nan nan]"},
-    {PG_INT_RANGE, "02000000080000000000000001000000087fffffffffffffff", "[1,9223372036854775807)",
-     "\"[1,9223372036854775807)\"", "[1 9.2233720368547758e+18]"},
-    {PG_INT_RANGE, "02000000084000000000000000000000084000000000000001",
-     "[4611686018427387904,4611686018427387905)", "\"[4611686018427387904,4611686018427387905)\"",
-     "[4.6116860184273879e+18 4.6116860184273879e+18]"},
-    {PG_NUM_RANGE, "060000000c0002000000000001000113880000000c000200000000000100011388",
-     "[1.5,1.5]", "\"[1.5,1.5]\"", "[1.5 1.5]"},
-    {PG_NUM_RANGE, "000000000a0001ffff0000000103e80000000800000000d0000020", "(0.1,Infinity)",
-     "\"(0.1,Infinity)\"", "[0.10000000000000001 inf]"},
-    {PG_NUM_RANGE, "020000000a000100000000000000010000000800000000c0000000", "[1,NaN)",
-     "\"[1,NaN)\"", "[1 nan]"},
-    {PG_NUM_RANGE, "01", "empty", "\"empty\"", "[nan nan]"},
-    {PG_DATE_RANGE, "02000000040000128d00000004000012ac", "[2013-01-01,2013-02-01)",
-     "\"[2013-01-01,2013-02-01)\"", "[410313600000000 412992000000000]"},
-    {PG_DATE_RANGE, "02000000040000128d000000047fffffff", "[2013-01-01,infinity)",
-     "\"[2013-01-01,infinity)\"", "[410313600000000 nan]"},
-    {PG_DATE_RANGE, "12000000047fda95a0", "[5874897-01-01,)", "\"[5874897-01-01,)\"", "[nan nan]"},
-    {PG_TS_RANGE, "020000000800017531c54214000000000800017541b2374000",
-     "[\"2013-01-01 05:00:00\",\"2013-01-02 00:00:00\")",
-     "\"[\\\"2013-01-01 05:00:00\\\",\\\"2013-01-02 00:00:00\\\")\"",
-     "[410331600000000 410400000000000]"},
-    {PG_TS_RANGE, "0c00000008ff1af9e8fb46d000", "(,\"0044-03-15 12:00:00 BC\"]",
-     "\"(,\\\"0044-03-15 12:00:00 BC\\\"]\"", "[nan -64464465600000000]"},
-    {PG_TSTZ_RANGE, "020000000800017531c54214000000000800017541b2374000",
-     "[\"2013-01-01 05:00:00+00\",\"2013-01-02 00:00:00+00\")",
-     "\"[\\\"2013-01-01 05:00:00+00\\\",\\\"2013-01-02 00:00:00+00\\\")\"",
-     "[410331600000000 410400000000000]"},
-    {PG_BOOL_ARRAY, "000000010000000100000010000000030000000100000001010000000100ffffffff",
-     "{t,f,NULL}", "[true, false, null]", "[1 0 nan]"},
-    {PG_INT2_ARRAY, "0000000100000000000000150000000200000001000000028000000000027fff",
-     "{-32768,32767}", "[-32768, 32767]", "[-32768 32767]"},
-    {PG_INT4_ARRAY,
-     "00000001000000010000001700000003000000010000000400000001ffffffff0000000400000003",
-     "{1,NULL,3}", "[1, null, 3]", "[1 nan 3]"},
-    {PG_INT4_ARRAY, "000000000000000000000017", "{}", "[]", "[]"},
-    {PG_INT4_ARRAY,
-     "0000000100000000000000170000000300000000000000040000000100000004000000020000000400000003",
-     "[0:2]={1,2,3}", "[1, 2, 3]", "[1 2 3]"},
-    {PG_INT4_ARRAY,
-     "000000020000000000000017000000020000000100000002000000010000000400000001000000040000000200000"
-     "004000000030000000400000004",
-     "{{1,2},{3,4}}", "[[1, 2], [3, 4]]", "null"},
-    {PG_INT4_ARRAY,
-     "0000000300000000000000170000000100000001000000010000000100000001000000010000000400000001",
-     "{{{1}}}", "[[[1]]]", "null"},
-    {PG_INT8_ARRAY,
-     "0000000100000000000000140000000200000001000000080020000000000001000000088000000000000000",
-     "{9007199254740993,-9223372036854775808}", "[9007199254740993, -9223372036854775808]",
-     "[9007199254740992 -9.2233720368547758e+18]"},
-    {PG_FLOAT4_ARRAY,
-     "0000000100000000000002bc0000000400000001000000043dcccccd000000047fc0000000000004ff80000000000"
-     "004000116c2",
-     "{0.1,NaN,-Infinity,1e-40}",
-     "[0.1, \"NaN\", \"-Infinity\", 0.0000000000000000000000000000000000000001]",
-     "[0.10000000149011612 nan -inf 9.9999461011147596e-41]"},
-    {PG_FLOAT8_ARRAY,
-     "0000000100000000000002bd0000000500000001000000083fb999999999999a000000087ff800000000000000000"
-     "0087ff000000000000000000008800000000000000000000008000012688b70e62b",
-     "{0.1,NaN,Infinity,-0,1e-310}",
-     "[0.1, \"NaN\", \"Infinity\", 0, "
-     "0."
-     "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-     "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-     "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-     "0000000000000000000000000000001]",
-     "[0.10000000000000001 nan inf 0 9.9999999999999694e-311]"},
-    {PG_NUMERIC_ARRAY,
-     "0000000100000001000006a400000004000000010000000c000200000000000200011388ffffffff0000000800000"
-     "000f00000200000000a0001ffff0000000103e8",
-     "{1.50,NULL,-Infinity,0.1}", "[1.50, null, \"-Infinity\", 0.1]",
-     "[1.5 nan -inf 0.10000000000000001]"},
-    {PG_TEXT_ARRAY,
-     "00000001000000010000001900000008000000010000000161ffffffff00000000000000046e756c6c00000007612"
-     "02262225c63000000057b787d2c7900000002c3a900000003610a62",
-     "{a,NULL,\"\",\"null\",\"a \\\"b\\\"\\\\c\",\"{x},y\",é,\"a\nb\"}",
-     "[\"a\", null, \"\", \"null\", \"a \\\"b\\\"\\\\c\", \"{x},y\", \"é\", \"a\\nb\"]",
-     "a|NULL||null|a \"b\"\\c|{x},y|é|a\nb"},
-    {PG_TEXT_ARRAY, "000000000000000000000019", "{}", "[]", ""},
-    {PG_TEXT_ARRAY,
-     "000000020000000000000019000000020000000100000002000000010000000161000000017d00000001220000000"
-     "164",
-     "{{a,\"}\"},{\"\\\"\",d}}", "[[\"a\", \"}\"], [\"\\\"\", \"d\"]]", "null"},
-    {PG_TEXT_ARRAY, "00000001000000000000041200000001000000010000000461622020", "{\"ab  \"}",
-     "[\"ab  \"]", "ab  "},
-    {PG_TEXT_ARRAY, "0000000100000000000040ce000000020000000100000005736f20736f000000037b787d",
-     "{\"so so\",\"{x}\"}", "[\"so so\", \"{x}\"]", "so so|{x}"},
-    {PG_JSON, "017b2261223a205b312c206e756c6c5d2c202262223a202278227d",
-     "{\"a\": [1, null], \"b\": \"x\"}", "{\"a\": [1, null], \"b\": \"x\"}",
-     "{\"a\": [1, null], \"b\": \"x\"}"},
-    {PG_JSON, "016e756c6c", "null", "null", "null"},
-    {PG_JSON, "01227322", "\"s\"", "\"s\"", "\"s\""},
-    {PG_JSON, "01312e3530", "1.50", "1.50", "1.50"},
-    {PG_JSON, "0166616c7365", "false", "false", "false"},
-    {PG_JSON, "7b226122203a20317d", "{\"a\" : 1}", "{\"a\" : 1}", "{\"a\" : 1}"},
-    {PG_JSON, "206e756c6c20", " null ", " null ", "null"},
-    {PG_VECTOR, "000300003f80000040200000c0400000", "[1,2.5,-3]", "\"[1,2.5,-3]\"", "[1 2.5 -3]"},
-    {PG_VECTOR, "000100003dcccccd", "[0.1]", "[0.1]", "[0.10000000149011612]"},
-    {PG_UUID, "61306565", "a0ee", "\"a0ee\"", "a0ee"}, /* these three travel as text */
-    {PG_INET, "3a3a31", "::1", "\"::1\"", "::1"},
-    {PG_BYTEA, "5c783031", "\\x01", "\"\\\\x01\"", "\\x01"},
-};
-
-static uint32_t from_hex(const char *hex, uint8_t *bytes)
-{
-    uint32_t n = 0;
-
-    for (; hex[2 * n] != '\0'; n++) {
-        const char digits[] = {hex[2 * n], hex[2 * n + 1], '\0'};
-
-        bytes[n] = (uint8_t)strtol(digits, NULL, 16);
-    }
-    return n;
-}
+#include "cell_pairs.h"
 
 static void describe_number(double value, struct buf *out)
 {
@@ -227,22 +67,23 @@ static void binary_text_and_json_are_one_value(void **state)
     CLEANUP(buf_release) struct buf out = {0};
 
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(pairs); i++) {
-        enum pg_type type = pairs[i].type;
+    for (size_t i = 0; i < N_ELEMENTS(cell_pairs); i++) {
+        enum pg_type type = cell_pairs[i].type;
         uint8_t bytes[256];
-        uint32_t n_bytes = from_hex(pairs[i].hex, bytes);
+        uint32_t n_bytes = from_hex(cell_pairs[i].hex, bytes);
         struct cell cell;
         struct err err = {0};
 
         assert_int_equal(cell_from_binary(type, bytes, n_bytes, &scratch, &cell, &err), ERR_OK);
         assert_int_equal(cell.kind, cell_kind_of(type));
-        assert_string_equal(describe(&cell, &out), pairs[i].value);
-        if (cell_from_text(type, NULL, pairs[i].text, strlen(pairs[i].text), &scratch, &cell, &err))
-            fail_msg("%s: %s", pairs[i].text, err.message);
-        assert_string_equal(describe(&cell, &out), pairs[i].value);
-        if (read_json(type, pairs[i].json, &scratch, &cell, &err))
-            fail_msg("%s: %s", pairs[i].json, err.message);
-        assert_string_equal(describe(&cell, &out), pairs[i].value);
+        assert_string_equal(describe(&cell, &out), cell_pairs[i].value);
+        if (cell_from_text(type, NULL, cell_pairs[i].text, strlen(cell_pairs[i].text), &scratch,
+                           &cell, &err))
+            fail_msg("%s: %s", cell_pairs[i].text, err.message);
+        assert_string_equal(describe(&cell, &out), cell_pairs[i].value);
+        if (read_json(type, cell_pairs[i].json, &scratch, &cell, &err))
+            fail_msg("%s: %s", cell_pairs[i].json, err.message);
+        assert_string_equal(describe(&cell, &out), cell_pairs[i].value);
     }
 }
 
@@ -252,26 +93,26 @@ static void what_is_printed_reads_back(void **state)
     CLEANUP(buf_release) struct buf out = {0}, printed = {0};
 
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(pairs); i++) {
-        enum pg_type type = pairs[i].type;
+    for (size_t i = 0; i < N_ELEMENTS(cell_pairs); i++) {
+        enum pg_type type = cell_pairs[i].type;
         struct cell cell, again;
         struct err err = {0};
 
-        assert_int_equal(
-            cell_from_text(type, NULL, pairs[i].text, strlen(pairs[i].text), &scratch, &cell, &err),
-            ERR_OK);
+        assert_int_equal(cell_from_text(type, NULL, cell_pairs[i].text, strlen(cell_pairs[i].text),
+                                        &scratch, &cell, &err),
+                         ERR_OK);
         buf_clear(&printed);
         cell_to_json(type, &cell, &printed);
         if (read_json(type, buf_text(&printed), &other, &again, &err))
             fail_msg("%s: %s", buf_text(&printed), err.message);
-        assert_string_equal(describe(&again, &out), pairs[i].value);
+        assert_string_equal(describe(&again, &out), cell_pairs[i].value);
         if (cell.is_null)
             continue;
         buf_clear(&printed);
         cell_to_text(type, &cell, &printed);
         if (cell_from_text(type, NULL, buf_text(&printed), printed.length, &other, &again, &err))
             fail_msg("%s: %s", buf_text(&printed), err.message);
-        assert_string_equal(describe(&again, &out), pairs[i].value);
+        assert_string_equal(describe(&again, &out), cell_pairs[i].value);
     }
 }
 
@@ -447,7 +288,8 @@ static void json_values(void **state)
         {PG_FLOAT8_ARRAY, "[[1,2],[3]]", "null", NULL},
         {PG_FLOAT8_ARRAY, "[1,true]", NULL, "element 2: expected a number, found true"},
         {PG_FLOAT8_ARRAY, "[{}]", NULL, "element 1: expected a number, found an object"},
-        {PG_FLOAT8_ARRAY, "[1e400]", NULL, "element 1: a number beyond what a double can hold"},
+        {PG_FLOAT8_ARRAY, "[1e400]", NULL,
+         "element 1: the number 1e400 is beyond what a double can hold"},
         {PG_FLOAT8_ARRAY, "{}", NULL,
          "expected an array of numbers like [1, 2.5], found an object"},
         {PG_FLOAT8_ARRAY, "1", NULL, "expected an array of numbers like [1, 2.5], found a number"},

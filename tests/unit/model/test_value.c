@@ -71,15 +71,19 @@ static void test_members_refused(void **state)
     }
 }
 
-static void test_pointer_tokens(void **state)
+static void test_pointers(void **state)
 {
-    char out[POINTER_TOKEN_MAX], name[2 * NAME_SHOWN_MAX];
+    CLEANUP(buf_release) struct buf pointer = {0};
+    char name[2 * NAME_SHOWN_MAX];
 
     (void)state;
-    assert_string_equal(value_pointer_token("a~/b~1", 6, out), "a~0~1b~01");
-    assert_string_equal(value_pointer_token("", 0, out), "");
+    value_pointer_append(&pointer, "a~/b~1xyz", 6);
+    value_pointer_append(&pointer, "", 0);
+    assert_string_equal(buf_text(&pointer), "/a~0~1b~01/");
+    buf_clear(&pointer);
     memset(name, '/', sizeof(name));
-    assert_int_equal(strlen(value_pointer_token(name, sizeof(name), out)), 2 * NAME_SHOWN_MAX);
+    value_pointer_append(&pointer, name, sizeof(name));
+    assert_int_equal(pointer.length, 1 + 2 * NAME_SHOWN_MAX);
 }
 
 /* A long name is cut before the character that does not fit. */
@@ -117,7 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_members_are_found_in_any_order),
         cmocka_unit_test(test_members_refused),
-        cmocka_unit_test(test_pointer_tokens),
+        cmocka_unit_test(test_pointers),
         cmocka_unit_test(test_long_names_are_cut_at_a_character),
         cmocka_unit_test(test_stored_errors_are_corrupt),
     };
