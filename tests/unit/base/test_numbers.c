@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/radix.h"
 #include "base/random.h"
 
 /* FIPS 180-4's examples. */
@@ -54,6 +55,45 @@ static void hash64_is_what_it_says(void **state)
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(cases); i++)
         assert_true(hash64(cases[i].text, strlen(cases[i].text)) == cases[i].hash);
+}
+
+/* Against qsort's answer; keys of all widths, many of them alike. */
+static int compare_items(const void *left, const void *right)
+{
+    const struct radix_item *a = left, *b = right;
+
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+static void radix_sorts_and_keeps_the_order_of_equals(void **state)
+{
+    enum { N = 5000 };
+    static struct radix_item items[N], room[N], expected[N];
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 9);
+    for (int round = 0; round < 70; round++) {
+        size_t n = round == 0 ? 0 : round == 1 ? 1 : 1 + rng_below(&rng, N);
+        struct radix_item *sorted;
+
+        for (size_t i = 0; i < n; i++)
+            items[i] = expected[i] = (struct radix_item){
+                round < 65 ? rng_next(&rng) >> (64 - (round < 1    ? 1
+                                                      : round > 64 ? 64
+                                                                   : round))
+                           : radix_key_of_int((int64_t)rng_below(&rng, 100) - 50),
+                (uint32_t)i};
+        qsort(expected, n, sizeof(*expected), compare_items);
+        sorted = radix_sort(items, room, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(sorted[i].key == expected[i].key);
+            assert_int_equal(sorted[i].index, expected[i].index);
+        }
+    }
+    assert_true(radix_key_of_int(INT64_MIN) == 0 && radix_key_of_int(-1) < radix_key_of_int(0));
 }
 
 /* The first numbers of Vigna's splitmix64.c from the state 1234567. */
@@ -123,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_of_standard_texts),
         cmocka_unit_test(hash64_is_what_it_says),
+        cmocka_unit_test(radix_sorts_and_keeps_the_order_of_equals),
         cmocka_unit_test(splitmix64),
         cmocka_unit_test(uniform_stays_below_one),
         cmocka_unit_test(below_is_even),
