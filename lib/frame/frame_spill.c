@@ -11,9 +11,9 @@
 #include "base/spill.h"
 #include "frame/internal.h"
 
-#define RUNS_MAX       UINT16_MAX
-#define BLOCK_ROWS     65536 /* a window has at most so many; fewer where rows are heavy */
-#define WINDOWS_SHARE  4 /* all windows together: this part of the bound */
+#define RUNS_MAX      UINT16_MAX
+#define BLOCK_ROWS    65536 /* a window has at most so many; fewer where rows are heavy */
+#define WINDOWS_SHARE 4     /* all windows together: this part of the bound */
 
 /* Where a run's column is in the file. */
 struct run_column {
