@@ -14,6 +14,7 @@ void predictions_release(struct predictions *predictions)
     free(predictions->values);
     free(predictions->probabilities);
     free(predictions->chosen);
+    free(predictions->weights);
     *predictions = (struct predictions){0};
 }
 
@@ -31,8 +32,11 @@ enum err_code predictions_init(struct predictions *predictions, const struct dat
     predictions->chosen = calloc(rows->n + 1, sizeof(uint32_t));
     predictions->values = calloc(rows->n + 1, sizeof(double));
     predictions->probabilities = calloc(n_cells + 1, sizeof(double));
+    if (dataset->weights != NULL)
+        predictions->weights = calloc(rows->n + 1, sizeof(double));
     if (predictions->y == NULL || predictions->classes == NULL || predictions->chosen == NULL ||
-        predictions->values == NULL || predictions->probabilities == NULL) {
+        predictions->values == NULL || predictions->probabilities == NULL ||
+        (dataset->weights != NULL && predictions->weights == NULL)) {
         predictions_release(predictions);
         return err_nomem(err);
     }
@@ -40,6 +44,8 @@ enum err_code predictions_init(struct predictions *predictions, const struct dat
         predictions->y[i] = dataset->y[rows->items[i]];
         if (n_classes > 0)
             predictions->classes[i] = (uint32_t)predictions->y[i];
+        if (dataset->weights != NULL)
+            predictions->weights[i] = dataset->weights[rows->items[i]];
     }
     return ERR_OK;
 }
@@ -54,6 +60,7 @@ struct metric_input predictions_input(const struct predictions *predictions)
         .classes = predictions->classes,
         .chosen = predictions->chosen,
         .probabilities = predictions->probabilities,
+        .weights = predictions->weights,
     };
 }
 

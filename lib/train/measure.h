@@ -15,6 +15,7 @@ struct predictions {
     double *values;        /* [n_rows] regression */
     double *probabilities; /* [n_rows × n_classes] */
     uint32_t *chosen;      /* [n_rows] */
+    double *weights;       /* [n_rows], or NULL: 1 each */
 };
 void predictions_release(struct predictions *predictions);
 

@@ -344,10 +344,8 @@ static const char *role_name(unsigned roles)
     static const struct {
         unsigned role;
         const char *name;
-    } names[] = {{COLUMN_TARGET, "target"},
-                 {COLUMN_KEY, "key"},
-                 {COLUMN_FEATURE, "feature"},
-                 {COLUMN_TIME, "time"}};
+    } names[] = {{COLUMN_TARGET, "target"}, {COLUMN_KEY, "key"},         {COLUMN_GROUP, "group"},
+                 {COLUMN_WEIGHT, "weight"}, {COLUMN_FEATURE, "feature"}, {COLUMN_TIME, "time"}};
 
     for (size_t i = 0; i < N_ELEMENTS(names); i++)
         if (roles & names[i].role)

@@ -57,10 +57,10 @@ enum err_code design_build(struct design *design, const struct project *project,
 enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
                                struct err *err)
 {
-    const double *y = setup->dataset->y;
+    const double *y = setup->dataset->y, *weights = setup->dataset->weights;
 
-    setup->spread = target_spread(y, training->items, training->n);
-    return objective_base_score(setup->objective, y, training->items, training->n,
+    setup->spread = target_spread(y, weights, training->items, training->n);
+    return objective_base_score(setup->objective, y, weights, training->items, training->n,
                                 &setup->base_score, err);
 }
 
