@@ -14,7 +14,7 @@ import pytest
 from conftest import BIN, wait_for
 
 COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "deploy", "predict",
-            "runs", "models", "deployments", "export", "import", "check", "version", "help"]
+            "evaluate", "runs", "models", "deployments", "export", "import", "check", "version", "help"]
 HOSTILE = 'ev"il; --\x1b[31m\n\u202e\u732b'  # colours, a line's end, right to left, a wide character
 
 
@@ -92,6 +92,7 @@ def test_version(cli):
     (["cancel", "x"], "RUN"),
     (["help", "trains"], "did you mean \"pgboost train\"?"),
     (["predict", "p"], "usage: pgboost predict PROJECT JSON|-"),
+    (["evaluate", "p"], "usage: pgboost evaluate PROJECT --from RELATION"),
 ])
 def test_usage_errors(cli, arguments, said):
     result = cli(*arguments)
