@@ -145,6 +145,27 @@ static void put_live(struct buf *out, const struct page *page)
     buf_putc(out, '\n');
 }
 
+/* The last decision, in one sentence: whether the model went live, and why. */
+static void put_decision(struct buf *out, const struct page *page)
+{
+    const struct deployment_row *decision =
+        page->deployments.n > 0 ? &page->deployments.items[0] : NULL;
+
+    if (decision == NULL)
+        return;
+    buf_printf(out, "%-12smodel %" PRId64 " %s", "decision", decision->model_id,
+               decision->refused ? "did not go live" : "went live");
+    if (decision->reason != NULL) {
+        buf_puts(out, ": ");
+        text_put_safe(out, decision->reason);
+    } else {
+        buf_puts(out, ", chosen by hand (");
+        text_put_safe(out, decision->strategy);
+        buf_putc(out, ')');
+    }
+    buf_putc(out, '\n');
+}
+
 static void put_last_run(struct buf *out, const struct page *page)
 {
     const struct run_row *run = page->runs.n > 0 ? &page->runs.items[0] : NULL;
@@ -272,8 +293,7 @@ static enum err_code put_page(struct buf *out, const struct page *page, bool col
     put_fact(out, "task", project->task);
     put_fact(out, "metric", project->metric);
     put_live(out, page);
-    if (page->deployments.n > 0 && page->deployments.items[0].reason != NULL)
-        put_fact(out, "decision", page->deployments.items[0].reason);
+    put_decision(out, page);
     put_last_run(out, page);
     if (page->runs.n > 0)
         profile_put_warnings(out, page->runs.items[0].stats);
