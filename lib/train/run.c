@@ -244,7 +244,9 @@ static enum err_code step_measure(struct run *run, struct err *err)
     buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
                run->setup.metric->name);
     json_put_double(json, run->best.result.score);
-    buf_printf(json, "},\"rounds\":%d}", run->best.result.rounds);
+    buf_puts(json, "},\"learning_curve\":");
+    learning_put(&run->best.result.learning, run->setup.objective->loss, json);
+    buf_printf(json, ",\"rounds\":%d}", run->best.result.rounds);
     return buf_check(json, err);
 }
 
