@@ -57,7 +57,7 @@ struct metric_input predictions_input(const struct predictions *predictions)
     };
 }
 
-/* The first of equals, as model_predict chooses. */
+/* The first of equals, as model_predict chooses where there is no threshold. */
 static uint32_t most_probable(const double *probabilities, int n_classes)
 {
     int best = 0;
@@ -106,27 +106,30 @@ static enum err_code map_labels(const struct model *model, const struct dataset 
     return ERR_OK;
 }
 
-/* A class that the model never saw has no probability; one that is gone takes its own with it. */
-static void set_mapped(struct predictions *predictions, size_t row, const struct model *model,
-                       const int *classes, const float *outputs)
+/* A class that the model never saw has no probability; one that is gone takes its own with it, and
+ * where it is what the model says, the next probable stands for it. */
+static void set_mapped(struct predictions *predictions, size_t row, const int *classes,
+                       const double *probabilities, int label)
 {
     double *p = predictions->probabilities + row * (size_t)predictions->n_classes;
+    bool is_known = false;
 
     for (int k = 0; k < predictions->n_classes; k++) {
-        if (classes[k] < 0)
-            p[k] = 0;
-        else if (model->n_labels == 2)
-            p[k] = classes[k] == 1 ? (double)outputs[0] : 1.0 - (double)outputs[0];
-        else
-            p[k] = outputs[classes[k]];
+        p[k] = classes[k] < 0 ? 0 : probabilities[classes[k]];
+        if (classes[k] != label)
+            continue;
+        predictions->chosen[row] = (uint32_t)k;
+        is_known = true;
     }
-    predictions->chosen[row] = most_probable(p, predictions->n_classes);
+    if (!is_known)
+        predictions->chosen[row] = most_probable(p, predictions->n_classes);
 }
 
 enum err_code measure_model(const struct model *model, const struct dataset *dataset,
                             const struct rows *rows, struct predictions *ret, struct err *err)
 {
     CLEANUP(free_ptr) float *matrix = NULL, *margins = NULL;
+    CLEANUP(free_ptr) double *probabilities = calloc((size_t)model->n_labels + 1, sizeof(double));
     CLEANUP(free_ptr) int *classes = NULL;
     CLEANUP(predictions_release) struct predictions predictions = {0};
     size_t n_features = (size_t)model->encoder->n_features;
@@ -140,16 +143,17 @@ enum err_code measure_model(const struct model *model, const struct dataset *dat
         return err_nomem(err);
     matrix = calloc(rows->n * n_features + 1, sizeof(float));
     margins = calloc(rows->n * n_outputs + 1, sizeof(float));
-    if (matrix == NULL || margins == NULL)
+    if (matrix == NULL || margins == NULL || probabilities == NULL)
         return err_nomem(err);
     TRY(encoder_apply(model->encoder, dataset->frame, rows->items, rows->n, matrix, err));
     forest_margins(model->forest, matrix, rows->n, margins);
     for (size_t i = 0; i < rows->n; i++) {
-        forest_transform(model->forest, margins + i * n_outputs);
-        if (model->n_labels == 0)
-            predictions_set(&predictions, i, margins + i * n_outputs);
-        else
-            set_mapped(&predictions, i, model, classes, margins + i * n_outputs);
+        int label = -1;
+
+        model_predict(model, margins + i * n_outputs, &predictions.values[i], probabilities,
+                      &label);
+        if (model->n_labels > 0)
+            set_mapped(&predictions, i, classes, probabilities, label);
     }
     *ret = predictions;
     predictions = (struct predictions){0};
