@@ -1,6 +1,7 @@
 /*
  * pgboost: the command line. Each command is a file of its own; this one chooses among them.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,8 +63,10 @@ int main(int argc, char **argv)
 {
     CLEANUP(cli_release) struct cli cli = {0};
     struct err err = {0};
-    enum err_code code = run(&cli, argc, argv, &err);
+    enum err_code code;
 
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write */
+    code = run(&cli, argc, argv, &err);
     if (fflush(stdout) != 0 && code == ERR_OK)
         code = err_set(&err, ERR_IO, "cannot write to standard output");
     if (code != ERR_OK)

@@ -76,13 +76,14 @@ enum err_code sha256_hex(const void *data, size_t n_bytes, char ret_hex[SHA256_H
     return ERR_OK;
 }
 
-/* Eight bytes a step, in the way of FxHash (Firefox's: rotate, xor, multiply), whose low bits alone
- * mix poorly; hence the finalizer of MurmurHash3 (Appleby) behind it. */
+/* Eight bytes a step: xor, multiply, and the upper half onto the lower, because a double's low bits
+ * are often zero and would stay so; the finalizer of MurmurHash3 (Appleby) behind it. */
 #define HASH_FACTOR UINT64_C(0x517cc1b727220a95)
 
 static uint64_t hash_word(uint64_t hash, uint64_t word)
 {
-    return ((hash << 5 | hash >> 59) ^ word) * HASH_FACTOR;
+    hash = (hash ^ word) * HASH_FACTOR;
+    return hash ^ hash >> 32;
 }
 
 uint64_t hash64(const void *data, size_t n_bytes)

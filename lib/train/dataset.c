@@ -193,6 +193,8 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
     dataset->frame = frame;
     dataset->task = schema->task == TASK_REGRESSION ? METRIC_REGRESSION : METRIC_BINARY;
     code = fill(dataset, project, err);
+    if (frame_check(frame, NULL) != ERR_OK) /* says more than what came of it */
+        code = frame_check(frame, err);
     if (code != ERR_OK) {
         dataset->frame = NULL; /* stays the caller's */
         dataset_free(dataset);

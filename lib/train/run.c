@@ -342,15 +342,12 @@ static const struct run_step {
     {"finish", step_finish},
 };
 
-/* A window of the rows that could not be read says more than what came of it. */
 static enum err_code run_step(struct run *run, const struct run_step *step, struct err *err)
 {
     int64_t started_ms = clock_ms();
     enum err_code code = step->run(run, err);
     struct rusage usage;
 
-    if (run->dataset != NULL)
-        TRY(frame_check(run->dataset->frame, err));
     getrusage(RUSAGE_SELF, &usage);
     if (code == ERR_OK)
         log_info("step done", "step=%s seconds=%.3f peak_mib=%ld", step->name,

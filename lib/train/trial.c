@@ -31,7 +31,6 @@ enum err_code design_encode(struct design *design, const struct project *project
     design->valid_rows = valid;
     TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
                     &design->encoder, err));
-    TRY(frame_check(dataset->frame, err));
     TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true, spill, err));
     return valid == NULL ? ERR_OK
                          : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
