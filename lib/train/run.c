@@ -203,15 +203,20 @@ static enum err_code step_search(struct run *run, struct err *err)
 /* The winner again, on all rows but the test rows, with the rounds that were best. */
 static enum err_code step_refit(struct run *run, struct err *err)
 {
+    struct setting *setting = &run->best.setting;
+    int rounds = run->best.result.rounds;
+
     design_release(&run->search_design);
     TRY(trial_setup_rows(&run->setup, &run->training, err));
     TRY(design_encode(&run->final_design, run->project, run->dataset, &run->training, NULL,
                       &run->options->spill, err));
     TRY(design_build(&run->final_design, run->project, run->setup.threads, err));
-    TRY(trial_refit(&run->setup, &run->final_design, &run->best.params, run->best.result.rounds,
-                    run->control, &run->candidate.bytes, err));
-    TRY(hyperparams_set(&run->best.params, "n_estimators", run->best.result.rounds, NULL, err));
-    hyperparams_to_json(&run->best.params, &run->candidate.hyperparams);
+    TRY(trial_refit(&run->setup, &run->final_design, setting, rounds, run->control,
+                    &run->candidate.bytes, err));
+    if (setting->algorithm->rounds_max > 1)
+        TRY(hyperparams_set(&setting->params, "n_estimators", rounds, NULL, err));
+    run->candidate.algorithm = algorithm_name(setting->algorithm->id);
+    hyperparams_to_json(&setting->params, &run->candidate.hyperparams);
     TRY(buf_check(&run->candidate.hyperparams, err));
     return encoder_to_json(run->final_design.encoder, &run->candidate.encoder, err);
 }

@@ -1,5 +1,6 @@
 /*
- * The search of a run: trials over settings, the best by the key metric on the validation rows.
+ * The search of a run: trials over the settings of all its algorithms, the best by the key metric
+ * on the validation rows.
  */
 #ifndef PGBOOST_TRAIN_SEARCH_H
 #define PGBOOST_TRAIN_SEARCH_H
@@ -7,7 +8,7 @@
 #include "train/trial.h"
 
 struct search_best {
-    struct hyperparams params;
+    struct setting setting;
     struct trial_result result;
     int64_t trial_id;
     int n_completed, n_failed;
