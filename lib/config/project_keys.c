@@ -62,7 +62,7 @@ const struct choice algorithm_choices[] = {
     {"xgboost", ALGORITHM_XGBOOST},
     {"dart", ALGORITHM_DART},
     {"random_forest", ALGORITHM_RANDOM_FOREST},
-    {"linear", CHOICE_LATER},
+    {"linear", ALGORITHM_LINEAR},
     {NULL, 0},
 };
 

@@ -13,7 +13,8 @@
 
 struct algorithm {
     enum algorithm_id id;
-    int rounds_max;                                    /* where "n_estimators" does not say */
+    int rounds_max; /* where "n_estimators" does not say */
+    bool is_linear; /* it takes encoder_fit_linear's features, as they are, not in bins */
     struct booster_param params[ALGORITHM_PARAMS_MAX]; /* an empty name ends */
 };
 

@@ -25,7 +25,8 @@ struct run {
     struct schema *schema;
     struct frame *frame; /* until the dataset takes it */
     struct dataset *dataset;
-    struct design search_design, final_design;
+    struct designs search_designs;
+    struct design final_design;
     struct trial_setup setup;
     struct search_best best;
     struct rows training; /* all but the test rows */
@@ -34,9 +35,15 @@ struct run {
     struct model *champion; /* the live one; NULL: none, or it cannot be opened */
 };
 
+static void release_search(struct run *run)
+{
+    design_release(&run->search_designs.of[false]);
+    design_release(&run->search_designs.of[true]);
+}
+
 static void run_release(struct run *run)
 {
-    design_release(&run->search_design);
+    release_search(run);
     design_release(&run->final_design);
     rows_release(&run->training);
     dataset_free(run->dataset);
@@ -146,16 +153,24 @@ static enum err_code step_setup(struct run *run, struct err *err)
 
 static enum err_code step_encode(struct run *run, struct err *err)
 {
+    const unsigned linear = ALGORITHM_BIT(ALGORITHM_LINEAR), asked = run->project->algorithms;
+    const unsigned kinds[2] = {[false] = asked & ~linear, [true] = asked & linear};
     const struct split *split = run->dataset->split;
 
     control_progress(run->control, "encode", 0, 0, NAN, 0);
-    return design_encode(&run->search_design, run->project, run->dataset, &split->train,
-                         &split->valid, &run->options->spill, err);
+    for (int is_linear = 0; is_linear < 2; is_linear++)
+        if (kinds[is_linear] != 0)
+            TRY(design_encode(&run->search_designs.of[is_linear], is_linear, run->project,
+                              run->dataset, &split->train, &split->valid, &run->options->spill,
+                              err));
+    return ERR_OK;
 }
 
 static enum err_code step_matrix(struct run *run, struct err *err)
 {
-    return design_build(&run->search_design, run->project, run->setup.threads, err);
+    for (int i = 0; i < 2; i++)
+        TRY(design_build(&run->search_designs.of[i], run->project, run->setup.threads, err));
+    return ERR_OK;
 }
 
 /* What the live model would miss. */
@@ -183,11 +198,12 @@ static enum err_code warn_of_drift(const struct run *run, struct buf *warnings, 
 static enum err_code step_profile(struct run *run, struct err *err)
 {
     CLEANUP(buf_release) struct buf stats = {0}, columns = {0}, warnings = {0};
+    const struct designs *designs = &run->search_designs;
+    const struct encoder *encoder = designs->of[designs->of[false].encoder == NULL].encoder;
     struct pg *pg;
 
     control_progress(run->control, "profile", 0, 0, NAN, 0);
-    TRY(dataset_profile(run->dataset, run->search_design.encoder, run->control, &columns, &warnings,
-                        err));
+    TRY(dataset_profile(run->dataset, encoder, run->control, &columns, &warnings, err));
     TRY(warn_of_drift(run, &warnings, err));
     TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
     TRY(control_pg(run->control, &pg, err));
@@ -197,7 +213,7 @@ static enum err_code step_profile(struct run *run, struct err *err)
 
 static enum err_code step_search(struct run *run, struct err *err)
 {
-    return search_run(&run->setup, &run->search_design, run->control, &run->best, err);
+    return search_run(&run->setup, &run->search_designs, run->control, &run->best, err);
 }
 
 /* The winner again, on all rows but the test rows, with the rounds that were best. */
@@ -206,10 +222,10 @@ static enum err_code step_refit(struct run *run, struct err *err)
     struct setting *setting = &run->best.setting;
     int rounds = run->best.result.rounds;
 
-    design_release(&run->search_design);
+    release_search(run);
     TRY(trial_setup_rows(&run->setup, &run->training, err));
-    TRY(design_encode(&run->final_design, run->project, run->dataset, &run->training, NULL,
-                      &run->options->spill, err));
+    TRY(design_encode(&run->final_design, setting->algorithm->is_linear, run->project, run->dataset,
+                      &run->training, NULL, &run->options->spill, err));
     TRY(design_build(&run->final_design, run->project, run->setup.threads, err));
     TRY(trial_refit(&run->setup, &run->final_design, setting, rounds, run->control,
                     &run->candidate.bytes, err));

@@ -49,7 +49,7 @@ static void keep_best(const struct trial_setup *setup, const struct setting *set
     best->trial_id = trial_id;
 }
 
-static enum err_code one_trial(const struct trial_setup *setup, const struct design *design,
+static enum err_code one_trial(const struct trial_setup *setup, const struct designs *designs,
                                struct control *control, int number, int n, struct search_best *best,
                                struct err *first_err, struct err *err)
 {
@@ -65,7 +65,8 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
     TRY(hyperparams_overlay(&setting.params, setting.algorithm->id, setup->project->hyperparams,
                             err));
     TRY(save_trial(control, number, "running", &setting, NULL, NULL, &trial_id, err));
-    code = trial_run(setup, design, &setting, number, n, best_score, control, &result, &trial_err);
+    code = trial_run(setup, &designs->of[setting.algorithm->is_linear], &setting, number, n,
+                     best_score, control, &result, &trial_err);
     if (ends_run(code)) {
         *err = trial_err;
         return code;
@@ -84,7 +85,7 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
     return ERR_OK;
 }
 
-enum err_code search_run(const struct trial_setup *setup, const struct design *design,
+enum err_code search_run(const struct trial_setup *setup, const struct designs *designs,
                          struct control *control, struct search_best *ret_best, struct err *err)
 {
     int n = n_trials(setup->project, setup->dataset->task != METRIC_REGRESSION);
@@ -95,7 +96,7 @@ enum err_code search_run(const struct trial_setup *setup, const struct design *d
     for (int number = 0; number < n; number++) {
         if (number > 0 && best.n_completed > 0 && clock_ms() >= setup->deadline_ms)
             break;
-        TRY(one_trial(setup, design, control, number, n, &best, &first_err, err));
+        TRY(one_trial(setup, designs, control, number, n, &best, &first_err, err));
     }
     if (best.n_completed == 0) {
         *err = first_err;

@@ -7,6 +7,11 @@
 
 #include "train/trial.h"
 
+/* The same rows for each kind of algorithm; those of a kind that does not compete are empty. */
+struct designs {
+    struct design of[2]; /* [is_linear] */
+};
+
 struct search_best {
     struct setting setting;
     struct trial_result result;
@@ -16,7 +21,7 @@ struct search_best {
 
 /* Runs the trials that the project's strategy and budget allow, each a row of the catalog. A trial
  * that fails is recorded and the search goes on; when all fail, the first reason is the error. */
-MUST_CHECK enum err_code search_run(const struct trial_setup *setup, const struct design *design,
+MUST_CHECK enum err_code search_run(const struct trial_setup *setup, const struct designs *designs,
                                     struct control *control, struct search_best *ret_best,
                                     struct err *err);
 

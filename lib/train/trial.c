@@ -20,18 +20,21 @@ void design_release(struct design *design)
     *design = (struct design){0};
 }
 
-enum err_code design_encode(struct design *design, const struct project *project,
+enum err_code design_encode(struct design *design, bool is_linear, const struct project *project,
                             const struct dataset *dataset, const struct rows *train,
                             const struct rows *valid, const struct spill_rule *spill,
                             struct err *err)
 {
     struct encoder_target target = dataset_encoder_target(dataset);
 
+    design->is_linear = is_linear;
     design->valid_rows = valid;
-    TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
-                    &design->encoder, err));
+    TRY((is_linear ? encoder_fit_linear : encoder_fit)(dataset->schema, project, dataset->frame,
+                                                       train->items, train->n, &target,
+                                                       &design->encoder, err));
     TRY(frame_check(dataset->frame, err));
-    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true, spill, err));
+    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true,
+                     is_linear ? NULL : spill, err));
     return valid == NULL ? ERR_OK
                          : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
                                         false, spill, err);
@@ -43,9 +46,12 @@ enum err_code design_build(struct design *design, const struct project *project,
     struct hyperparams given = {0};
     int max_bin;
 
+    if (design->encoder == NULL)
+        return ERR_OK;
     TRY(hyperparams_overlay(&given, ALGORITHM_XGBOOST, project->hyperparams, err));
     max_bin = (int)hyperparams_get(&given, "max_bin", 0);
-    TRY(encoded_matrix(&design->encoded_train, true, max_bin, threads, &design->train, err));
+    TRY(encoded_matrix(&design->encoded_train, !design->is_linear, max_bin, threads, &design->train,
+                       err));
     encoded_release(&design->encoded_train);
     if (design->valid_rows == NULL)
         return ERR_OK;
@@ -87,8 +93,6 @@ static enum err_code booster_params(const struct trial_setup *setup, const struc
     int n = 0;
 
     TRY(hyperparams_to_booster(params, ret_params, HYPERPARAMS_MAX, &n, err));
-    for (int i = 0; i < ALGORITHM_PARAMS_MAX && fixed[i].name[0] != '\0'; i++)
-        ret_params[n++] = fixed[i];
     add_param(ret_params, &n, "objective", "%s", setup->objective->name);
     add_param(ret_params, &n, "nthread", "%d", setup->threads);
     add_param(ret_params, &n, "seed", "%lld", (long long)(setup->project->seed & INT32_MAX));
@@ -100,6 +104,8 @@ static enum err_code booster_params(const struct trial_setup *setup, const struc
         add_param(ret_params, &n, "base_score", "%.17g", setup->base_score);
     if (setup->dataset->task == METRIC_MULTICLASS)
         add_param(ret_params, &n, "num_class", "%d", dataset_n_classes(setup->dataset));
+    for (int i = 0; i < ALGORITHM_PARAMS_MAX && fixed[i].name[0] != '\0'; i++)
+        ret_params[n++] = fixed[i]; /* the last word */
     *ret_n = n;
     return ERR_OK;
 }

@@ -12,8 +12,10 @@
 #include "train/objective.h"
 #include "xgb/booster.h"
 
-/* Rows as XGBoost takes them, with the encoder that made them. Zeroed memory is valid. */
+/* Rows as XGBoost takes them, with the encoder that made them: for algorithms of trees, or for
+ * linear ones. Zeroed memory is valid. */
 struct design {
+    bool is_linear;
     struct encoder *encoder;
     struct encoded encoded_train, encoded_valid; /* until the matrices are built of them */
     struct matrix *train, *valid;                /* valid NULL: none */
@@ -21,13 +23,14 @@ struct design {
 };
 void design_release(struct design *design);
 
-/* Fits the encoder on `train` and encodes both; valid may be NULL. */
-MUST_CHECK enum err_code design_encode(struct design *design, const struct project *project,
-                                       const struct dataset *dataset, const struct rows *train,
-                                       const struct rows *valid, const struct spill_rule *spill,
-                                       struct err *err);
+/* Fits the encoder on `train` and encodes both; valid may be NULL. What is_linear stays in memory
+ * as a whole, whatever spill says. */
+MUST_CHECK enum err_code design_encode(struct design *design, bool is_linear,
+                                       const struct project *project, const struct dataset *dataset,
+                                       const struct rows *train, const struct rows *valid,
+                                       const struct spill_rule *spill, struct err *err);
 
-/* XGBoost's matrices of what was encoded, which is released. */
+/* XGBoost's matrices of what was encoded, which is released; nothing where nothing was. */
 MUST_CHECK enum err_code design_build(struct design *design, const struct project *project,
                                       int threads, struct err *err);
 
