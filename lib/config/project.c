@@ -55,6 +55,11 @@ static enum err_code check(const struct project_reader *reader, struct err *err)
         project_refuse(reader, "/test/by", err, "a split by time needs the key \"time\"");
         return err_hint(err, "add \"time\": the name of the column that says when a row happened");
     }
+    if (project->test_by == TEST_BY_GROUP && project->group == NULL) {
+        project_refuse(reader, "/test/by", err, "a split by group needs the key \"group\"");
+        return err_hint(err, "add \"group\": the name of the column whose equal values belong "
+                             "together");
+    }
     if (project->test_by == TEST_BY_STRATIFIED && project->task == TASK_REGRESSION) {
         project_refuse(reader, "/test/by", err, "a stratified split needs classes");
         return err_hint(err, "use \"random\" or \"time\" for a regression");

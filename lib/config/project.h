@@ -16,7 +16,7 @@
 #include "base/err.h"
 
 enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
-enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME };
+enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
 /* Which algorithms compete, a bit each: ALGORITHM_BIT. */
@@ -72,8 +72,8 @@ struct project {
     const char *target;
     enum task task;
     struct string_list key;
-    const char *time;           /* NULL: none */
-    struct string_list include; /* empty: all */
+    const char *time, *group, *weight; /* columns; NULL: none */
+    struct string_list include;        /* empty: all */
     struct string_list exclude;
     int n_overrides;
     struct column_override *overrides;

@@ -17,7 +17,7 @@ const struct choice test_by_choices[] = {
     {"random", TEST_BY_RANDOM},
     {"stratified", TEST_BY_STRATIFIED},
     {"time", TEST_BY_TIME},
-    {"group", CHOICE_LATER},
+    {"group", TEST_BY_GROUP},
     {NULL, 0},
 };
 
@@ -77,6 +77,8 @@ const struct project_key project_keys[] = {
     {"task", KEY_CHOICE, .offset = AT(task), .choices = task_choices},
     {"key", LIST, .offset = AT(key)},
     {"time", TEXT, .offset = AT(time)},
+    {"group", TEXT, .offset = AT(group)},
+    {"weight", TEXT, .offset = AT(weight)},
     {"include", LIST, .offset = AT(include)},
     {"exclude", LIST, .offset = AT(exclude)},
     {"columns", KEY_COLUMNS, .offset = AT(overrides), .choices = column_as_choices,
@@ -106,8 +108,6 @@ const struct project_key project_keys[] = {
      .expected = "a whole number between 0 and 1024", .fallback = "0"},
     {"timezone", TEXT, .offset = AT(timezone), .fallback = "UTC"},
     {.name = "schedule", .type = KEY_LATER},
-    {.name = "group", .type = KEY_LATER},
-    {.name = "weight", .type = KEY_LATER},
     {.name = "source", .type = KEY_LATER},
     {.name = "search.params", .type = KEY_LATER},
     {.name = "search.folds", .type = KEY_LATER},

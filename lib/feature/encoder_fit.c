@@ -54,6 +54,7 @@ static enum err_code fit_all(struct fit *fit, const struct schema *schema,
     fit->encoder = encoder;
     for (int i = 0; i < schema->n_features; i++)
         TRY(fit_column(fit, &schema->columns[schema->features[i]], err));
+    TRY(frame_check(fit->frame, err));
     for (int i = 0; i < schema->n_columns; i++)
         if (!(schema->columns[i].roles & COLUMN_FEATURE))
             TRY(encoder_add_other(encoder, schema->columns[i].name, err));

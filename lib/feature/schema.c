@@ -30,6 +30,8 @@ enum {
     NAMED_INCLUDE = 16,
     NAMED_IGNORE = 32, /* in columns */
     NAMED_AS = 64,     /* in columns, with a type */
+    NAMED_GROUP = 128,
+    NAMED_WEIGHT = 256,
 };
 
 /* What cannot be said of one column: found where it is said second. */
@@ -40,6 +42,17 @@ static const struct {
     {NAMED_KEY, NAMED_TARGET, "is the target", "a key names rows; take the target out of it"},
     {NAMED_TIME, NAMED_TARGET, "is the target",
      "rows are ordered by a column that is known before"},
+    {NAMED_GROUP, NAMED_TARGET, "is the target",
+     "a group is what rows share beside their answer: a customer, a patient, a machine"},
+    {NAMED_GROUP, NAMED_TIME, "is the time",
+     "rows of one time stay together in a split by time: leave \"group\" out"},
+    {NAMED_WEIGHT, NAMED_TARGET, "is the target", "a weight is known beside the answer"},
+    {NAMED_WEIGHT, NAMED_KEY, "is part of the key",
+     "a key names rows, a weight says how much each counts"},
+    {NAMED_WEIGHT, NAMED_TIME, "is the time",
+     "to let new rows count more, compute a weight from the time in the view"},
+    {NAMED_WEIGHT, NAMED_GROUP, "is the group",
+     "a group says which rows belong together, a weight how much each counts"},
     {NAMED_EXCLUDE, NAMED_TARGET, "is the target",
      "the target is never a feature: no need to name it"},
     {NAMED_INCLUDE, NAMED_TARGET, "is the target", "the target cannot be a feature of itself"},
@@ -50,6 +63,14 @@ static const struct {
      "a key is not a feature; repeat the column under another name in the view"},
     {NAMED_AS, NAMED_KEY, "is part of the key",
      "a key is not a feature; repeat the column under another name in the view"},
+    {NAMED_INCLUDE, NAMED_GROUP, "is the group",
+     "a group is not a feature; repeat the column under another name in the view"},
+    {NAMED_AS, NAMED_GROUP, "is the group",
+     "a group is not a feature; repeat the column under another name in the view"},
+    {NAMED_INCLUDE, NAMED_WEIGHT, "is the weight",
+     "a weight is not a feature; repeat the column under another name in the view"},
+    {NAMED_AS, NAMED_WEIGHT, "is the weight",
+     "a weight is not a feature; repeat the column under another name in the view"},
     {NAMED_INCLUDE, NAMED_EXCLUDE, "is in \"exclude\" too", "keep it in one of the two"},
     {NAMED_IGNORE, NAMED_INCLUDE, "is in \"include\" too", "keep it in one of the two"},
 };
@@ -223,6 +244,42 @@ static enum err_code name_overrides(struct builder *builder, struct err *err)
     return ERR_OK;
 }
 
+/* A group of the whole key holds one row each. */
+static enum err_code name_group(struct builder *builder, struct err *err)
+{
+    const char *name = builder->project->group;
+    struct schema *schema = builder->schema;
+
+    if (name == NULL)
+        return ERR_OK;
+    TRY(name_column(builder, NAMED_GROUP, "group", "/group", name, &schema->group, err));
+    if (schema->n_keys != 1 || schema->keys[0] != schema->group)
+        return ERR_OK;
+    err_set(err, ERR_CONFIG, "key \"group\": column \"%s\" is the key", name);
+    err_field(err, "/group");
+    err_hint(err, "every row would be a group of its own: name what several rows share");
+    return ERR_CONFIG;
+}
+
+static enum err_code name_weight(struct builder *builder, struct err *err)
+{
+    const char *name = builder->project->weight;
+    const struct relation_column *column;
+
+    if (name == NULL)
+        return ERR_OK;
+    TRY(name_column(builder, NAMED_WEIGHT, "weight", "/weight", name, &builder->schema->weight,
+                    err));
+    column = &builder->relation->columns[builder->schema->weight];
+    if (type_traits(column->type)->is_number)
+        return ERR_OK;
+    err_set(err, ERR_CONFIG, "key \"weight\": column \"%s\" is of type %s, which is not a number",
+            name, column->type_name);
+    err_field(err, "/weight");
+    err_hint(err, "a weight is 0 or more: cast the column in the view");
+    return ERR_CONFIG;
+}
+
 static enum err_code name_columns(struct builder *builder, struct err *err)
 {
     const struct project *project = builder->project;
@@ -234,10 +291,17 @@ static enum err_code name_columns(struct builder *builder, struct err *err)
     schema->n_keys = project->key.n;
     if (project->time != NULL)
         TRY(name_column(builder, NAMED_TIME, "time", "/time", project->time, &schema->time, err));
+    TRY(name_group(builder, err));
+    TRY(name_weight(builder, err));
     TRY(name_list(builder, NAMED_EXCLUDE, "exclude", &project->exclude, NULL, err));
     TRY(name_list(builder, NAMED_INCLUDE, "include", &project->include, NULL, err));
     TRY(name_overrides(builder, err));
     return check_included(builder, err);
+}
+
+bool schema_may_predict(enum pg_type type, enum task task)
+{
+    return task == TASK_REGRESSION ? type_traits(type)->is_number : type_traits(type)->is_class;
 }
 
 /* The task, from the definition or the target's type. */
@@ -309,7 +373,7 @@ static enum err_code why_not_type(struct schema *schema, const struct relation_c
     return ERR_OK;
 }
 
-/* Why a column that is neither target nor key is no feature; ret_why NULL when it is one. */
+/* Why a column that has no other role is no feature; ret_why NULL when it is one. */
 static enum err_code why_left_out(const struct builder *builder, int index, const char **ret_why,
                                   struct err *err)
 {
@@ -336,10 +400,11 @@ static enum err_code give_roles(struct builder *builder, struct err *err)
         struct schema_column *column = &schema->columns[i];
         unsigned named = builder->named[i];
 
-        column->roles = (named & NAMED_TARGET ? COLUMN_TARGET : 0u) |
-                        (named & NAMED_KEY ? COLUMN_KEY : 0u) |
-                        (named & NAMED_TIME ? COLUMN_TIME : 0u);
-        if (named & (NAMED_TARGET | NAMED_KEY))
+        column->roles =
+            (named & NAMED_TARGET ? COLUMN_TARGET : 0u) | (named & NAMED_KEY ? COLUMN_KEY : 0u) |
+            (named & NAMED_TIME ? COLUMN_TIME : 0u) | (named & NAMED_GROUP ? COLUMN_GROUP : 0u) |
+            (named & NAMED_WEIGHT ? COLUMN_WEIGHT : 0u);
+        if (named & (NAMED_TARGET | NAMED_KEY | NAMED_GROUP | NAMED_WEIGHT))
             continue;
         TRY(why_left_out(builder, i, &column->why, err));
         column->roles |= column->why != NULL ? COLUMN_LEFT_OUT : COLUMN_FEATURE;
@@ -351,9 +416,9 @@ static enum err_code give_roles(struct builder *builder, struct err *err)
     err_set(err, ERR_CONFIG, "relation %s has no column left to predict \"%s\" from",
             builder->relation->name, builder->project->target);
     err_field(err, builder->project->exclude.n > 0 ? "/exclude" : "/relation");
-    err_hint(err,
-             "beside the target, the key and what is left out there must be a column of numbers, "
-             "text, booleans, dates or timestamps");
+    err_hint(err, "beside the target, key, group, weight and what is left out there must be a "
+                  "column of numbers, "
+                  "text, booleans, dates or timestamps");
     return ERR_CONFIG;
 }
 
@@ -372,6 +437,10 @@ static void list_read(struct schema *schema)
         add_read(schema, schema->keys[i]);
     if (schema->time >= 0)
         add_read(schema, schema->time);
+    if (schema->group >= 0)
+        add_read(schema, schema->group);
+    if (schema->weight >= 0)
+        add_read(schema, schema->weight);
     for (int i = 0; i < schema->n_features; i++)
         add_read(schema, schema->features[i]);
 }
@@ -404,7 +473,7 @@ static enum err_code schema_init(struct builder *builder, struct err *err)
     size_t n = (size_t)relation->n_columns;
 
     schema->n_columns = relation->n_columns;
-    schema->target = schema->time = -1;
+    schema->target = schema->time = schema->group = schema->weight = -1;
     schema->columns = arena_alloc_array(&schema->arena, n, sizeof(*schema->columns));
     schema->keys = arena_alloc_array(&schema->arena, (size_t)builder->project->key.n, sizeof(int));
     schema->features = arena_alloc_array(&schema->arena, n, sizeof(int));

@@ -1,5 +1,6 @@
 /*
- * What each column of a relation is for in a project: target, key, time, feature, or left out.
+ * What each column of a relation is for in a project: target, key, time, group, weight, feature, or
+ * left out.
  *
  * A definition meets a relation here, and every disagreement is found before a row is read: a
  * column that is not there (nearest name in the hint), target among the excluded, a type that the
@@ -17,6 +18,11 @@ enum column_role {
     COLUMN_TIME = 4, /* may be a feature as well */
     COLUMN_FEATURE = 8,
     COLUMN_LEFT_OUT = 16, /* `why` says so */
+    /* Never features: the groups that a prediction is asked for are others than those of training,
+     * and a row that is predicted has no weight. A group may be part of a key of several columns.
+     */
+    COLUMN_GROUP = 32,
+    COLUMN_WEIGHT = 64,
 };
 
 struct schema_column {
@@ -33,10 +39,12 @@ struct schema_column {
 struct schema {
     int n_columns; /* of the relation, all of them */
     struct schema_column *columns;
-    int target, time; /* indices; time -1: none */
+    int target;
+    int time, group, weight; /* indices; -1: none */
     int n_keys, *keys;
     int n_features, *features;
-    int n_read, *read; /* indices of the columns a run reads: target, keys, time, features */
+    int n_read, *read; /* indices of the columns a run reads: target, keys, time, group, weight,
+                          features */
     enum task task;    /* never TASK_AUTO */
     struct arena arena;
 };
@@ -44,6 +52,9 @@ struct schema {
 /* Errors: ERR_CONFIG as above; ERR_NOMEM. */
 MUST_CHECK enum err_code schema_new(const struct project *project, const struct relation *relation,
                                     struct schema **ret_schema, struct err *err);
+
+/* May a column of this type be the target of a regression, or of a classification? */
+bool schema_may_predict(enum pg_type type, enum task task);
 
 /* Narrows the features to these columns (indices, each a feature of the schema), in this order: a
  * model from elsewhere has its own. The others are left out; `why` says so. */

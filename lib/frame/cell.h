@@ -105,6 +105,10 @@ void cell_scratch_release(struct cell_scratch *scratch);
 
 enum cell_kind cell_kind_of(enum pg_type type);
 
+/* Of a value that is not null: equal ones have equal hashes. By base's hash64, with what it is for.
+ */
+uint64_t cell_hash(const struct cell *cell);
+
 /* From the binary form of COPY. Bytes that do not hold what they must: ERR_CORRUPT. */
 MUST_CHECK enum err_code cell_from_binary(enum pg_type type, const uint8_t *data, uint32_t n_bytes,
                                           struct cell_scratch *scratch, struct cell *ret_cell,

@@ -126,39 +126,9 @@ static enum err_code profile_codes(const struct frame *frame, const struct colum
     return ERR_OK;
 }
 
-/* The bytes by which a value is told from others. */
 static uint64_t hash_cell(const struct cell *cell, int column)
 {
-    uint64_t number = 0;
-
-    if (cell->is_null)
-        return (uint64_t)column * 2 + 1;
-    switch (cell->kind) {
-    case CELL_TEXT:
-    case CELL_JSON:
-        return hash64(cell->text, cell->n_bytes);
-    case CELL_LIST:
-        return hash64(cell->items, cell->n_items * sizeof(*cell->items));
-    case CELL_TEXTS:
-        number = cell->n_items;
-        for (size_t i = 0; i < cell->n_items; i++)
-            number = number * 31 + (cell->texts[i].text == NULL
-                                        ? 1
-                                        : hash64(cell->texts[i].text, cell->texts[i].n_bytes));
-        break;
-    case CELL_BOOL:
-        number = cell->bool_value;
-        break;
-    case CELL_FLOAT4:
-        memcpy(&number, &cell->float_value, sizeof(cell->float_value));
-        break;
-    case CELL_INT:
-    case CELL_TIMESTAMP:
-    case CELL_DOUBLE: /* eight bytes each */
-        memcpy(&number, &cell->int_value, sizeof(number));
-        break;
-    }
-    return hash64(&number, sizeof(number));
+    return cell->is_null ? (uint64_t)column * 2 + 1 : cell_hash(cell);
 }
 
 static int compare_hashes(const void *left, const void *right)
@@ -295,5 +265,5 @@ enum err_code frame_fingerprint(const struct frame *frame, char ret_hex[FINGERPR
         }
     }
     snprintf(ret_hex, FINGERPRINT_SIZE, "%016" PRIx64 "%016" PRIx64, sums[0], sums[1]);
-    return ERR_OK;
+    return frame_check(frame, err);
 }

@@ -13,7 +13,7 @@ enum part { TRAIN, VALID, TEST, PARTS };
 /* A row on its way to a part. */
 struct item {
     uint64_t hash; /* SPLIT_HASH_BITS */
-    int64_t order; /* what the rows are cut by, ascending: hash or time; NULL time INT64_MIN */
+    int64_t order; /* what the rows are cut by, ascending: place or time; NULL time INT64_MIN */
     uint32_t row;
     uint32_t class : 30; /* 0 unless stratified */
     enum part part : 2;
@@ -55,13 +55,59 @@ enum err_code split_key_hash(void *context, const struct cell *cells, uint64_t *
     return hash_text(&key->text, ret_hash, err);
 }
 
+/* Each text of a dictionary is hashed once: known[codes], UINT64_MAX until then. */
+static enum err_code hash_groups(const struct column *group, struct split_key *key, uint64_t *known,
+                                 const uint64_t *hashes, size_t n_rows, uint64_t *places,
+                                 struct err *err)
+{
+    for (size_t row = 0; row < n_rows; row++) {
+        uint64_t *seen = NULL;
+        struct cell cell;
+
+        column_cell(group, row, &cell);
+        if (cell.is_null) {
+            places[row] = hashes[row];
+            continue;
+        }
+        if (known != NULL)
+            seen = &known[group->codes[column_at(group, row)]];
+        if (seen != NULL && *seen != UINT64_MAX) {
+            places[row] = *seen;
+            continue;
+        }
+        TRY(split_key_hash(key, &cell, &places[row], err));
+        if (seen != NULL)
+            *seen = places[row];
+    }
+    return ERR_OK;
+}
+
+enum err_code split_group_places(const struct column *group, int64_t seed, const uint64_t *hashes,
+                                 size_t n_rows, uint64_t **ret_places, struct err *err)
+{
+    struct split_key key = {.seed = seed, .n_columns = 1, .types = &group->type};
+    size_t n_texts = group->kind == CELL_TEXT ? group->dictionary.n_keys : 0;
+    CLEANUP(free_ptr) uint64_t *known = malloc(n_texts * sizeof(*known) + 1);
+    CLEANUP(free_ptr) uint64_t *places = malloc(n_rows * sizeof(*places) + 1);
+    enum err_code code;
+
+    if (known == NULL || places == NULL)
+        return err_nomem(err);
+    memset(known, 0xff, n_texts * sizeof(*known));
+    code = hash_groups(group, &key, n_texts > 0 ? known : NULL, hashes, n_rows, places, err);
+    buf_release(&key.text);
+    if (code == ERR_OK)
+        *ret_places = TAKE_PTR(places);
+    return code;
+}
+
 static int64_t order_of(const struct frame *frame, const struct item *item,
                         const struct split_options *options)
 {
     const struct column *column;
 
     if (options->by != SPLIT_TIME)
-        return (int64_t)item->hash;
+        return (int64_t)(options->places != NULL ? options->places[item->row] : item->hash);
     column = &frame->columns[options->time];
     return column_is_null(column, item->row) ? INT64_MIN
                                              : column->ints[column_at(column, item->row)];
@@ -103,7 +149,7 @@ static int compare_class(const void *a, const void *b)
     const struct item *x = a, *y = b;
     int by_class = COMPARE(x->class, y->class);
 
-    return by_class != 0 ? by_class : compare_hash(a, b);
+    return by_class != 0 ? by_class : compare_order(a, b);
 }
 
 /* Rows often come in the order of their hashes already. */
@@ -141,16 +187,40 @@ static size_t n_to_validate(size_t n_rest, const struct split_options *options)
     return n >= 1 ? (size_t)n : n_rest > 0;
 }
 
-/* By hash: [test | train | valid] */
+/* How many of the ordered items are of the first place; 0 where there is no other. */
+static size_t n_of_first(const struct item *items, size_t n)
+{
+    size_t first = 1;
+
+    while (first < n && items[first].order == items[0].order)
+        first++;
+    return first < n ? first : 0;
+}
+
+/* Where those of the last place begin; n where there is no other. */
+static size_t start_of_last(const struct item *items, size_t n)
+{
+    size_t last = n;
+
+    while (last > 1 && items[last - 2].order == items[n - 1].order)
+        last--;
+    return last > 1 ? last - 1 : n;
+}
+
+/* By place: [test | train | valid] */
 static void place_random(struct item *items, size_t n, const struct split_options *options)
 {
     double end = ldexp(options->test_size, SPLIT_HASH_BITS);
     size_t n_test = 0, n_rest, valid_from;
 
-    while (n_test < n && (double)items[n_test].hash < end)
+    while (n_test < n && (double)items[n_test].order < end)
         n_test++;
+    if (n_test == 0)
+        n_test = n_of_first(items, n);
     n_rest = n - n_test;
     valid_from = n_test + cut_at(items + n_test, n_rest, n_to_validate(n_rest, options));
+    if (valid_from == n)
+        valid_from = n_test + start_of_last(items + n_test, n_rest);
     mark(items, 0, n_test, TEST);
     mark(items, n_test, valid_from, TRAIN);
     mark(items, valid_from, n, VALID);
@@ -166,7 +236,32 @@ static size_t n_of_class(double share, size_t n)
     return wanted < 1 ? 1 : wanted > n - 1 ? n - 1 : wanted;
 }
 
-/* By class, then hash; within each class as place_random. */
+/* Rows of one place stay together: the cut moves up, or down where nothing would be above it. */
+static size_t settle(const struct item *items, size_t n, size_t cut)
+{
+    size_t up = cut;
+
+    if (cut == 0)
+        return 0;
+    while (up < n && items[up].order == items[up - 1].order)
+        up++;
+    if (up < n)
+        return up;
+    while (cut > 0 && items[cut].order == items[cut - 1].order)
+        cut--;
+    return cut;
+}
+
+/* Those of one place and several classes go with the one of the smallest hash. By place, then hash.
+ */
+static void join_classes(struct item *items, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (items[i].order == items[i - 1].order)
+            items[i].part = items[i - 1].part;
+}
+
+/* By class, then place; within each class as place_random. */
 static void place_stratified(struct item *items, size_t n, const struct split_options *options)
 {
     size_t n_test_all = 0, from, to;
@@ -177,10 +272,7 @@ static void place_stratified(struct item *items, size_t n, const struct split_op
 
         for (to = from; to < n && items[to].class == items[from].class;)
             to++;
-        n_test = n_of_class(options->test_size, to - from);
-        while (n_test > 0 && from + n_test < to &&
-               items[from + n_test].hash == items[from + n_test - 1].hash)
-            n_test++; /* rows that are the same stay together */
+        n_test = settle(items + from, to - from, n_of_class(options->test_size, to - from));
         mark(items, from, from + n_test, TEST);
         mark(items, from + n_test, to, TRAIN);
         n_test_all += n_test;
@@ -193,7 +285,7 @@ static void place_stratified(struct item *items, size_t n, const struct split_op
             n_rest += items[to].part == TRAIN;
         n_valid = n_of_class(valid_share, n_rest);
         while (n_valid > 0 && n_valid < n_rest &&
-               items[to - n_valid].hash == items[to - n_valid - 1].hash)
+               items[to - n_valid].order == items[to - n_valid - 1].order)
             n_valid--;
         mark(items, to - n_valid, to, VALID);
     }
@@ -219,20 +311,25 @@ static void place(struct item *items, size_t n, const struct split_options *opti
 {
     switch (options->by) {
     case SPLIT_RANDOM:
-        sort_items(items, n, compare_hash);
+    case SPLIT_GROUP:
+        sort_items(items, n, compare_order);
         place_random(items, n, options);
+        split->n_groups = n > 0;
+        for (size_t i = 1; i < n; i++)
+            split->n_groups += items[i].order != items[i - 1].order;
         break;
     case SPLIT_STRATIFIED:
         sort_items(items, n, compare_class);
         place_stratified(items, n, options);
-        sort_items(items, n, compare_hash);
+        sort_items(items, n, compare_order);
+        join_classes(items, n);
         break;
     case SPLIT_TIME:
         sort_items(items, n, compare_order);
         place_by_time(items, n, options, split);
-        sort_items(items, n, compare_hash);
         break;
     }
+    sort_items(items, n, compare_hash);
 }
 
 static enum err_code check_parts(const struct split *split, const struct split_options *options,
@@ -242,12 +339,23 @@ static enum err_code check_parts(const struct split *split, const struct split_o
 
     if (n_train > 0 && n_valid > 0 && n_test > 0)
         return ERR_OK;
+    if (options->by == SPLIT_GROUP && split->n_groups < 3) {
+        err_set(err, ERR_DATA, "%zu rows are of %zu %s: training, validation and test need three",
+                n_train + n_valid + n_test, split->n_groups,
+                split->n_groups == 1 ? "group" : "groups");
+        return err_hint(err, "is \"group\" the right column? \"test\": {\"by\": \"random\"} lets "
+                             "groups be on several sides");
+    }
     err_set(err, ERR_DATA,
             "%zu rows split into %zu for training, %zu for validation and %zu for the test",
             n_train + n_valid + n_test, n_train, n_valid, n_test);
     if (options->by == SPLIT_TIME)
         return err_hint(err, "too many rows share one time or have none: split with \"test\": "
                              "{\"by\": \"random\"}, or use a finer time column");
+    if (options->by == SPLIT_GROUP)
+        return err_hint(err,
+                        "few groups, or groups of very different size: try another \"seed\" or "
+                        "\"test\": {\"size\": …}, or define smaller groups");
     return err_hint(err, "get more rows, change \"test\": {\"size\": …}, or name a \"key\" that "
                          "tells rows apart");
 }

@@ -10,30 +10,35 @@
  *
  * (several key columns are joined by '|'; a NULL is an empty text; a numeric key goes by its value:
  * key::float8::text). Without a key it is all columns of the frame.
- *   random      test: hash < size
+ *   random      test: hash < size, or the smallest hash where none is
  *   stratified  within each class, the round(size × n) rows of the smallest hash (at least one when
  *               the class has two rows; one at least stays)
  *   time        the newest rows: the smallest time T such that at most size of the rows are at or
  *               after it; rows with a NULL time never test, and count as the oldest
+ *   group       as random, by the hash of the group's text in place of the key's: whole groups go
+ *               to one side. A row whose group is NULL is a group of its own, by its own hash
  * Validation rows are taken from the rest (share: split_validation_share): the newest of them, or
- * those at the hash's other end, so that a larger test does not move them. Stratified: within each
- * class. Rows of equal time, or (random) of equal key, stay on one side.
+ * those at the hash's other end, so that a larger test does not move them; at least the last place.
+ * Stratified: within each class. Rows of equal time, or (otherwise) of one place, stay on one side:
+ * of several classes, on that of the one with the smallest hash. A row's place is its hash unless
+ * the caller gives another (`places`): split_group_places, or split/twins.h.
  * Each part is ordered by hash, then by row: where keys differ, the order the relation sent them in
  * does not matter.
  *
- * Refuses: looking at any value but key, class and time.
+ * Refuses: looking at any value but key, class, group and time.
  */
 #ifndef PGBOOST_SPLIT_SPLIT_H
 #define PGBOOST_SPLIT_SPLIT_H
 
 #include "frame/frame.h"
 
-enum split_by { SPLIT_RANDOM, SPLIT_STRATIFIED, SPLIT_TIME };
+enum split_by { SPLIT_RANDOM, SPLIT_STRATIFIED, SPLIT_TIME, SPLIT_GROUP };
 
 struct split_options {
     enum split_by by;
     double test_size;        /* (0, 1) */
     const uint64_t *hashes;  /* [frame rows] by split_key_hash */
+    const uint64_t *places;  /* [frame rows], or NULL: the hashes; SPLIT_GROUP: of the groups */
     int time;                /* frame column index; SPLIT_TIME only */
     const uint32_t *classes; /* [frame rows]; SPLIT_STRATIFIED only */
     uint32_t n_classes;
@@ -49,6 +54,7 @@ struct split {
     struct rows train, valid, test;
     int64_t test_from;  /* SPLIT_TIME: first time of the test rows, as the column holds it */
     int64_t valid_from; /* likewise */
+    size_t n_groups;    /* SPLIT_GROUP: different places */
 };
 
 /* Splits rows[n_rows] of frame (those whose target is not NULL). ERR_DATA when a part would be
@@ -77,5 +83,11 @@ struct split_key {
 #define SPLIT_HASH_BITS 52
 MUST_CHECK enum err_code split_key_hash(void *context, const struct cell *cells, uint64_t *ret_hash,
                                         struct err *err);
+
+/* The places of n_rows rows by their group: by the rule above of the group's value; hashes[n_rows]
+ * stand for the groups that are NULL. The caller frees ret_places[n_rows]. */
+MUST_CHECK enum err_code split_group_places(const struct column *group, int64_t seed,
+                                            const uint64_t *hashes, size_t n_rows,
+                                            uint64_t **ret_places, struct err *err);
 
 #endif

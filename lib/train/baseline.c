@@ -14,7 +14,8 @@ static enum err_code predict_mean(const struct dataset *dataset, const struct ro
                                   struct predictions *predictions, struct err *err)
 {
     (void)err;
-    fill_values(predictions, target_mean(dataset->y, training->items, training->n));
+    fill_values(predictions,
+                target_mean(dataset->y, dataset->weights, training->items, training->n));
     return ERR_OK;
 }
 
@@ -23,12 +24,12 @@ static enum err_code predict_median(const struct dataset *dataset, const struct 
 {
     double median;
 
-    TRY(target_median(dataset->y, training->items, training->n, &median, err));
+    TRY(target_median(dataset->y, dataset->weights, training->items, training->n, &median, err));
     fill_values(predictions, median);
     return ERR_OK;
 }
 
-/* Rows without a time are the oldest. */
+/* Rows without a time are the oldest; rows of weight 0 are not there. */
 static enum err_code predict_last(const struct dataset *dataset, const struct rows *training,
                                   struct predictions *predictions, struct err *err)
 {
@@ -39,9 +40,12 @@ static enum err_code predict_last(const struct dataset *dataset, const struct ro
 
     (void)err;
     for (size_t i = 0; i < training->n; i++) {
+        double weight = dataset_weight(dataset, training->items[i]);
         struct cell cell;
         int64_t at;
 
+        if (!(weight > 0))
+            continue;
         column_cell(time, training->items[i], &cell);
         at = cell.is_null ? INT64_MIN : cell.int_value;
         if (at > newest) {
@@ -49,8 +53,10 @@ static enum err_code predict_last(const struct dataset *dataset, const struct ro
             n = 0;
             mean = 0;
         }
-        if (at == newest)
-            mean += (dataset->y[training->items[i]] - mean) / ++n;
+        if (at == newest) {
+            n += weight;
+            mean += (dataset->y[training->items[i]] - mean) * weight / n;
+        }
     }
     fill_values(predictions, mean);
     return ERR_OK;
@@ -73,12 +79,15 @@ static void fill_classes(struct predictions *predictions, const double *shares)
 static enum err_code class_shares(const struct dataset *dataset, const struct rows *training,
                                   double **ret_shares, struct err *err)
 {
-    double *shares = calloc((size_t)dataset_n_classes(dataset), sizeof(*shares));
+    double *shares = calloc((size_t)dataset_n_classes(dataset), sizeof(*shares)), total = 0;
 
     if (shares == NULL)
         return err_nomem(err);
     for (size_t i = 0; i < training->n; i++)
-        shares[(int)dataset->y[training->items[i]]] += 1.0 / (double)training->n;
+        total += dataset_weight(dataset, training->items[i]);
+    for (size_t i = 0; i < training->n; i++)
+        shares[(int)dataset->y[training->items[i]]] +=
+            dataset_weight(dataset, training->items[i]) / total;
     *ret_shares = shares;
     return ERR_OK;
 }

@@ -6,7 +6,8 @@
  *   prior          classification: the classes' shares among the training rows
  *   majority       classification: the most frequent class, with certainty
  *
- * The first that fits the task is the one that scores are shown beside.
+ * Each row counts by its weight. The first that fits the task is the one that scores are shown
+ * beside.
  */
 #ifndef PGBOOST_TRAIN_BASELINE_H
 #define PGBOOST_TRAIN_BASELINE_H

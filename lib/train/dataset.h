@@ -11,24 +11,42 @@
 #include "metric/metric.h"
 #include "model/model.h"
 #include "split/split.h"
+#include "split/twins.h"
 
 struct dataset {
     const struct schema *schema; /* the caller's */
     struct frame *frame;         /* columns in the order of schema->read: the target is column 0 */
     size_t n_without_target;     /* rows left out: NULL, or NaN in a regression */
     enum metric_task task;
-    struct labels labels;       /* classification */
-    double *y;                  /* [frame rows]: the target, or the class as a number */
+    struct labels labels; /* classification */
+    double *y;            /* [frame rows]: the target, or the class as a number */
+    double *weights;      /* [frame rows]: of rows with a target finite and ≥ 0; NULL: 1 each */
     const char **output_labels; /* [n classes], multiclass only */
     enum split_by split_by;
+    bool together;      /* the split's places are those of twins */
+    struct twins twins; /* without places: the split is made */
     struct split *split;
 };
 
+static inline double dataset_weight(const struct dataset *dataset, uint32_t row)
+{
+    return dataset->weights == NULL ? 1 : dataset->weights[row];
+}
+
 /* Takes the frame over when it succeeds. ERR_DATA: no rows, no target, one class, an infinite
- * target, too few rows; each with numbers and a hint. */
+ * target, weights that are NULL, negative, infinite or all 0, too few rows, training rows whose
+ * target is always the same; each with numbers and a hint. */
 MUST_CHECK enum err_code dataset_new(const struct project *project, const struct schema *schema,
                                      struct frame *frame, struct dataset **ret_dataset,
                                      struct err *err);
+
+/* Rows that a model is measured on without being trained beside them: no schema, no split. Classes
+ * are the model's in its order (the dataset keeps its strings: it must outlive it), then labels
+ * that it never saw. ret_rows, which the caller releases: those with a target. Takes the frame over
+ * when it succeeds. ERR_DATA: no rows, no target, an infinite one. */
+MUST_CHECK enum err_code dataset_labelled(const struct model *model, struct frame *frame,
+                                          struct dataset **ret_dataset, struct rows *ret_rows,
+                                          struct err *err);
 void dataset_free(struct dataset *dataset);
 DEFINE_FREEP(struct dataset *, dataset_free)
 
@@ -43,7 +61,8 @@ MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, st
 void rows_release(struct rows *rows);
 
 /* How test rows are chosen, as a JSON object: models with the same rule have never trained on each
- * other's test rows. */
+ * other's test rows. Where rows have twins that says by which features: other features, other
+ * twins. */
 void dataset_split_rule(const struct dataset *dataset, const struct project *project,
                         struct buf *json);
 

@@ -9,6 +9,7 @@ void encoded_release(struct encoded *encoded)
 {
     free(encoded->values);
     free(encoded->labels);
+    free(encoded->weights);
     spill_free(encoded->file);
     *encoded = (struct encoded){0};
 }
@@ -67,6 +68,22 @@ static enum err_code fill(struct encoded *encoded, const struct dataset *dataset
     return ERR_OK;
 }
 
+/* What XGBoost takes beside the features: labels and weights as float32. */
+static enum err_code take_labels(struct encoded *encoded, const struct dataset *dataset,
+                                 const struct rows *rows, struct err *err)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        encoded->labels[i] = (float)dataset->y[rows->items[i]];
+    if (dataset->weights == NULL)
+        return ERR_OK;
+    encoded->weights = malloc(rows->n * sizeof(*encoded->weights) + 1);
+    if (encoded->weights == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < rows->n; i++)
+        encoded->weights[i] = (float)dataset->weights[rows->items[i]];
+    return ERR_OK;
+}
+
 static enum err_code init(struct encoded *encoded, const struct dataset *dataset,
                           const struct rows *rows, bool training, const struct spill_rule *spill,
                           struct err *err)
@@ -75,13 +92,11 @@ static enum err_code init(struct encoded *encoded, const struct dataset *dataset
     CLEANUP(encoder_folds_freep) struct encoder_folds *folds = NULL;
 
     TRY(allocate(encoded, training ? spill : NULL, err));
-    for (size_t i = 0; i < rows->n; i++)
-        encoded->labels[i] = (float)dataset->y[rows->items[i]];
+    TRY(take_labels(encoded, dataset, rows, err));
     if (training)
         TRY(encoder_folds_new(encoded->encoder, dataset->frame, rows->items, rows->n, &target,
                               &folds, err));
-    TRY(fill(encoded, dataset, rows, folds, err));
-    return frame_check(dataset->frame, err);
+    return fill(encoded, dataset, rows, folds, err);
 }
 
 enum err_code encoded_init(struct encoded *encoded, const struct encoder *encoder,
@@ -120,6 +135,7 @@ enum err_code encoded_matrix(struct encoded *encoded, bool in_bins, int max_bin,
         .feature_names = encoded->encoder->feature_names,
         .feature_types = encoded->encoder->feature_types,
         .labels = encoded->labels,
+        .weights = encoded->weights,
         .batch = read_batch,
         .context = encoded,
         .is_exact = !in_bins,

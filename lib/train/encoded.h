@@ -16,6 +16,7 @@ struct encoded {
     size_t n_rows, batch_rows;
     float *values;      /* [n_rows × n_features], or room for a batch where there is a file */
     float *labels;      /* [n_rows] */
+    float *weights;     /* [n_rows], or NULL: 1 each */
     struct spill *file; /* NULL: all is in memory */
 };
 void encoded_release(struct encoded *encoded);

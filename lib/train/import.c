@@ -114,6 +114,10 @@ static const char *why_no_feature(const struct schema_column *column)
         return "the column is the target";
     if (column->roles & COLUMN_KEY)
         return "the column is part of the key";
+    if (column->roles & COLUMN_GROUP)
+        return "the column is the group";
+    if (column->roles & COLUMN_WEIGHT)
+        return "the column is the weight";
     return column->roles & COLUMN_FEATURE ? NULL : column->why;
 }
 

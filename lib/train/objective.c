@@ -95,7 +95,7 @@ static enum err_code no_such_metric(const char *name, unsigned tasks, struct err
     CLEANUP(buf_release) struct buf names = {0};
 
     for (int i = 0; i < n_metrics; i++)
-        if (metrics[i].tasks & tasks)
+        if ((metrics[i].tasks & tasks) && !metrics[i].toward_zero)
             buf_printf(&names, "%s%s", names.length > 0 ? ", " : "", metrics[i].name);
     err_set(err, ERR_CONFIG, "metric \"%s\" %s", name,
             metric_find(name) != NULL ? "does not fit this target" : "does not exist");
@@ -113,7 +113,8 @@ enum err_code key_metric_of(const struct project *project, enum task task, int n
         metric = metric_default(task == TASK_REGRESSION ? METRIC_REGRESSION : METRIC_BINARY);
     else
         metric = metric_find(project->metric);
-    if (metric == NULL || (metric->tasks & tasks) == 0)
+    /* what is best at zero has no order for leaderboards in SQL */
+    if (metric == NULL || (metric->tasks & tasks) == 0 || metric->toward_zero)
         return no_such_metric(project->metric, tasks, err);
     *ret_metric = metric;
     return ERR_OK;
@@ -137,42 +138,82 @@ enum err_code objective_check_target(const struct training_objective *objective,
     return err_hint(err, "leave such rows out in the view, or choose another objective");
 }
 
-static int compare_doubles(const void *left, const void *right)
+struct weighed {
+    double value, weight;
+};
+
+static int compare_values(const void *left, const void *right)
 {
-    double a = *(const double *)left, b = *(const double *)right;
+    double a = ((const struct weighed *)left)->value, b = ((const struct weighed *)right)->value;
 
     return (a > b) - (a < b);
 }
 
-enum err_code target_median(const double *y, const uint32_t *rows, size_t n_rows,
-                            double *ret_median, struct err *err)
+static double weight_of(const double *weights, uint32_t row)
 {
-    CLEANUP(free_ptr) double *values = malloc(n_rows * sizeof(*values) + 1);
+    return weights == NULL ? 1 : weights[row];
+}
+
+/* Of sorted values, each with a weight. */
+static double median_of(const struct weighed *values, size_t n, double total)
+{
+    double below = 0;
+
+    for (size_t i = 0; i + 1 < n; i++) {
+        below += values[i].weight;
+        if (2 * below == total)
+            return values[i].value / 2 + values[i + 1].value / 2;
+        if (2 * below > total)
+            return values[i].value;
+    }
+    return n > 0 ? values[n - 1].value : NAN;
+}
+
+enum err_code target_median(const double *y, const double *weights, const uint32_t *rows,
+                            size_t n_rows, double *ret_median, struct err *err)
+{
+    CLEANUP(free_ptr) struct weighed *values = calloc(n_rows + 1, sizeof(*values));
+    double total = 0;
+    size_t n = 0;
 
     if (values == NULL)
         return err_nomem(err);
-    for (size_t i = 0; i < n_rows; i++)
-        values[i] = y[rows[i]];
-    qsort(values, n_rows, sizeof(*values), compare_doubles);
-    *ret_median = values[(n_rows - 1) / 2] / 2 + values[n_rows / 2] / 2;
+    for (size_t i = 0; i < n_rows; i++) {
+        double weight = weight_of(weights, rows[i]);
+
+        if (weight > 0)
+            values[n++] = (struct weighed){y[rows[i]], weight};
+        total += weight;
+    }
+    qsort(values, n, sizeof(*values), compare_values);
+    *ret_median = median_of(values, n, total);
     return ERR_OK;
 }
 
-double target_mean(const double *y, const uint32_t *rows, size_t n_rows)
+/* A running mean: a sum of large values may overflow. */
+static void mean_add(double *mean, double *total, double value, double weight)
 {
-    double mean = 0;
+    *total += weight;
+    if (weight > 0)
+        *mean += (value - *mean) * weight / *total;
+}
+
+double target_mean(const double *y, const double *weights, const uint32_t *rows, size_t n_rows)
+{
+    double mean = 0, total = 0;
 
     for (size_t i = 0; i < n_rows; i++)
-        mean += (y[rows[i]] - mean) / (double)(i + 1);
+        mean_add(&mean, &total, y[rows[i]], weight_of(weights, rows[i]));
     return mean;
 }
 
-static double mean_of_logs(const double *y, const uint32_t *rows, size_t n_rows)
+static double mean_of_logs(const double *y, const double *weights, const uint32_t *rows,
+                           size_t n_rows)
 {
-    double mean = 0;
+    double mean = 0, total = 0;
 
     for (size_t i = 0; i < n_rows; i++)
-        mean += (log1p(y[rows[i]]) - mean) / (double)(i + 1);
+        mean_add(&mean, &total, log1p(y[rows[i]]), weight_of(weights, rows[i]));
     return mean;
 }
 
@@ -188,30 +229,32 @@ static double inside(const struct training_objective *objective, double base)
     return base;
 }
 
-double target_spread(const double *y, const uint32_t *rows, size_t n_rows)
+double target_spread(const double *y, const double *weights, const uint32_t *rows, size_t n_rows)
 {
-    double mean = target_mean(y, rows, n_rows), squares = 0;
+    double mean = target_mean(y, weights, rows, n_rows), squares = 0, total = 0;
 
     for (size_t i = 0; i < n_rows; i++)
-        squares += (y[rows[i]] - mean) * (y[rows[i]] - mean) / (double)n_rows;
+        total += weight_of(weights, rows[i]);
+    for (size_t i = 0; i < n_rows; i++)
+        squares += (y[rows[i]] - mean) * (y[rows[i]] - mean) * weight_of(weights, rows[i]) / total;
     return squares > 0 ? sqrt(squares) : 1;
 }
 
 enum err_code objective_base_score(const struct training_objective *objective, const double *y,
-                                   const uint32_t *rows, size_t n_rows, double *ret_base_score,
-                                   struct err *err)
+                                   const double *weights, const uint32_t *rows, size_t n_rows,
+                                   double *ret_base_score, struct err *err)
 {
     double base = NAN;
 
     switch (objective->base) {
     case BASE_MEAN:
-        base = target_mean(y, rows, n_rows);
+        base = target_mean(y, weights, rows, n_rows);
         break;
     case BASE_MEDIAN:
-        TRY(target_median(y, rows, n_rows, &base, err));
+        TRY(target_median(y, weights, rows, n_rows, &base, err));
         break;
     case BASE_LOG_MEAN:
-        base = expm1(mean_of_logs(y, rows, n_rows));
+        base = expm1(mean_of_logs(y, weights, rows, n_rows));
         break;
     case BASE_NONE:
         break;

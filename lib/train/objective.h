@@ -55,16 +55,18 @@ MUST_CHECK enum err_code objective_check_target(const struct training_objective 
 
 /* XGBoost's base_score for these training rows; NaN: it is left to XGBoost. */
 MUST_CHECK enum err_code objective_base_score(const struct training_objective *objective,
-                                              const double *y, const uint32_t *rows, size_t n_rows,
+                                              const double *y, const double *weights,
+                                              const uint32_t *rows, size_t n_rows,
                                               double *ret_base_score, struct err *err);
 
-/* Of the training rows' targets. */
-double target_mean(const double *y, const uint32_t *rows, size_t n_rows);
-MUST_CHECK enum err_code target_median(const double *y, const uint32_t *rows, size_t n_rows,
-                                       double *ret_median, struct err *err);
+/* Of the training rows' targets. weights as y is indexed, or NULL: 1 each. The median is a value
+ * with at most half of the weight on either side, the mean of two where there are two. */
+double target_mean(const double *y, const double *weights, const uint32_t *rows, size_t n_rows);
+MUST_CHECK enum err_code target_median(const double *y, const double *weights, const uint32_t *rows,
+                                       size_t n_rows, double *ret_median, struct err *err);
 
 /* The standard deviation of the training rows' targets, 1 where they are all alike: the slope of
  * pseudo-Huber errors, which is 1 for a target with a spread of 1. */
-double target_spread(const double *y, const uint32_t *rows, size_t n_rows);
+double target_spread(const double *y, const double *weights, const uint32_t *rows, size_t n_rows);
 
 #endif

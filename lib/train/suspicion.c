@@ -344,10 +344,8 @@ static const char *role_name(unsigned roles)
     static const struct {
         unsigned role;
         const char *name;
-    } names[] = {{COLUMN_TARGET, "target"},
-                 {COLUMN_KEY, "key"},
-                 {COLUMN_FEATURE, "feature"},
-                 {COLUMN_TIME, "time"}};
+    } names[] = {{COLUMN_TARGET, "target"}, {COLUMN_KEY, "key"},         {COLUMN_GROUP, "group"},
+                 {COLUMN_WEIGHT, "weight"}, {COLUMN_FEATURE, "feature"}, {COLUMN_TIME, "time"}};
 
     for (size_t i = 0; i < N_ELEMENTS(names); i++)
         if (roles & names[i].role)
@@ -387,6 +385,7 @@ enum err_code dataset_profile(const struct dataset *dataset, const struct encode
                        &n_warnings, err));
     }
     buf_putc(columns, ']');
+    TRY(frame_check(dataset->frame, err));
     TRY(buf_check(warnings, err));
     return buf_check(columns, err);
 }

@@ -28,8 +28,8 @@ MUST_CHECK enum err_code column_warnings(const struct dataset *dataset,
                                          int *n, struct err *err);
 
 /* control is asked and told of the progress at each column. The profile of what a run read: a JSON
- * array of columns (what profile_to_json writes, and "role": target, key, time or feature), and all
- * their warnings. */
+ * array of columns (what profile_to_json writes, and "role": target, key, group, weight, feature or
+ * time), and all their warnings. */
 MUST_CHECK enum err_code dataset_profile(const struct dataset *dataset,
                                          const struct encoder *encoder, struct control *control,
                                          struct buf *columns, struct buf *warnings,

@@ -32,7 +32,6 @@ enum err_code design_encode(struct design *design, bool is_linear, const struct 
     TRY((is_linear ? encoder_fit_linear : encoder_fit)(dataset->schema, project, dataset->frame,
                                                        train->items, train->n, &target,
                                                        &design->encoder, err));
-    TRY(frame_check(dataset->frame, err));
     TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true,
                      is_linear ? NULL : spill, err));
     return valid == NULL ? ERR_OK
@@ -63,10 +62,10 @@ enum err_code design_build(struct design *design, const struct project *project,
 enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
                                struct err *err)
 {
-    const double *y = setup->dataset->y;
+    const double *y = setup->dataset->y, *weights = setup->dataset->weights;
 
-    setup->spread = target_spread(y, training->items, training->n);
-    return objective_base_score(setup->objective, y, training->items, training->n,
+    setup->spread = target_spread(y, weights, training->items, training->n);
+    return objective_base_score(setup->objective, y, weights, training->items, training->n,
                                 &setup->base_score, err);
 }
 
@@ -117,6 +116,7 @@ struct look {
     const struct metric *loss;
     double best_loss, score; /* at the best round */
     int best_rounds;
+    struct learning learning;
 };
 
 static enum err_code look_update(struct look *look, struct booster *booster,
@@ -127,6 +127,7 @@ static enum err_code look_update(struct look *look, struct booster *booster,
     struct metric_input input = predictions_input(&look->predictions);
     size_t n = 0, n_outputs;
     double loss;
+    bool better;
 
     TRY(booster_margins(booster, design->valid, &margins, &n, err));
     n_outputs = n / look->predictions.n_rows;
@@ -138,8 +139,10 @@ static enum err_code look_update(struct look *look, struct booster *booster,
     TRY(look->loss->compute(&input, &loss, err));
     if (isnan(loss))
         return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
-    if (look->best_rounds > 0 &&
-        look->best_loss - loss <= EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss))
+    better = look->best_rounds == 0 ||
+             look->best_loss - loss > EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss);
+    learning_add(&look->learning, booster_rounds(booster), loss, better);
+    if (!better)
         return ERR_OK;
     look->best_loss = loss;
     look->best_rounds = booster_rounds(booster);
@@ -204,6 +207,7 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
         .rounds = look.best_rounds,
         .score = look.score,
         .seconds = (double)(clock_ms() - started_ms) / 1000,
+        .learning = look.learning,
     };
     return ERR_OK;
 }

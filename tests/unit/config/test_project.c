@@ -361,17 +361,14 @@ static void refuses_what_comes_later(void **state)
         {"{" REQUIRED ",\"search\":{\"strategy\":\"tpe\"}}",
          "x.json: line 1: \"search.strategy\": \"tpe\" is not available in this version",
          "/search/strategy", "available: \"auto\", \"none\""},
-        {"{" REQUIRED ",\"test\":{\"by\":\"group\"}}",
-         "x.json: line 1: \"test.by\": \"group\" is not available in this version", "/test/by",
-         "available: \"random\", \"stratified\", \"time\""},
         {"{" REQUIRED ",\"schedule\":\"0 3 * * *\"}",
          "x.json: line 1: \"schedule\": not available in this version", "/schedule",
          "leave it out"},
         {"{" REQUIRED ",\"search\":{\"folds\":5}}",
          "x.json: line 1: \"search.folds\": not available in this version", "/search/folds",
          "leave it out"},
-        {"{" REQUIRED ",\"weight\":\"w\"}",
-         "x.json: line 1: \"weight\": not available in this version", "/weight", "leave it out"},
+        {"{" REQUIRED ",\"source\":\"s\"}",
+         "x.json: line 1: \"source\": not available in this version", "/source", "leave it out"},
     };
 
     (void)state;
@@ -383,6 +380,8 @@ static void refuses_what_does_not_fit(void **state)
     static const struct refusal cases[] = {
         {"{" REQUIRED ",\n\"test\":{\"by\":\"time\"}}",
          "x.json: line 2: \"test.by\": a split by time needs the key \"time\"", "/test/by", NULL},
+        {"{" REQUIRED ",\"test\":{\"by\":\"group\"}}",
+         "x.json: line 1: \"test.by\": a split by group needs the key \"group\"", "/test/by", NULL},
         {"{" REQUIRED ",\"task\":\"regression\",\"test\":{\"by\":\"stratified\"}}",
          "x.json: line 1: \"test.by\": a stratified split needs classes", "/test/by", NULL},
         {"{" REQUIRED ",\"timezone\":\"Europe/Zürich\"}",

@@ -78,7 +78,67 @@ static const struct {
      "key \"exclude\": relation demo.x has no column \"DELAY\"",
      "/exclude/0",
      "did you mean \"delay\"?"},
+    {{.target = "delay", .group = "carier"},
+     "key \"group\": relation demo.x has no column \"carier\"",
+     "/group",
+     "did you mean \"carrier\"?"},
+    {{.target = "delay", .weight = "prise"},
+     "key \"weight\": relation demo.x has no column \"prise\"",
+     "/weight",
+     "did you mean \"price\"?"},
     /* a column said to be two things */
+    {{.target = "late", .group = "late"},
+     "key \"group\": column \"late\" is the target",
+     "/group",
+     "a customer"},
+    {{.target = "delay", .key = LIST("id"), .group = "id"},
+     "key \"group\": column \"id\" is the key",
+     "/group",
+     "several rows share"},
+    {{.target = "delay", .time = "day", .group = "day"},
+     "key \"group\": column \"day\" is the time",
+     "/group",
+     "leave \"group\" out"},
+    {{.target = "delay", .weight = "delay"},
+     "key \"weight\": column \"delay\" is the target",
+     "/weight",
+     "beside the answer"},
+    {{.target = "delay", .key = LIST("id", "n"), .weight = "n"},
+     "key \"weight\": column \"n\" is part of the key",
+     "/weight",
+     "a key names rows"},
+    {{.target = "delay", .time = "n", .weight = "n"},
+     "key \"weight\": column \"n\" is the time",
+     "/weight",
+     "in the view"},
+    {{.target = "delay", .group = "n", .weight = "n"},
+     "key \"weight\": column \"n\" is the group",
+     "/weight",
+     "belong together"},
+    {{.target = "delay", .group = "n", .include = LIST("n")},
+     "key \"include\": column \"n\" is the group",
+     "/include/0",
+     "another name"},
+    {{.target = "delay", .group = "n", OVERRIDE("n", AS_CATEGORY)},
+     "key \"columns\": column \"n\" is the group",
+     "/columns/n",
+     "another name"},
+    {{.target = "delay", .weight = "n", .include = LIST("n")},
+     "key \"include\": column \"n\" is the weight",
+     "/include/0",
+     "another name"},
+    {{.target = "delay", .weight = "n", OPTION("n", .impute = IMPUTE_MEAN)},
+     "key \"columns\": column \"n\" is the weight",
+     "/columns/n",
+     "another name"},
+    {{.target = "delay", .weight = "late"},
+     "key \"weight\": column \"late\" is of type text, which is not a number",
+     "/weight",
+     "cast"},
+    {{.target = "delay", .weight = "flag"},
+     "key \"weight\": column \"flag\" is of type bool, which is not a number",
+     "/weight",
+     "cast"},
     {{.target = "delay", .key = LIST("delay")},
      "key \"key\": column \"delay\" is the target",
      "/key/0",
@@ -442,6 +502,30 @@ static void test_include(void **state)
     assert_string_equal(find(schema, "id")->why, "excluded");
 }
 
+/* Neither is a feature; both are read, and a group may be part of the key. */
+static void test_group_and_weight(void **state)
+{
+    struct project project = {.target = "delay",
+                              .key = LIST("carrier", "id"),
+                              .group = "carrier",
+                              .weight = "ratio",
+                              .exclude = LIST("ratio"),
+                              .include = LIST("n", "at")};
+    CLEANUP(schema_freep) struct schema *schema = NULL;
+    struct fixture fixture = {0};
+    struct err err;
+
+    (void)state;
+    all_types(&fixture);
+    OK(schema_new(&project, &fixture.relation, &schema, &err));
+    check_names(schema, schema->features, schema->n_features, "n at");
+    check_names(schema, schema->read, schema->n_read, "delay carrier id ratio n at");
+    assert_string_equal(schema->columns[schema->group].name, "carrier");
+    assert_string_equal(schema->columns[schema->weight].name, "ratio");
+    assert_int_equal(find(schema, "carrier")->roles, COLUMN_KEY | COLUMN_GROUP);
+    assert_int_equal(find(schema, "ratio")->roles, COLUMN_WEIGHT);
+}
+
 /* Whole numbers order rows too; a column may be key and time at once, and is read once. */
 static void test_time_is_key(void **state)
 {
@@ -522,10 +606,15 @@ static void test_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_nothing_to_learn_from),
-        cmocka_unit_test(test_tasks),       cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_left_out),    cmocka_unit_test(test_include),
-        cmocka_unit_test(test_time_is_key), cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_nothing_to_learn_from),
+        cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_include),
+        cmocka_unit_test(test_group_and_weight),
+        cmocka_unit_test(test_time_is_key),
+        cmocka_unit_test(test_ids),
         cmocka_unit_test(test_use),
     };
 

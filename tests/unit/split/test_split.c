@@ -256,6 +256,124 @@ static void equal_keys_stay_together(void **state)
     }
 }
 
+/* Keys 0 … n-1 in groups by the second column; a NULL stands alone, by its key. */
+static void groups_stay_together(void **state)
+{
+    enum { N = 400, GROUPS = 80 };
+    int64_t groups[N];
+    struct split_options options = {.by = SPLIT_GROUP, .test_size = 0.2};
+    CLEANUP(free_ptr) uint32_t *rows = all_rows(N);
+    CLEANUP(free_ptr) uint64_t *places = NULL;
+    CLEANUP(split_freep) struct split *split = NULL;
+    uint64_t last_train = 0, first_valid = UINT64_MAX;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        groups[i] = i % 5 == 4 ? INT64_MIN : i % GROUPS * INT64_C(1000000);
+    CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, groups, N);
+    CLEANUP(free_ptr) uint64_t *hashes = hash_rows(frame, 42, 1);
+    assert_int_equal(split_group_places(&frame->columns[TIME], 42, hashes, N, &places, NULL),
+                     ERR_OK);
+    for (int i = 0; i < N; i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "2000-01-01 00:%02d:%02d", i % GROUPS / 60, i % GROUPS % 60);
+        assert_int_equal(places[i], i % 5 == 4 ? hashes[i] : hash_of(42, text));
+    }
+    options.hashes = hashes;
+    options.places = places;
+    assert_int_equal(split_new(frame, rows, N, &options, &split, NULL), ERR_OK);
+    assert_int_equal(split->n_groups, GROUPS * 4 / 5 + N / 5);
+    assert_int_equal(split->train.n + split->valid.n + split->test.n, N);
+    for (size_t i = 0; i < N; i++) {
+        bool tests = false;
+
+        for (size_t k = 0; k < split->test.n; k++)
+            tests |= split->test.items[k] == i;
+        assert_int_equal(tests, (double)places[i] < 0.2 * 0x1p52);
+    }
+    for (size_t i = 0; i < split->train.n; i++)
+        if (places[split->train.items[i]] > last_train)
+            last_train = places[split->train.items[i]];
+    for (size_t i = 0; i < split->valid.n; i++)
+        if (places[split->valid.items[i]] < first_valid)
+            first_valid = places[split->valid.items[i]];
+    assert_true(last_train < first_valid);
+}
+
+/* Three groups suffice, whatever their hashes: the first tests, the last validates. */
+static void few_groups(void **state)
+{
+    enum { N = 30 };
+    static const struct {
+        uint64_t places[3]; /* × 100 */
+        const char *message;
+    } cases[] = {
+        {{50, 60, 70}, NULL},
+        {{70, 60, 50}, NULL},
+        {{10, 60, 70}, NULL},
+        {{10, 15, 70}, "10 for training, 0 for validation"},
+        {{50, 50, 70}, "30 rows are of 2 groups"},
+        {{50, 50, 50}, "30 rows are of 1 group:"},
+    };
+
+    (void)state;
+    for (size_t c = 0; c < N_ELEMENTS(cases); c++) {
+        uint64_t places[N];
+        CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, N);
+        CLEANUP(free_ptr) uint32_t *rows = all_rows(N);
+        CLEANUP(free_ptr) uint64_t *hashes = hash_rows(frame, 42, 1);
+        const struct split_options options = {
+            .by = SPLIT_GROUP, .test_size = 0.2, .hashes = hashes, .places = places};
+        CLEANUP(split_freep) struct split *split = NULL;
+        struct err err = {0};
+        enum err_code code;
+
+        for (int i = 0; i < N; i++)
+            places[i] = cases[c].places[i % 3] * (UINT64_C(1) << SPLIT_HASH_BITS) / 100;
+        code = split_new(frame, rows, N, &options, &split, &err);
+        if (cases[c].message != NULL) {
+            assert_int_equal(code, ERR_DATA);
+            assert_non_null(strstr(err.message, cases[c].message));
+            assert_string_not_equal(err.hint, "");
+            continue;
+        }
+        assert_int_equal(code, ERR_OK);
+        assert_true(split->test.n == 10 && split->train.n == 10 && split->valid.n == 10);
+    }
+}
+
+/* Equal keys of two classes are on one side, and a class of one key is not all test. */
+static void places_of_several_classes(void **state)
+{
+    enum { KEYS = 200, N = 3 * KEYS };
+    int64_t keys[N];
+    uint32_t classes[N];
+    int part_of[KEYS];
+    const struct split_options options = {
+        .by = SPLIT_STRATIFIED, .test_size = 0.25, .classes = classes, .n_classes = 3};
+    CLEANUP(split_freep) struct split *split = NULL;
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        keys[i] = i / 3;
+        classes[i] = i < N - 3 ? (uint32_t)i % 2 : 2;
+    }
+    CLEANUP(frame_freep) struct frame *frame = make_frame(keys, NULL, N);
+    assert_int_equal(split_all(frame, &options, &split, NULL), ERR_OK);
+    memset(part_of, -1, sizeof(part_of));
+    const struct rows *const parts[] = {&split->train, &split->valid, &split->test};
+    for (int p = 0; p < 3; p++)
+        for (size_t i = 0; i < parts[p]->n; i++) {
+            int *part = &part_of[keys[parts[p]->items[i]]];
+
+            assert_true(*part == -1 || *part == p);
+            *part = p;
+        }
+    assert_int_equal(part_of[KEYS - 1], 0);
+    assert_true(split->test.n > N / 5 && split->test.n < N / 3);
+}
+
 static size_t n_of(const struct rows *rows, const uint32_t *classes, uint32_t class)
 {
     size_t n = 0;
@@ -478,6 +596,9 @@ int main(void)
         cmocka_unit_test(order_of_the_rows_does_not_matter),
         cmocka_unit_test(larger_test_leaves_validation_alone),
         cmocka_unit_test(equal_keys_stay_together),
+        cmocka_unit_test(groups_stay_together),
+        cmocka_unit_test(few_groups),
+        cmocka_unit_test(places_of_several_classes),
         cmocka_unit_test(stratified_shares),
         cmocka_unit_test(newest_rows_test),
         cmocka_unit_test(rows_without_time_only_train),
