@@ -32,9 +32,9 @@ static enum err_code open_relation(struct definition *definition, struct pg *rea
 static enum err_code check(struct definition *definition, struct pg *reader, struct err *err)
 {
     const struct training_objective *objective;
-    struct hyperparams params = {0};
+    const struct project *project = definition->project;
 
-    TRY(hyperparams_overlay(&params, definition->project->hyperparams, err));
+    TRY(hyperparams_check(project->hyperparams, project->algorithms, err));
     TRY(open_relation(definition, reader, err));
     TRY(schema_new(definition->project, definition->relation, &definition->schema, err));
     TRY(calibrate_check(definition->project, definition->schema->task, 0, err));

@@ -134,6 +134,11 @@ const char *task_name(enum task task)
     return choice_name(task_choices, (int)task, "auto");
 }
 
+const char *algorithm_name(enum algorithm_id id)
+{
+    return choice_name(algorithm_choices, (int)id, "xgboost");
+}
+
 const char *column_as_name(enum column_as as)
 {
     return choice_name(column_as_choices, (int)as, "auto");

@@ -26,6 +26,15 @@ enum calibration_choice {
     CALIBRATE_ISOTONIC,
     CALIBRATE_TEMPERATURE,
 };
+/* Which algorithms compete, a bit each: ALGORITHM_BIT. */
+enum algorithm_id {
+    ALGORITHM_XGBOOST,
+    ALGORITHM_DART,
+    ALGORITHM_RANDOM_FOREST,
+    ALGORITHM_LINEAR,
+    N_ALGORITHMS
+};
+#define ALGORITHM_BIT(id) (1u << (id))
 enum column_as { AS_AUTO, AS_NUMBER, AS_CATEGORY, AS_TIMESTAMP, AS_IGNORE, AS_TEXT };
 enum column_impute {
     IMPUTE_NONE,
@@ -82,6 +91,7 @@ struct project {
     struct string_list exclude;
     int n_overrides;
     struct column_override *overrides;
+    unsigned algorithms;   /* not 0 */
     const char *objective; /* NULL: by task */
     const char *metric;    /* NULL: by task; a key of lib/metric */
     double test_size;      /* 0.2 */
@@ -120,6 +130,7 @@ MUST_CHECK enum err_code project_load(const char *path, struct project **ret_pro
 MUST_CHECK enum err_code project_check_name(const char *name, struct err *err);
 
 const char *task_name(enum task task);
+const char *algorithm_name(enum algorithm_id id); /* "dart" */
 
 /* "mean", "onehot", "robust" …: as a definition writes them. */
 const char *column_as_name(enum column_as as);

@@ -59,10 +59,10 @@ const struct choice column_scale_choices[] = {
 };
 
 const struct choice algorithm_choices[] = {
-    {"xgboost", 0},
-    {"dart", CHOICE_LATER},
-    {"random_forest", CHOICE_LATER},
-    {"linear", CHOICE_LATER},
+    {"xgboost", ALGORITHM_XGBOOST},
+    {"dart", ALGORITHM_DART},
+    {"random_forest", ALGORITHM_RANDOM_FOREST},
+    {"linear", ALGORITHM_LINEAR},
     {NULL, 0},
 };
 
@@ -98,8 +98,8 @@ const struct project_key project_keys[] = {
     {"exclude", LIST, .offset = AT(exclude)},
     {"columns", KEY_COLUMNS, .offset = AT(overrides), .choices = column_as_choices,
      .expected = "an object such as {\"carrier\": {\"as\": \"category\"}}"},
-    {"algorithms", KEY_CHOICES, .choices = algorithm_choices, .expected = "a list of algorithms",
-     .fallback = "xgboost"},
+    {"algorithms", KEY_CHOICES, .offset = AT(algorithms), .choices = algorithm_choices,
+     .expected = "a list of algorithms", .fallback = "xgboost"},
     {"objective", TEXT, .offset = AT(objective)},
     {"metric", TEXT, .offset = AT(metric)},
     {"test.size", KEY_NUMBER, .offset = AT(test_size), .low = 0, .high = 1, .open = true,

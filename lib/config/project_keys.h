@@ -14,7 +14,7 @@ enum key_type {
     KEY_TEXT,      /* const char * */
     KEY_LIST,      /* struct string_list; a single string counts as a list of one */
     KEY_CHOICE,    /* an enum, by `choices` */
-    KEY_CHOICES,   /* a list of choices that is checked and not stored */
+    KEY_CHOICES,   /* unsigned: a bit, 1 << value, for each choice of a list */
     KEY_INT,       /* int */
     KEY_LONG,      /* int64_t */
     KEY_NUMBER,    /* double */

@@ -213,15 +213,18 @@ static enum err_code read_choices(struct project_reader *reader, const struct pr
 {
     struct items items = items_of(value);
     const cJSON *item = items.first;
+    unsigned chosen = 0;
 
     if (items.n == 0)
         return project_refuse(reader, pointer, err, "expected %s, found an empty list",
                               key->expected);
     for (int i = 0; i < items.n; i++, item = item->next) {
-        int ignored;
+        int choice;
 
-        TRY(project_read_choice(reader, key->choices, pointer, item, &ignored, err));
+        TRY(project_read_choice(reader, key->choices, pointer, item, &choice, err));
+        chosen |= 1u << choice;
     }
+    *(unsigned *)field(reader, key) = chosen;
     return ERR_OK;
 }
 

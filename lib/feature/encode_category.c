@@ -8,7 +8,8 @@
  * the 100,000 most frequent. "encode" may ask for target means or frequency alone whatever K is. A
  * rare or unseen category is code 0, frequency 0, the prior mean. Booleans and whole numbers that
  * are declared categories go by their text. Text that is not UTF-8 counts as rare: no request can
- * send it. Text that turns out to be free text goes to encode_text.c.
+ * send it. Text that turns out to be free text goes to encode_text.c, what nobody says another
+ * encoding of to encode_onehot.c where the model is linear.
  */
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +137,10 @@ static enum err_code fit_category(const struct fit *fit, const struct column *fr
     if (is_open(column, how) && is_free_text(&tally, kept, n_kept)) {
         column->encoding = ENCODE_TEXT;
         return text_ops.fit(fit, from, how, column, err);
+    }
+    if (fit->is_linear && how->encode == COLUMN_NATIVE) {
+        column->encoding = ENCODE_ONEHOT;
+        return onehot_ops.fit(fit, from, how, column, err);
     }
     TRY(choose_policy(fit, how, n_kept, column, err));
     TRY(encoder_alloc_categories(fit->encoder, column, n_kept, err));

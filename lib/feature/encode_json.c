@@ -5,7 +5,8 @@
  * most frequent (ties by bytes): as a number where all are numbers, as a boolean where all are
  * true or false, else as a category of its JSON text. Arrays count with their length, at a path
  * that is told apart from a scalar's. A category of a path has a code up to 1000 categories and its
- * frequency from 65 on; the 1000 most frequent are kept. A value that is not of its path's kind is
+ * frequency from 65 on; the 1000 most frequent are kept (for a linear model the 255 most frequent,
+ * one-hot). A value that is not of its path's kind is
  * missing, as is every path of a document that is no JSON.
  */
 #include <string.h>
@@ -177,7 +178,11 @@ static enum err_code add_part(struct encoder *encoder, struct encoder_column *co
                               struct encoder_column **ret_part, struct err *err)
 {
     static const enum pg_type types[] = {
-        [ENCODE_BOOL] = PG_BOOL, [ENCODE_NUMBER] = PG_FLOAT8, [ENCODE_CATEGORY] = PG_TEXT_TYPE};
+        [ENCODE_BOOL] = PG_BOOL,
+        [ENCODE_NUMBER] = PG_FLOAT8,
+        [ENCODE_CATEGORY] = PG_TEXT_TYPE,
+        [ENCODE_ONEHOT] = PG_TEXT_TYPE,
+    };
     struct encoder_column *part = &column->parts[column->n_parts];
 
     part->name = arena_strndup(&encoder->arena, path, length);
@@ -205,7 +210,13 @@ static enum err_code keep_categories(const struct fit *fit, const struct tally *
 {
     static const struct keep_rule rule = {
         .n_max = PATH_CATEGORIES, .rows_least = 2, .or_all = true};
+    static const struct keep_rule onehot_rule = {
+        .n_max = ONEHOT_MAX, .rows_least = 2, .or_all = true};
 
+    if (fit->is_linear) {
+        part->encoding = ENCODE_ONEHOT;
+        return tally_keep(tally, &onehot_rule, &part->categories, err);
+    }
     TRY(tally_keep(tally, &rule, &part->categories, err));
     part->has_code = true;
     part->has_frequency = part->categories.n_keys > PATH_CODES_ALONE;
@@ -362,7 +373,8 @@ static enum err_code read_part(const cJSON *object, struct encoder *encoder,
 
     TRY(stored_read(&from, part_members, N_PART, items, err));
     if (!encoding_from_name(items[ENCODING]->valuestring, &encoding) ||
-        (encoding != ENCODE_NUMBER && encoding != ENCODE_BOOL && encoding != ENCODE_CATEGORY))
+        (encoding != ENCODE_NUMBER && encoding != ENCODE_BOOL && encoding != ENCODE_CATEGORY &&
+         encoding != ENCODE_ONEHOT))
         return err_set(err, ERR_CORRUPT, "a path cannot be encoded so");
     if (strlen(items[PATH]->valuestring) > LABEL_BYTES_MAX)
         return err_set(err, ERR_CORRUPT, "a path is too long");

@@ -7,8 +7,6 @@
 #include "feature/encoder_internal.h"
 #include "feature/tally.h"
 
-#define ONEHOT_MAX 255
-
 static enum err_code fit_onehot(const struct fit *fit, const struct column *from,
                                 const struct column_override *how, struct encoder_column *column,
                                 struct err *err)

@@ -109,6 +109,15 @@ MUST_CHECK enum err_code encoder_fit(const struct schema *schema, const struct p
                                      const struct frame *frame, const uint32_t *rows, size_t n_rows,
                                      const struct encoder_target *target,
                                      struct encoder **ret_encoder, struct err *err);
+
+/* The same for a linear model, which takes a category's code for a quantity and a missing value for
+ * 0: where the definition says nothing else, numbers and booleans are imputed by their mean and
+ * scaled (standard), categories, those in documents too, are one-hot. */
+MUST_CHECK enum err_code encoder_fit_linear(const struct schema *schema,
+                                            const struct project *project,
+                                            const struct frame *frame, const uint32_t *rows,
+                                            size_t n_rows, const struct encoder_target *target,
+                                            struct encoder **ret_encoder, struct err *err);
 void encoder_free(struct encoder *encoder);
 DEFINE_FREEP(struct encoder *, encoder_free)
 

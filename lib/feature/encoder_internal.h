@@ -27,6 +27,7 @@ struct fit {
     size_t n_rows;
     const struct encoder_target *target;
     struct encoder *encoder;
+    bool is_linear; /* encoder_fit_linear */
 };
 
 /* One encoding. Functions that are NULL have nothing to do. */
@@ -77,6 +78,9 @@ MUST_CHECK enum err_code encoder_name_features(struct encoder *encoder, const ch
 
 /* "." and a label, cut to what a name may hold of it. */
 void put_label(struct buf *name, const char *text, size_t length);
+
+/* The most frequent categories that get a 0/1 feature each. */
+#define ONEHOT_MAX 255
 
 /* The frame's column of that name and type; ERR_CONFLICT when it is not there. */
 MUST_CHECK enum err_code encoder_find_column(const struct frame *frame, const char *name,

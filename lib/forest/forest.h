@@ -42,8 +42,9 @@ int forest_n_features(const struct forest *forest);
 int forest_n_outputs(const struct forest *forest); /* 1, or the number of classes */
 int forest_n_trees(const struct forest *forest);   /* gblinear: 0 */
 const char *forest_objective(const struct forest *forest);
-float forest_base_margin(const struct forest *forest); /* of the first output */
-size_t forest_bytes(const struct forest *forest);      /* memory it holds */
+const char *forest_booster(const struct forest *forest); /* gbtree, dart or gblinear */
+float forest_base_margin(const struct forest *forest);   /* of the first output */
+size_t forest_bytes(const struct forest *forest);        /* memory it holds */
 
 /* The base margin the model was stored with, by its bits: libm's logf may differ between hosts.
  * Outputs that differ in theirs (XGBoost 3.1 and later) keep what was loaded. */

@@ -134,6 +134,11 @@ int forest_n_trees(const struct forest *forest)
     return (int)forest->n_trees;
 }
 
+const char *forest_booster(const struct forest *forest)
+{
+    return forest->booster;
+}
+
 const char *forest_objective(const struct forest *forest)
 {
     return forest->objective->name;

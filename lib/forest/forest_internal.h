@@ -52,6 +52,7 @@ struct tree {
 
 struct forest {
     const struct objective *objective;
+    const char *booster; /* its name, a literal */
     struct tree *trees;
     struct node *nodes;
     uint32_t *sets; /* each: number of categories it covers, then one bit for each of them */

@@ -276,6 +276,7 @@ static enum err_code fill_parameters(struct loading *loading, struct forest *for
     int64_t n_outputs =
         loading->n_classes > loading->n_targets ? loading->n_classes : loading->n_targets;
 
+    forest->booster = loading->booster->name;
     forest->n_features = (int)loading->n_features;
     forest->n_outputs = n_outputs > 1 ? (int)n_outputs : 1;
     TRY(objective_find_of_release(loading->objective.text, loading->objective.length,

@@ -11,32 +11,46 @@
 #define FLOAT(low, high) HYPERPARAM_FLOAT, low, high, NULL, NULL, false
 #define CHOICE(choices)  HYPERPARAM_CHOICE, 0, 0, choices, NULL, false
 #define OURS(low, high)  HYPERPARAM_INT, low, high, NULL, NULL, true
-#define ALIAS(name)      HYPERPARAM_FLOAT, 0, 0, NULL, name, false
+#define ALIAS(name)      ALL, HYPERPARAM_FLOAT, 0, 0, NULL, name, false
+
+/* Who has it; an alias goes by what it stands for. */
+#define DART    ALGORITHM_BIT(ALGORITHM_DART)
+#define LINEAR  ALGORITHM_BIT(ALGORITHM_LINEAR)
+#define BOOSTED (ALGORITHM_BIT(ALGORITHM_XGBOOST) | DART | LINEAR)
+#define TREES   (ALGORITHM_BIT(ALGORITHM_XGBOOST) | DART | ALGORITHM_BIT(ALGORITHM_RANDOM_FOREST))
+#define ALL     (ALGORITHM_BIT(N_ALGORITHMS) - 1)
 
 /* Ranges are XGBoost's where it has one, else bounds beyond any use. */
 const struct hyperparam hyperparam_table[] = {
-    {"n_estimators", OURS(1, 100000)},          /* most rounds */
-    {"early_stopping_rounds", OURS(0, 100000)}, /* 0: by early_stopping_patience */
-    {"eta", FLOAT(1e-6, 1)},
-    {"max_depth", INT(0, 64)}, /* 0: no limit */
-    {"min_child_weight", FLOAT(0, 1e9)},
-    {"gamma", FLOAT(0, 1e9)},
-    {"subsample", FLOAT(0.01, 1)},
-    {"colsample_bytree", FLOAT(0.01, 1)},
-    {"colsample_bylevel", FLOAT(0.01, 1)},
-    {"colsample_bynode", FLOAT(0.01, 1)},
-    {"lambda", FLOAT(0, 1e9)},
-    {"alpha", FLOAT(0, 1e9)},
-    {"grow_policy", CHOICE("depthwise,lossguide")},
-    {"max_leaves", INT(0, 65536)}, /* 0: no limit */
-    {"max_bin", INT(2, 65536)},
-    {"max_delta_step", FLOAT(0, 1e9)},
-    {"max_cat_to_onehot", INT(1, 1000000)},
-    {"max_cat_threshold", INT(1, 1000000)},
-    {"scale_pos_weight", FLOAT(1e-6, 1e9)},
-    {"num_parallel_tree", INT(1, 10000)},
-    {"huber_slope", FLOAT(1e-9, 1e9)},               /* reg:pseudohubererror */
-    {"tweedie_variance_power", FLOAT(1.001, 1.999)}, /* reg:tweedie */
+    {"n_estimators", BOOSTED, OURS(1, 100000)},          /* most rounds */
+    {"early_stopping_rounds", BOOSTED, OURS(0, 100000)}, /* 0: by early_stopping_patience */
+    {"eta", BOOSTED, FLOAT(1e-6, 1)},
+    {"max_depth", TREES, INT(0, 64)}, /* 0: no limit */
+    {"min_child_weight", TREES, FLOAT(0, 1e9)},
+    {"gamma", TREES, FLOAT(0, 1e9)},
+    {"subsample", TREES, FLOAT(0.01, 1)},
+    {"colsample_bytree", TREES, FLOAT(0.01, 1)},
+    {"colsample_bylevel", TREES, FLOAT(0.01, 1)},
+    {"colsample_bynode", TREES, FLOAT(0.01, 1)},
+    {"lambda", ALL, FLOAT(0, 1e9)},
+    {"alpha", ALL, FLOAT(0, 1e9)},
+    {"grow_policy", TREES, CHOICE("depthwise,lossguide")},
+    {"max_leaves", TREES, INT(0, 65536)}, /* 0: no limit */
+    {"max_bin", TREES, INT(2, 65536)},
+    {"max_delta_step", TREES, FLOAT(0, 1e9)},
+    {"max_cat_to_onehot", TREES, INT(1, 1000000)},
+    {"max_cat_threshold", TREES, INT(1, 1000000)},
+    {"scale_pos_weight", ALL, FLOAT(1e-6, 1e9)},
+    {"num_parallel_tree", TREES, INT(1, 10000)},
+    {"rate_drop", DART, FLOAT(0, 1)},
+    {"skip_drop", DART, FLOAT(0, 1)},
+    {"one_drop", DART, INT(0, 1)},
+    {"sample_type", DART, CHOICE("uniform,weighted")},
+    {"normalize_type", DART, CHOICE("tree,forest")},
+    {"feature_selector", LINEAR, CHOICE("cyclic,shuffle,random,greedy,thrifty")},
+    {"top_k", LINEAR, INT(0, 1000000)},                   /* 0: no limit */
+    {"huber_slope", ALL, FLOAT(1e-9, 1e9)},               /* reg:pseudohubererror */
+    {"tweedie_variance_power", ALL, FLOAT(1.001, 1.999)}, /* reg:tweedie */
     {"learning_rate", ALIAS("eta")},
     {"min_split_loss", ALIAS("gamma")},
     {"reg_lambda", ALIAS("lambda")},
@@ -147,20 +161,56 @@ enum err_code hyperparams_set(struct hyperparams *params, const char *name, doub
     return ERR_OK;
 }
 
-/* All or nothing: params stays as it was when one value is refused. */
-enum err_code hyperparams_overlay(struct hyperparams *params, const cJSON *object, struct err *err)
+static enum err_code set_item(struct hyperparams *params, const cJSON *item, struct err *err)
 {
-    struct hyperparams laid = *params;
+    /* Neither a number nor a text: a number that no range holds. */
+    double number = cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+    const char *choice = cJSON_IsString(item) ? item->valuestring : NULL;
+
+    return hyperparams_set(params, item->string, number, choice, err);
+}
+
+/* All or nothing: params stays as it was when one value is refused. */
+enum err_code hyperparams_overlay(struct hyperparams *params, enum algorithm_id algorithm,
+                                  const cJSON *object, struct err *err)
+{
+    struct hyperparams laid = *params, others = {0};
     const cJSON *item;
 
     cJSON_ArrayForEach (item, object) {
-        /* Neither a number nor a text: a number that no range holds. */
-        double number = cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
-        const char *choice = cJSON_IsString(item) ? item->valuestring : NULL;
+        const struct hyperparam *param = find(item->string);
+        bool fits = param == NULL || (param->algorithms & ALGORITHM_BIT(algorithm));
 
-        TRY(hyperparams_set(&laid, item->string, number, choice, err));
+        TRY(set_item(fits ? &laid : &others, item, err));
     }
     *params = laid;
+    return ERR_OK;
+}
+
+static enum err_code refuse_misfit(const struct hyperparam *param, const char *name,
+                                   struct err *err)
+{
+    CLEANUP(buf_release) struct buf names = {0};
+
+    for (int id = 0; id < N_ALGORITHMS; id++)
+        if (param->algorithms & ALGORITHM_BIT(id))
+            buf_printf(&names, "%s%s", names.length > 0 ? ", " : "",
+                       algorithm_name((enum algorithm_id)id));
+    err_set(err, ERR_CONFIG, "none of the \"algorithms\" has a hyperparameter \"%s\"", name);
+    set_field(name, err);
+    return err_hint(err, "it is one of %s", buf_text(&names));
+}
+
+enum err_code hyperparams_check(const cJSON *object, unsigned algorithms, struct err *err)
+{
+    struct hyperparams params = {0};
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, object) {
+        TRY(set_item(&params, item, err));
+        if (!(find(item->string)->algorithms & algorithms))
+            return refuse_misfit(find(item->string), item->string, err);
+    }
     return ERR_OK;
 }
 

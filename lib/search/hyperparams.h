@@ -1,6 +1,6 @@
 /*
- * Hyperparameters: the table of the names a user may set, with type and range, and their form as
- * JSON and as XGBoost's parameters.
+ * Hyperparameters: the table of the names a user may set, with type, range and the algorithms that
+ * have them, and their form as JSON and as XGBoost's parameters.
  */
 #ifndef PGBOOST_SEARCH_HYPERPARAMS_H
 #define PGBOOST_SEARCH_HYPERPARAMS_H
@@ -10,12 +10,14 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/project.h"
 #include "xgb/booster.h" /* its struct alone: this module links without XGBoost */
 
 enum hyperparam_type { HYPERPARAM_INT, HYPERPARAM_FLOAT, HYPERPARAM_CHOICE };
 
 struct hyperparam {
-    const char *name; /* XGBoost's */
+    const char *name;    /* XGBoost's */
+    unsigned algorithms; /* a bit for each that has it */
     enum hyperparam_type type;
     double low, high;     /* inclusive; INT and FLOAT */
     const char *choices;  /* CHOICE: "depthwise,lossguide" */
@@ -26,7 +28,7 @@ struct hyperparam {
 extern const struct hyperparam hyperparam_table[];
 extern const int n_hyperparams;
 
-#define HYPERPARAMS_MAX 32
+#define HYPERPARAMS_MAX 40
 
 struct hyperparam_value {
     const struct hyperparam *param; /* never an alias */
@@ -45,10 +47,17 @@ struct hyperparams {
 MUST_CHECK enum err_code hyperparams_set(struct hyperparams *params, const char *name,
                                          double number, const char *choice, struct err *err);
 
-/* Lays a JSON object ({"eta": 0.1, "max_depth": 6}) over params. Errors: ERR_CONFIG, field
- * "/hyperparams/NAME", nearest name in the hint, the range in the message. object NULL: nothing. */
-MUST_CHECK enum err_code hyperparams_overlay(struct hyperparams *params, const cJSON *object,
+/* Lays a JSON object ({"eta": 0.1, "max_depth": 6}) over the params of an algorithm, which leaves
+ * out what the algorithm does not have. Errors: ERR_CONFIG, field "/hyperparams/NAME", nearest name
+ * in the hint, the range in the message. object NULL: nothing. */
+MUST_CHECK enum err_code hyperparams_overlay(struct hyperparams *params,
+                                             enum algorithm_id algorithm, const cJSON *object,
                                              struct err *err);
+
+/* Is each of the object's values allowed, and does one of the algorithms (bits) have it? Errors as
+ * above. */
+MUST_CHECK enum err_code hyperparams_check(const cJSON *object, unsigned algorithms,
+                                           struct err *err);
 
 /* The number set for a name (not an alias), or fallback. */
 double hyperparams_get(const struct hyperparams *params, const char *name, double fallback);

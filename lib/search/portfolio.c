@@ -1,10 +1,12 @@
 #include "search/portfolio.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define SETTING_MAX 12
 
-struct setting {
+/* A setting as the tables below have it. */
+struct row {
     struct {
         const char *name; /* NULL ends */
         double number;
@@ -65,7 +67,7 @@ struct setting {
         }                                                                                          \
     }
 
-static const struct setting classification_settings[] = {
+static const struct row classification_rows[] = {
     DEFAULTS,
     /* pytabkit's tuned defaults XGB-TD for classification (Holzmüller et al. 2024). */
     {{{"eta", 0.08, NULL},
@@ -80,7 +82,7 @@ static const struct setting classification_settings[] = {
     AUTOGLUON_2025_R40,
 };
 
-static const struct setting regression_settings[] = {
+static const struct row regression_rows[] = {
     DEFAULTS,
     /* pytabkit's tuned defaults XGB-TD for regression (Holzmüller et al. 2024). */
     {{{"eta", 0.05, NULL},
@@ -94,25 +96,103 @@ static const struct setting regression_settings[] = {
     AUTOGLUON_2025_R40,
 };
 
-int portfolio_size(bool classification)
+/* Dropout as the paper has it where it does best (Rashmi and Gilad-Bachrach 2015: few trees a
+ * round), LightGBM's defaults first. */
+static const struct row dart_rows[] = {
+    {{{"eta", 0.1, NULL}, {"rate_drop", 0.1, NULL}, {"skip_drop", 0.5, NULL}}},
+    {{{"eta", 0.3, NULL},
+      {"max_depth", 5, NULL},
+      {"rate_drop", 0.05, NULL},
+      {"one_drop", 1, NULL},
+      {"subsample", 0.8, NULL},
+      {"colsample_bytree", 0.8, NULL}}},
+};
+
+/* XGBoost's defaults for random forests (XGBRFRegressor) but for the depth, then trees that see
+ * less of the columns at each node, as Breiman's do, and are bounded by their leaves: a deep level
+ * of a tree that grows by depth has a histogram of every feature for each of its nodes. */
+static const struct row random_forest_rows[] = {
+    {{{"num_parallel_tree", 100, NULL},
+      {"max_depth", 10, NULL},
+      {"subsample", 0.8, NULL},
+      {"colsample_bynode", 0.8, NULL},
+      {"lambda", 1e-5, NULL}}},
+    {{{"num_parallel_tree", 200, NULL},
+      {"grow_policy", 0, "lossguide"},
+      {"max_depth", 0, NULL},
+      {"max_leaves", 512, NULL},
+      {"subsample", 0.63, NULL},
+      {"colsample_bynode", 0.4, NULL},
+      {"lambda", 1e-5, NULL}}},
+};
+
+/* The penalties are shares of the rows' weight. */
+static const struct row linear_rows[] = {
+    {{{"eta", 0.5, NULL}, {"lambda", 0, NULL}}},
+    {{{"eta", 0.5, NULL}, {"lambda", 0.01, NULL}}},
+    {{{"eta", 0.5, NULL}, {"lambda", 0.1, NULL}}},
+};
+
+#define ROWS(table) table, (int)N_ELEMENTS(table)
+
+/* [algorithm][is classification] */
+static const struct {
+    const struct row *rows;
+    int n;
+} portfolios[N_ALGORITHMS][2] = {
+    [ALGORITHM_XGBOOST] = {{ROWS(regression_rows)}, {ROWS(classification_rows)}},
+    [ALGORITHM_DART] = {{ROWS(dart_rows)}, {ROWS(dart_rows)}},
+    [ALGORITHM_RANDOM_FOREST] = {{ROWS(random_forest_rows)}, {ROWS(random_forest_rows)}},
+    [ALGORITHM_LINEAR] = {{ROWS(linear_rows)}, {ROWS(linear_rows)}},
+};
+
+int portfolio_size(enum algorithm_id algorithm, bool classification)
 {
-    return (int)(classification ? N_ELEMENTS(classification_settings)
-                                : N_ELEMENTS(regression_settings));
+    return portfolios[algorithm][classification].n;
 }
 
-void portfolio_get(bool classification, int i, struct hyperparams *ret_params)
+void portfolio_get(enum algorithm_id algorithm, bool classification, int i,
+                   struct setting *ret_setting)
 {
-    const struct setting *setting =
-        classification ? &classification_settings[i] : &regression_settings[i];
+    const struct row *row = &portfolios[algorithm][classification].rows[i];
 
-    *ret_params = (struct hyperparams){0};
-    for (int k = 0; k < SETTING_MAX && setting->values[k].name != NULL; k++) {
-        enum err_code code =
-            hyperparams_set(ret_params, setting->values[k].name, setting->values[k].number,
-                            setting->values[k].choice, NULL);
+    memset(ret_setting, 0, sizeof(*ret_setting));
+    ret_setting->algorithm = algorithm_of(algorithm);
+    for (int k = 0; k < SETTING_MAX && row->values[k].name != NULL; k++) {
+        enum err_code code = hyperparams_set(&ret_setting->params, row->values[k].name,
+                                             row->values[k].number, row->values[k].choice, NULL);
 
         assert(code == ERR_OK); /* the table above is wrong */
         (void)code;
+    }
+}
+
+int portfolio_size_of(unsigned algorithms, bool classification, int n_each)
+{
+    int n = 0;
+
+    for (int id = 0; id < N_ALGORITHMS; id++) {
+        int size = portfolio_size((enum algorithm_id)id, classification);
+
+        if (algorithms & ALGORITHM_BIT(id))
+            n += size < n_each ? size : n_each;
+    }
+    return n;
+}
+
+void portfolio_get_of(unsigned algorithms, bool classification, int number,
+                      struct setting *ret_setting)
+{
+    for (int i = 0;; i++) {
+        for (int id = 0; id < N_ALGORITHMS; id++) {
+            if (!(algorithms & ALGORITHM_BIT(id)) ||
+                i >= portfolio_size((enum algorithm_id)id, classification))
+                continue;
+            if (number-- == 0) {
+                portfolio_get((enum algorithm_id)id, classification, i, ret_setting);
+                return;
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * The portfolio: settings known to be good, tried in order before anything is searched.
- * Sources beside each row in portfolio.c (pytabkit's tuned defaults, AutoGluon's zero-shot sets).
+ * The portfolio: settings of each algorithm that are known to be good, tried in order before
+ * anything is searched. Sources beside each row in portfolio.c (pytabkit's tuned defaults,
+ * AutoGluon's zero-shot sets).
  */
 #ifndef PGBOOST_SEARCH_PORTFOLIO_H
 #define PGBOOST_SEARCH_PORTFOLIO_H
@@ -8,17 +9,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "search/algorithm.h"
 #include "search/hyperparams.h"
 
-int portfolio_size(bool classification);
-/* Setting i of [0, portfolio_size); ret_params is overwritten. */
-void portfolio_get(bool classification, int i, struct hyperparams *ret_params);
+/* What a trial tries. */
+struct setting {
+    const struct algorithm *algorithm;
+    struct hyperparams params;
+};
+
+int portfolio_size(enum algorithm_id algorithm, bool classification);
+/* Setting i of [0, portfolio_size); ret_setting is overwritten. */
+void portfolio_get(enum algorithm_id algorithm, bool classification, int i,
+                   struct setting *ret_setting);
+
+/* The portfolios of several algorithms (bits) as one list: the first setting of each, then the
+ * second of each …, so that a search that ends early has seen them all. portfolio_size_of counts at
+ * most n_each settings of each; number is one of [0, portfolio_size_of). */
+int portfolio_size_of(unsigned algorithms, bool classification, int n_each);
+void portfolio_get_of(unsigned algorithms, bool classification, int number,
+                      struct setting *ret_setting);
 
 /* Rounds to wait for an improvement: max(base, 0.3 × best_round + 20), base =
  * clamp(300 × 10000 / n_rows, 20, 300) (AutoGluon's adaptive early stopping). */
 int early_stopping_patience(size_t n_rows, int best_round);
 
 #define EARLY_STOPPING_MIN_DELTA 2e-6
-#define ROUNDS_MAX               10000
 
 #endif

@@ -11,7 +11,6 @@
 
 #define GOLDEN_ROWS     32
 #define GOLDEN_RAW_ROWS 4
-#define ALGORITHM       "xgboost"
 
 void candidate_release(struct candidate *candidate)
 {
@@ -64,7 +63,7 @@ enum err_code candidate_open(struct candidate *candidate, const struct dataset *
     TRY(forest_load(bytes, candidate->bytes.length, &forest, err));
     base_margin = forest_base_margin(forest);
     memcpy(&row.base_margin_bits, &base_margin, sizeof(row.base_margin_bits));
-    row.algorithm = ALGORITHM;
+    row.algorithm = candidate->algorithm;
     row.hyperparams = buf_text(&candidate->hyperparams);
     row.encoder = buf_text(&candidate->encoder);
     row.golden = buf_text(&candidate->golden);
@@ -168,7 +167,7 @@ struct new_model candidate_row(const struct candidate *candidate, const struct p
         .relation = project->relation,
         .target = project->target,
         .split = split,
-        .algorithm = ALGORITHM,
+        .algorithm = candidate->algorithm,
         .hyperparams = buf_text(&candidate->hyperparams),
         .metrics = buf_text(&candidate->metrics),
         .encoder = buf_text(&candidate->encoder),

@@ -2,9 +2,9 @@
  * A booster on its way to the catalog, whether a run trained it or it came from elsewhere: golden
  * rows, opened as serving will open it, measured on the test rows beside the baseline.
  *
- * In that order: bytes, encoder and hyperparams are the caller's to fill, and what calibrate
- * writes, where there are rows for it; candidate_prove,
- * candidate_open, candidate_measure fill the rest. Zeroed memory is valid.
+ * In that order: algorithm, bytes, encoder and hyperparams are the caller's to fill, and what
+ * calibrate writes, where there are rows for it; candidate_prove, candidate_open, candidate_measure
+ * fill the rest. Zeroed memory is valid.
  */
 #ifndef PGBOOST_TRAIN_CANDIDATE_H
 #define PGBOOST_TRAIN_CANDIDATE_H
@@ -13,6 +13,7 @@
 #include "train/measure.h"
 
 struct candidate {
+    const char *algorithm;  /* "dart": a literal */
     struct buf bytes;       /* XGBoost's UBJSON */
     struct buf hyperparams; /* JSON, as all below */
     struct buf encoder, labels, golden, metrics;

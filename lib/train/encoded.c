@@ -125,7 +125,7 @@ static enum err_code read_batch(void *context, size_t first, size_t n, const flo
     return ERR_OK;
 }
 
-enum err_code encoded_matrix(struct encoded *encoded, bool training, int max_bin, int threads,
+enum err_code encoded_matrix(struct encoded *encoded, bool in_bins, int max_bin, int threads,
                              struct matrix **ret_matrix, struct err *err)
 {
     const struct matrix_source source = {
@@ -138,7 +138,7 @@ enum err_code encoded_matrix(struct encoded *encoded, bool training, int max_bin
         .weights = encoded->weights,
         .batch = read_batch,
         .context = encoded,
-        .is_exact = !training,
+        .is_exact = !in_bins,
         .max_bin = max_bin,
         .threads = threads,
     };

@@ -28,8 +28,8 @@ MUST_CHECK enum err_code encoded_init(struct encoded *encoded, const struct enco
                                       bool training, const struct spill_rule *spill,
                                       struct err *err);
 
-/* XGBoost's matrix: of training rows by bins, of others exact. */
-MUST_CHECK enum err_code encoded_matrix(struct encoded *encoded, bool training, int max_bin,
+/* XGBoost's matrix: by bins, for trees to train on, or exact, of rows that are in memory. */
+MUST_CHECK enum err_code encoded_matrix(struct encoded *encoded, bool in_bins, int max_bin,
                                         int threads, struct matrix **ret_matrix, struct err *err);
 
 #endif

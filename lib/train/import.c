@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/nearest.h"
+#include "search/algorithm.h"
 #include "train/candidate.h"
 #include "train/objective.h"
 #include "train/read.h"
@@ -219,6 +220,15 @@ static enum err_code step_encoder(struct import *import, struct err *err)
 
 /* The model ------------------------------------------------------------------------------------ */
 
+/* As if it had been trained here: a model of one round with many trees is a random forest. */
+static const char *algorithm_of_model(const struct import *import, const struct forest *forest)
+{
+    bool is_one_round =
+        import->saved.n_rounds == 1 && forest_n_trees(forest) > forest_n_outputs(forest);
+
+    return algorithm_name(algorithm_of_booster(forest_booster(forest), is_one_round)->id);
+}
+
 static void put_hyperparams(const struct import *import, const struct forest *forest,
                             struct buf *json)
 {
@@ -261,6 +271,7 @@ static enum err_code step_model(struct import *import, struct err *err)
 
     TRY(forest_load((const uint8_t *)candidate->bytes.data, candidate->bytes.length, &forest, err));
     TRY(check_task(import, forest, err));
+    candidate->algorithm = algorithm_of_model(import, forest);
     put_hyperparams(import, forest, &candidate->hyperparams);
     TRY(buf_check(&candidate->hyperparams, err));
     TRY(candidate_prove(candidate, import->encoder, import->dataset, err));

@@ -55,6 +55,22 @@ static enum err_code no_such_objective(const char *name, unsigned tasks, struct 
     return err_hint(err, "available: %s", buf_text(&names));
 }
 
+/* Absolute errors, which start from the median, take several rounds: XGBoost gives each tree of a
+ * forest the whole median that is left, and pseudo-Huber's first step overshoots. */
+static enum err_code check_rounds(const struct project *project,
+                                  const struct training_objective *objective, struct err *err)
+{
+    if (objective->base != BASE_MEDIAN ||
+        !(project->algorithms & ALGORITHM_BIT(ALGORITHM_RANDOM_FOREST)))
+        return ERR_OK;
+    err_set(err, ERR_CONFIG, "objective \"%s\" cannot be trained by random_forest",
+            objective->name);
+    err_field(err, "/algorithms");
+    return err_hint(err,
+                    "a forest has one round, and absolute errors take several; for a metric of "
+                    "absolute errors, leave \"objective\" out");
+}
+
 enum err_code training_objective_of(const struct project *project, enum task task, int n_classes,
                                     const struct training_objective **ret_objective,
                                     struct err *err)
@@ -66,6 +82,7 @@ enum err_code training_objective_of(const struct project *project, enum task tas
 
         if ((objective->task & tasks) != 0 &&
             (project->objective == NULL || strcmp(project->objective, objective->name) == 0)) {
+            TRY(check_rounds(project, objective, err));
             *ret_objective = objective;
             return ERR_OK;
         }

@@ -35,7 +35,8 @@ struct training_objective {
 };
 
 /* The objective of a project, its own or the task's default. n_classes is 0 while the rows are not
- * known: then a classification objective may be either kind. ERR_CONFIG, field "/objective". */
+ * known: then a classification objective may be either kind. ERR_CONFIG, field "/objective", or
+ * "/algorithms" where one of these cannot train it. */
 MUST_CHECK enum err_code training_objective_of(const struct project *project, enum task task,
                                                int n_classes,
                                                const struct training_objective **ret_objective,

@@ -26,7 +26,8 @@ struct run {
     struct schema *schema;
     struct frame *frame; /* until the dataset takes it */
     struct dataset *dataset;
-    struct design search_design, final_design;
+    struct designs search_designs;
+    struct design final_design;
     struct trial_setup setup;
     struct search_best best;
     struct rows training; /* all but the test rows */
@@ -35,9 +36,15 @@ struct run {
     struct model *champion; /* the live one; NULL: none, or it cannot be opened */
 };
 
+static void release_search(struct run *run)
+{
+    design_release(&run->search_designs.of[false]);
+    design_release(&run->search_designs.of[true]);
+}
+
 static void run_release(struct run *run)
 {
-    design_release(&run->search_design);
+    release_search(run);
     design_release(&run->final_design);
     search_best_release(&run->best);
     rows_release(&run->training);
@@ -149,16 +156,24 @@ static enum err_code step_setup(struct run *run, struct err *err)
 
 static enum err_code step_encode(struct run *run, struct err *err)
 {
+    const unsigned linear = ALGORITHM_BIT(ALGORITHM_LINEAR), asked = run->project->algorithms;
+    const unsigned kinds[2] = {[false] = asked & ~linear, [true] = asked & linear};
     const struct split *split = run->dataset->split;
 
     control_progress(run->control, "encode", 0, 0, NAN, 0);
-    return design_encode(&run->search_design, run->project, run->dataset, &split->train,
-                         &split->valid, &run->options->spill, err);
+    for (int is_linear = 0; is_linear < 2; is_linear++)
+        if (kinds[is_linear] != 0)
+            TRY(design_encode(&run->search_designs.of[is_linear], is_linear, run->project,
+                              run->dataset, &split->train, &split->valid, &run->options->spill,
+                              err));
+    return ERR_OK;
 }
 
 static enum err_code step_matrix(struct run *run, struct err *err)
 {
-    return design_build(&run->search_design, run->project, run->setup.threads, err);
+    for (int i = 0; i < 2; i++)
+        TRY(design_build(&run->search_designs.of[i], run->project, run->setup.threads, err));
+    return ERR_OK;
 }
 
 /* What the live model would miss. */
@@ -186,11 +201,12 @@ static enum err_code warn_of_drift(const struct run *run, struct buf *warnings, 
 static enum err_code step_profile(struct run *run, struct err *err)
 {
     CLEANUP(buf_release) struct buf stats = {0}, columns = {0}, warnings = {0};
+    const struct designs *designs = &run->search_designs;
+    const struct encoder *encoder = designs->of[designs->of[false].encoder == NULL].encoder;
     struct pg *pg;
 
     control_progress(run->control, "profile", 0, 0, NAN, 0);
-    TRY(dataset_profile(run->dataset, run->search_design.encoder, run->control, &columns, &warnings,
-                        err));
+    TRY(dataset_profile(run->dataset, encoder, run->control, &columns, &warnings, err));
     TRY(warn_of_drift(run, &warnings, err));
     TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
     TRY(control_pg(run->control, &pg, err));
@@ -200,7 +216,7 @@ static enum err_code step_profile(struct run *run, struct err *err)
 
 static enum err_code step_search(struct run *run, struct err *err)
 {
-    return search_run(&run->setup, &run->search_design, run->control, &run->best, err);
+    return search_run(&run->setup, &run->search_designs, run->control, &run->best, err);
 }
 
 /* What the winner said of the validation rows, before anything learns from them. */
@@ -221,15 +237,20 @@ static enum err_code step_calibrate(struct run *run, struct err *err)
 /* The winner again, on all rows but the test rows, with the rounds that were best. */
 static enum err_code step_refit(struct run *run, struct err *err)
 {
-    design_release(&run->search_design);
+    struct setting *setting = &run->best.setting;
+    int rounds = run->best.result.rounds;
+
+    release_search(run);
     TRY(trial_setup_rows(&run->setup, &run->training, err));
-    TRY(design_encode(&run->final_design, run->project, run->dataset, &run->training, NULL,
-                      &run->options->spill, err));
+    TRY(design_encode(&run->final_design, setting->algorithm->is_linear, run->project, run->dataset,
+                      &run->training, NULL, &run->options->spill, err));
     TRY(design_build(&run->final_design, run->project, run->setup.threads, err));
-    TRY(trial_refit(&run->setup, &run->final_design, &run->best.params, run->best.result.rounds,
-                    run->control, &run->candidate.bytes, err));
-    TRY(hyperparams_set(&run->best.params, "n_estimators", run->best.result.rounds, NULL, err));
-    hyperparams_to_json(&run->best.params, &run->candidate.hyperparams);
+    TRY(trial_refit(&run->setup, &run->final_design, setting, rounds, run->control,
+                    &run->candidate.bytes, err));
+    if (setting->algorithm->rounds_max > 1)
+        TRY(hyperparams_set(&setting->params, "n_estimators", rounds, NULL, err));
+    run->candidate.algorithm = algorithm_name(setting->algorithm->id);
+    hyperparams_to_json(&setting->params, &run->candidate.hyperparams);
     TRY(buf_check(&run->candidate.hyperparams, err));
     return encoder_to_json(run->final_design.encoder, &run->candidate.encoder, err);
 }

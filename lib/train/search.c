@@ -1,33 +1,34 @@
 #include "train/search.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "search/portfolio.h"
 
 static int n_trials(const struct project *project, bool classification)
 {
-    int n = project->search_strategy == SEARCH_NONE ? 1 : portfolio_size(classification);
+    int n_each = project->search_strategy == SEARCH_NONE ? 1 : INT_MAX;
+    int n = portfolio_size_of(project->algorithms, classification, n_each);
 
     return project->search_trials > 0 && project->search_trials < n ? project->search_trials : n;
 }
 
 /* Records a trial; result NULL while it runs or when it failed. */
 static enum err_code save_trial(struct control *control, int number, const char *status,
-                                const struct hyperparams *params, const struct trial_result *result,
+                                const struct setting *setting, const struct trial_result *result,
                                 const char *error, int64_t *ret_id, struct err *err)
 {
     CLEANUP(buf_release) struct buf json = {0};
     struct pg *pg;
 
-    hyperparams_to_json(params, &json);
+    hyperparams_to_json(&setting->params, &json);
     TRY(buf_check(&json, err));
     TRY(control_pg(control, &pg, err));
-    return catalog_save_trial(pg, control_lease(control), number, status, "xgboost",
-                              buf_text(&json), result != NULL ? result->score : NAN,
-                              result != NULL ? result->rounds : 0,
-                              result != NULL ? result->seconds : 0, error, ret_id, err);
+    return catalog_save_trial(
+        pg, control_lease(control), number, status, algorithm_name(setting->algorithm->id),
+        buf_text(&json), result != NULL ? result->score : NAN, result != NULL ? result->rounds : 0,
+        result != NULL ? result->seconds : 0, error, ret_id, err);
 }
 
 void search_best_release(struct search_best *best)
@@ -42,7 +43,7 @@ static bool ends_run(enum err_code code)
 }
 
 /* Takes the result over when it is the best. */
-static void keep_best(const struct trial_setup *setup, const struct hyperparams *params,
+static void keep_best(const struct trial_setup *setup, const struct setting *setting,
                       struct trial_result *result, int64_t trial_id, struct search_best *best)
 {
     bool first = best->n_completed++ == 0;
@@ -50,28 +51,30 @@ static void keep_best(const struct trial_setup *setup, const struct hyperparams 
     if (!first && !metric_better(setup->metric, result->score, best->result.score))
         return;
     trial_result_release(&best->result);
-    best->params = *params;
+    best->setting = *setting;
     best->result = *result;
     result->margins = NULL;
     best->trial_id = trial_id;
 }
 
-static enum err_code one_trial(const struct trial_setup *setup, const struct design *design,
+static enum err_code one_trial(const struct trial_setup *setup, const struct designs *designs,
                                struct control *control, int number, int n, struct search_best *best,
                                struct err *first_err, struct err *err)
 {
     bool classification = setup->dataset->task != METRIC_REGRESSION;
-    struct hyperparams params = {0};
+    struct setting setting;
     CLEANUP(trial_result_release) struct trial_result result = {0};
     struct err trial_err = {0};
     double best_score = best->n_completed > 0 ? best->result.score : NAN;
     int64_t trial_id;
     enum err_code code;
 
-    portfolio_get(classification, number, &params);
-    TRY(hyperparams_overlay(&params, setup->project->hyperparams, err));
-    TRY(save_trial(control, number, "running", &params, NULL, NULL, &trial_id, err));
-    code = trial_run(setup, design, &params, number, n, best_score, control, &result, &trial_err);
+    portfolio_get_of(setup->project->algorithms, classification, number, &setting);
+    TRY(hyperparams_overlay(&setting.params, setting.algorithm->id, setup->project->hyperparams,
+                            err));
+    TRY(save_trial(control, number, "running", &setting, NULL, NULL, &trial_id, err));
+    code = trial_run(setup, &designs->of[setting.algorithm->is_linear], &setting, number, n,
+                     best_score, control, &result, &trial_err);
     if (ends_run(code)) {
         *err = trial_err;
         return code;
@@ -80,27 +83,28 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
         log_err(LOG_WARNING, "a trial failed", &trial_err);
         if (best->n_failed++ == 0)
             *first_err = trial_err;
-        return save_trial(control, number, "failed", &params, NULL, trial_err.message, &trial_id,
+        return save_trial(control, number, "failed", &setting, NULL, trial_err.message, &trial_id,
                           err);
     }
-    TRY(save_trial(control, number, "completed", &params, &result, NULL, &trial_id, err));
-    log_info("trial done", "number=%d score=%.6g rounds=%d seconds=%.2f", number, result.score,
-             result.rounds, result.seconds);
-    keep_best(setup, &params, &result, trial_id, best);
+    TRY(save_trial(control, number, "completed", &setting, &result, NULL, &trial_id, err));
+    log_info("trial done", "number=%d algorithm=%s score=%.6g rounds=%d seconds=%.2f", number,
+             algorithm_name(setting.algorithm->id), result.score, result.rounds, result.seconds);
+    keep_best(setup, &setting, &result, trial_id, best);
     return ERR_OK;
 }
 
-enum err_code search_run(const struct trial_setup *setup, const struct design *design,
+enum err_code search_run(const struct trial_setup *setup, const struct designs *designs,
                          struct control *control, struct search_best *ret_best, struct err *err)
 {
     int n = n_trials(setup->project, setup->dataset->task != METRIC_REGRESSION);
     CLEANUP(search_best_release) struct search_best best = {0};
     struct err first_err = {0};
 
+    TRY(hyperparams_check(setup->project->hyperparams, setup->project->algorithms, err));
     for (int number = 0; number < n; number++) {
         if (number > 0 && best.n_completed > 0 && clock_ms() >= setup->deadline_ms)
             break;
-        TRY(one_trial(setup, design, control, number, n, &best, &first_err, err));
+        TRY(one_trial(setup, designs, control, number, n, &best, &first_err, err));
     }
     if (best.n_completed == 0) {
         *err = first_err;

@@ -1,13 +1,19 @@
 /*
- * The search of a run: trials over settings, the best by the key metric on the validation rows.
+ * The search of a run: trials over the settings of all its algorithms, the best by the key metric
+ * on the validation rows.
  */
 #ifndef PGBOOST_TRAIN_SEARCH_H
 #define PGBOOST_TRAIN_SEARCH_H
 
 #include "train/trial.h"
 
+/* The same rows for each kind of algorithm; those of a kind that does not compete are empty. */
+struct designs {
+    struct design of[2]; /* [is_linear] */
+};
+
 struct search_best {
-    struct hyperparams params;
+    struct setting setting;
     struct trial_result result;
     int64_t trial_id;
     int n_completed, n_failed;
@@ -16,7 +22,7 @@ void search_best_release(struct search_best *best);
 
 /* Runs the trials that the project's strategy and budget allow, each a row of the catalog. A trial
  * that fails is recorded and the search goes on; when all fail, the first reason is the error. */
-MUST_CHECK enum err_code search_run(const struct trial_setup *setup, const struct design *design,
+MUST_CHECK enum err_code search_run(const struct trial_setup *setup, const struct designs *designs,
                                     struct control *control, struct search_best *ret_best,
                                     struct err *err);
 

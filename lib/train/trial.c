@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "forest/objective.h"
-#include "search/portfolio.h"
 #include "train/measure.h"
 
 void design_release(struct design *design)
@@ -21,17 +20,20 @@ void design_release(struct design *design)
     *design = (struct design){0};
 }
 
-enum err_code design_encode(struct design *design, const struct project *project,
+enum err_code design_encode(struct design *design, bool is_linear, const struct project *project,
                             const struct dataset *dataset, const struct rows *train,
                             const struct rows *valid, const struct spill_rule *spill,
                             struct err *err)
 {
     struct encoder_target target = dataset_encoder_target(dataset);
 
+    design->is_linear = is_linear;
     design->valid_rows = valid;
-    TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
-                    &design->encoder, err));
-    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true, spill, err));
+    TRY((is_linear ? encoder_fit_linear : encoder_fit)(dataset->schema, project, dataset->frame,
+                                                       train->items, train->n, &target,
+                                                       &design->encoder, err));
+    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true,
+                     is_linear ? NULL : spill, err));
     return valid == NULL ? ERR_OK
                          : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
                                         false, spill, err);
@@ -43,9 +45,12 @@ enum err_code design_build(struct design *design, const struct project *project,
     struct hyperparams given = {0};
     int max_bin;
 
-    TRY(hyperparams_overlay(&given, project->hyperparams, err));
+    if (design->encoder == NULL)
+        return ERR_OK;
+    TRY(hyperparams_overlay(&given, ALGORITHM_XGBOOST, project->hyperparams, err));
     max_bin = (int)hyperparams_get(&given, "max_bin", 0);
-    TRY(encoded_matrix(&design->encoded_train, true, max_bin, threads, &design->train, err));
+    TRY(encoded_matrix(&design->encoded_train, !design->is_linear, max_bin, threads, &design->train,
+                       err));
     encoded_release(&design->encoded_train);
     if (design->valid_rows == NULL)
         return ERR_OK;
@@ -64,7 +69,7 @@ enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *tra
                                 &setup->base_score, err);
 }
 
-#define PARAMS_MAX (HYPERPARAMS_MAX + 8)
+#define PARAMS_MAX (HYPERPARAMS_MAX + ALGORITHM_PARAMS_MAX + 8)
 
 PRINTF_LIKE(4, 5)
 static void add_param(struct booster_param *params, int *n, const char *name, const char *format,
@@ -79,15 +84,15 @@ static void add_param(struct booster_param *params, int *n, const char *name, co
     (*n)++;
 }
 
-static enum err_code booster_params(const struct trial_setup *setup,
-                                    const struct hyperparams *params,
+static enum err_code booster_params(const struct trial_setup *setup, const struct setting *setting,
                                     struct booster_param *ret_params, int *ret_n, struct err *err)
 {
+    const struct booster_param *fixed = setting->algorithm->params;
+    const struct hyperparams *params = &setting->params;
     int n = 0;
 
     TRY(hyperparams_to_booster(params, ret_params, HYPERPARAMS_MAX, &n, err));
     add_param(ret_params, &n, "objective", "%s", setup->objective->name);
-    add_param(ret_params, &n, "tree_method", "hist");
     add_param(ret_params, &n, "nthread", "%d", setup->threads);
     add_param(ret_params, &n, "seed", "%lld", (long long)(setup->project->seed & INT32_MAX));
     add_param(ret_params, &n, "seed_per_iteration", "1");
@@ -98,6 +103,8 @@ static enum err_code booster_params(const struct trial_setup *setup,
         add_param(ret_params, &n, "base_score", "%.17g", setup->base_score);
     if (setup->dataset->task == METRIC_MULTICLASS)
         add_param(ret_params, &n, "num_class", "%d", dataset_n_classes(setup->dataset));
+    for (int i = 0; i < ALGORITHM_PARAMS_MAX && fixed[i].name[0] != '\0'; i++)
+        ret_params[n++] = fixed[i]; /* the last word */
     *ret_n = n;
     return ERR_OK;
 }
@@ -176,10 +183,11 @@ static int patience(const struct hyperparams *params, size_t n_rows, int best_ro
 
 static enum err_code boost(struct look *look, struct booster *booster,
                            const struct trial_setup *setup, const struct design *design,
-                           const struct hyperparams *params, int number, int n_trials, double best,
+                           const struct setting *setting, int number, int n_trials, double best,
                            struct control *control, struct err *err)
 {
-    int rounds_max = (int)hyperparams_get(params, "n_estimators", ROUNDS_MAX);
+    const struct hyperparams *params = &setting->params;
+    int rounds_max = (int)hyperparams_get(params, "n_estimators", setting->algorithm->rounds_max);
     size_t n_rows = matrix_n_rows(design->train);
 
     while (booster_rounds(booster) < rounds_max) {
@@ -196,7 +204,7 @@ static enum err_code boost(struct look *look, struct booster *booster,
 }
 
 enum err_code trial_run(const struct trial_setup *setup, const struct design *design,
-                        const struct hyperparams *params, int number, int n_trials, double best,
+                        const struct setting *setting, int number, int n_trials, double best,
                         struct control *control, struct trial_result *ret_result, struct err *err)
 {
     struct booster_param booster_param[PARAMS_MAX];
@@ -208,10 +216,10 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
 
     TRY(objective_find(setup->objective->name, strlen(setup->objective->name), &look.objective,
                        err));
-    TRY(booster_params(setup, params, booster_param, &n, err));
+    TRY(booster_params(setup, setting, booster_param, &n, err));
     TRY(booster_new(design->train, design->valid, booster_param, n, &booster, err));
     TRY(predictions_init(&look.predictions, setup->dataset, design->valid_rows, err));
-    TRY(boost(&look, booster, setup, design, params, number, n_trials, best, control, err));
+    TRY(boost(&look, booster, setup, design, setting, number, n_trials, best, control, err));
     *ret_result = (struct trial_result){
         .rounds = look.best_rounds,
         .score = look.score,
@@ -223,14 +231,14 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
 }
 
 enum err_code trial_refit(const struct trial_setup *setup, const struct design *design,
-                          const struct hyperparams *params, int n_rounds, struct control *control,
+                          const struct setting *setting, int n_rounds, struct control *control,
                           struct buf *bytes, struct err *err)
 {
     struct booster_param booster_param[PARAMS_MAX];
     CLEANUP(booster_freep) struct booster *booster = NULL;
     int n;
 
-    TRY(booster_params(setup, params, booster_param, &n, err));
+    TRY(booster_params(setup, setting, booster_param, &n, err));
     TRY(booster_new(design->train, NULL, booster_param, n, &booster, err));
     while (booster_rounds(booster) < n_rounds) {
         TRY(control_check(control, err));

@@ -87,11 +87,12 @@ enum err_code xgb_copy_result(const bst_ulong *shape, bst_ulong n_dimensions, co
     return ERR_OK;
 }
 
-/* In the order of XGBoost's documentation: general, tree, learning task. */
+/* In the order of XGBoost's documentation: general, tree, dart, linear, learning task. */
 static const struct {
     const char *name;
-    const char *only; /* the one value it may have; NULL: XGBoost checks */
+    const char *only; /* the values it may have, "a or b"; NULL: XGBoost checks */
 } allowed[] = {
+    {"booster", "gbtree or dart or gblinear"},
     {"nthread", NULL},
     {"seed", NULL},
     {"seed_per_iteration", NULL},
@@ -114,6 +115,14 @@ static const struct {
     {"num_parallel_tree", NULL},
     {"max_cat_to_onehot", NULL},
     {"max_cat_threshold", NULL},
+    {"rate_drop", NULL},
+    {"skip_drop", NULL},
+    {"one_drop", NULL},
+    {"sample_type", NULL},
+    {"normalize_type", NULL},
+    {"updater", "coord_descent"}, /* shotgun's models depend on how threads take turns */
+    {"feature_selector", NULL},
+    {"top_k", NULL},
     {"objective", NULL},
     {"num_class", NULL},
     {"base_score", NULL},
@@ -134,13 +143,26 @@ static enum err_code refuse_param(const char *name, struct err *err)
     return ERR_INVALID;
 }
 
+static bool is_one_of(const char *only, const char *value)
+{
+    size_t length = strlen(value), n;
+
+    for (;; only += n + strlen(" or ")) {
+        n = strcspn(only, " ");
+        if (n == length && memcmp(only, value, n) == 0)
+            return true;
+        if (only[n] == '\0')
+            return false;
+    }
+}
+
 enum err_code xgb_check_param(const struct booster_param *param, struct err *err)
 {
     for (size_t i = 0; i < N_ELEMENTS(allowed); i++) {
         if (strcmp(param->name, allowed[i].name) != 0)
             continue;
-        if (allowed[i].only != NULL && strcmp(param->value, allowed[i].only) != 0)
-            return err_set(err, ERR_INVALID, "\"%s\" must be \"%s\"", param->name, allowed[i].only);
+        if (allowed[i].only != NULL && !is_one_of(allowed[i].only, param->value))
+            return err_set(err, ERR_INVALID, "\"%s\" must be %s", param->name, allowed[i].only);
         return ERR_OK;
     }
     return refuse_param(param->name, err);

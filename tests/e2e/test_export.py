@@ -203,6 +203,17 @@ def test_an_imported_classifier_is_deployed(projects, cli, daemon, tmp_path, tar
     assert decision["model_id"] == model_id and decision["live"]
 
 
+def algorithm(db, model_id):
+    return db.value("SELECT algorithm FROM pgboost.models WHERE id = %s", model_id)
+
+
+def test_an_imported_forest_of_one_round_is_a_random_forest(projects, cli, tmp_path):
+    path = tmp_path / "forest.ubj"
+    trained(projects, rounds=1, num_parallel_tree=9, subsample=0.8).save_model(path)
+    model_id = cli.json("import", "in_amount", path)["model_id"]
+    assert algorithm(projects, model_id) == "random_forest"
+
+
 DART = {"booster": "dart", "rate_drop": 0.3, "one_drop": 1}
 FOREST = {"num_parallel_tree": 4, "subsample": 0.7, "colsample_bynode": 0.7}
 LINEAR = {"booster": "gblinear", "updater": "coord_descent"}
@@ -228,6 +239,8 @@ def test_every_booster_is_served_and_explained(projects, cli, daemon, tmp_path, 
     items = daemon.predict(f"in_{target}", asked, encoded=True, explain=True)["predictions"]
     model = oracle.StoredModel(projects, model_id)
     model.check_golden()
+    assert algorithm(projects, model_id) == {"dart": "dart", "gblinear": "linear"}.get(
+        params.get("booster"), "xgboost")
     # by the booster that was trained, not by what was stored of it
     x, _ = data(projects, FEATURES, target)
     matrix = xgboost.DMatrix(x[:300], feature_names=FEATURES)

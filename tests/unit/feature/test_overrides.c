@@ -370,6 +370,55 @@ static void test_refusals(void **state)
     fixture_release(&fixture);
 }
 
+/* Where nothing is said, and where something is. Of x: 1, 3, null: mean 2, deviation 1. */
+static void test_linear(void **state)
+{
+    static const struct column_override said[] = {
+        {.column = "said", .impute = IMPUTE_ZERO, .scale = SCALE_MAX_ABS},
+        {.column = "rank", .encode = COLUMN_FREQUENCY},
+    };
+    struct fixture fixture = {0};
+    struct encoder_target target = {0};
+    struct encoder *encoder = NULL;
+    uint32_t rows[] = {0, 1, 2};
+    float matrix[3 * 8];
+    struct err err;
+
+    (void)state;
+    fixture_column(&fixture, "y", PG_INT4);
+    fixture_column(&fixture, "x", PG_FLOAT8);
+    fixture_column(&fixture, "flag", PG_BOOL);
+    fixture_column(&fixture, "said", PG_INT4);
+    fixture_column(&fixture, "colour", PG_TEXT_TYPE);
+    fixture_column(&fixture, "rank", PG_TEXT_TYPE);
+    fixture_column(&fixture, "doc", PG_JSON);
+    memcpy(fixture.overrides, said, sizeof(said));
+    fixture.project.n_overrides = (int)N_ELEMENTS(said);
+    fixture_ready(&fixture);
+    fixture_row(&fixture,
+                (struct cell[]){int_cell(0), double_cell(1), bool_cell(false), int_cell(4),
+                                text_cell("red"), text_cell("a"), text_cell("\"k\"")});
+    fixture_row(&fixture, (struct cell[]){int_cell(0), double_cell(3), bool_cell(true), int_cell(8),
+                                          text_cell("red"), text_cell("a"), text_cell("\"k\"")});
+    fixture_row(&fixture,
+                (struct cell[]){int_cell(0), null_of(PG_FLOAT8), null_of(PG_BOOL), null_of(PG_INT4),
+                                text_cell("blue"), null_of(PG_TEXT_TYPE), null_of(PG_JSON)});
+    OK(encoder_fit_linear(fixture.schema, &fixture.project, fixture.frame, rows, 3, &target,
+                          &encoder, &err));
+    encoder = reloaded(encoder);
+    check_features_are(encoder, "x flag said colour.is.red rank.frequency doc.is.\"k\"", "qqqiqi");
+    OK(encoder_apply(encoder, fixture.frame, rows, 3, matrix, &err));
+    for (int row = 0; row < 3; row++) {
+        static const float expected[3][6] = {
+            {-1, -1, 0.5F, 1, 1, 1}, {1, 1, 1, 1, 1, 1}, {0, 0, 0, 0, NAN, NAN}};
+
+        for (int i = 0; i < 6; i++)
+            check_float(matrix[row * 6 + i], expected[row][i], "linear");
+    }
+    encoder_free(encoder);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_infinite),     cmocka_unit_test(test_types),
         cmocka_unit_test(test_categories),   cmocka_unit_test(test_imputed_out_of_fold),
         cmocka_unit_test(test_onehot_bound), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_linear),
     };
 
     return cmocka_run_group_tests_name("feature/overrides", tests, NULL, NULL);

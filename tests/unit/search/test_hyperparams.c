@@ -6,17 +6,36 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "search/algorithm.h"
 #include "search/hyperparams.h"
 
-static enum err_code overlay(struct hyperparams *params, const char *text, struct err *err)
+static enum err_code overlay_of(enum algorithm_id id, struct hyperparams *params, const char *text,
+                                struct err *err)
 {
     cJSON *object = cJSON_Parse(text);
     enum err_code code;
 
     assert_non_null(object);
-    code = hyperparams_overlay(params, object, err);
+    code = hyperparams_overlay(params, id, object, err);
+    cJSON_Delete(object);
+    return code;
+}
+
+static enum err_code overlay(struct hyperparams *params, const char *text, struct err *err)
+{
+    return overlay_of(ALGORITHM_XGBOOST, params, text, err);
+}
+
+static enum err_code check(unsigned algorithms, const char *text, struct err *err)
+{
+    cJSON *object = cJSON_Parse(text);
+    enum err_code code;
+
+    assert_non_null(object);
+    code = hyperparams_check(object, algorithms, err);
     cJSON_Delete(object);
     return code;
 }
@@ -35,7 +54,7 @@ static void test_overlay_in_order(void **state)
 
     (void)state;
     assert_json(&params, "{}");
-    assert_int_equal(hyperparams_overlay(&params, NULL, NULL), ERR_OK);
+    assert_int_equal(hyperparams_overlay(&params, ALGORITHM_XGBOOST, NULL, NULL), ERR_OK);
     assert_int_equal(overlay(&params, "{}", NULL), ERR_OK);
     assert_json(&params, "{}");
     assert_int_equal(
@@ -131,6 +150,75 @@ static void test_overlay_is_all_or_nothing(void **state)
     assert_json(&params, "{\"eta\":0.2}");
 }
 
+/* What an algorithm does not have is checked and left out. */
+static void test_overlay_by_algorithm(void **state)
+{
+    static const char all[] = "{\"max_depth\":6,\"rate_drop\":0.2,\"learning_rate\":0.2,"
+                              "\"lambda\":3,\"n_estimators\":7}";
+    static const char *const expected[N_ALGORITHMS] = {
+        [ALGORITHM_XGBOOST] = "{\"max_depth\":6,\"eta\":0.2,\"lambda\":3,\"n_estimators\":7}",
+        [ALGORITHM_DART] = "{\"max_depth\":6,\"rate_drop\":0.2,\"eta\":0.2,\"lambda\":3,"
+                           "\"n_estimators\":7}",
+        [ALGORITHM_RANDOM_FOREST] = "{\"max_depth\":6,\"lambda\":3}",
+        [ALGORITHM_LINEAR] = "{\"eta\":0.2,\"lambda\":3,\"n_estimators\":7}",
+    };
+
+    (void)state;
+    for (int id = 0; id < N_ALGORITHMS; id++) {
+        struct hyperparams params = {0};
+
+        assert_int_equal(overlay_of((enum algorithm_id)id, &params, all, NULL), ERR_OK);
+        assert_json(&params, expected[id]);
+        assert_int_equal(overlay_of((enum algorithm_id)id, &params, "{\"rate_drop\":2}", NULL),
+                         ERR_CONFIG);
+        assert_int_equal(overlay_of((enum algorithm_id)id, &params, "{\"rate\":2}", NULL),
+                         ERR_CONFIG);
+    }
+}
+
+static void test_check_wants_one_that_has_it(void **state)
+{
+    static const unsigned xgboost = ALGORITHM_BIT(ALGORITHM_XGBOOST),
+                          dart = ALGORITHM_BIT(ALGORITHM_DART),
+                          linear = ALGORITHM_BIT(ALGORITHM_LINEAR);
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(hyperparams_check(NULL, xgboost, NULL), ERR_OK);
+    assert_int_equal(check(dart, "{\"rate_drop\":0.1,\"max_depth\":3}", NULL), ERR_OK);
+    assert_int_equal(check(dart | linear, "{\"rate_drop\":0.1,\"reg_alpha\":3}", NULL), ERR_OK);
+    assert_int_equal(check(xgboost | linear, "{\"eta\":0.1,\"rate_drop\":0.1}", &err), ERR_CONFIG);
+    assert_string_equal(err.message,
+                        "none of the \"algorithms\" has a hyperparameter \"rate_drop\"");
+    assert_string_equal(err.hint, "it is one of dart");
+    assert_string_equal(err.field, "/hyperparams/rate_drop");
+    assert_int_equal(check(linear, "{\"min_split_loss\":1}", &err), ERR_CONFIG);
+    assert_string_equal(err.hint, "it is one of xgboost, dart, random_forest");
+    assert_int_equal(check(linear, "{\"eta\":5}", &err), ERR_CONFIG);
+    assert_string_equal(err.field, "/hyperparams/eta");
+    assert_int_equal(check(linear, "{\"etta\":5}", &err), ERR_CONFIG);
+    assert_string_equal(err.hint, "did you mean \"eta\"?");
+}
+
+/* The table holds what the algorithms of that name are to XGBoost. */
+static void test_algorithms(void **state)
+{
+    (void)state;
+    for (int id = 0; id < N_ALGORITHMS; id++) {
+        const struct algorithm *algorithm = algorithm_of((enum algorithm_id)id);
+
+        assert_int_equal(algorithm->id, id);
+        assert_true(algorithm->rounds_max >= 1);
+        assert_string_equal(algorithm->params[0].name, "booster");
+    }
+    assert_int_equal(algorithm_of(ALGORITHM_RANDOM_FOREST)->rounds_max, 1);
+    assert_int_equal(algorithm_of_booster("gbtree", false)->id, ALGORITHM_XGBOOST);
+    assert_int_equal(algorithm_of_booster("gbtree", true)->id, ALGORITHM_RANDOM_FOREST);
+    assert_int_equal(algorithm_of_booster("dart", true)->id, ALGORITHM_DART);
+    assert_int_equal(algorithm_of_booster("gblinear", false)->id, ALGORITHM_LINEAR);
+    assert_null(algorithm_of_booster("gbforest", false));
+}
+
 static void test_to_booster(void **state)
 {
     static const struct booster_param expected[] = {
@@ -166,10 +254,12 @@ static void test_every_parameter_at_once(void **state)
     (void)state;
     for (int i = 0; i < n_hyperparams; i++) {
         const struct hyperparam *row = &hyperparam_table[i];
-        const char *choice = row->type == HYPERPARAM_CHOICE ? "depthwise" : NULL;
+        char choice[24] = "";
 
+        if (row->type == HYPERPARAM_CHOICE)
+            snprintf(choice, sizeof(choice), "%.*s", (int)strcspn(row->choices, ","), row->choices);
         assert_int_equal(hyperparams_set(&params, row->name, row->alias_of != NULL ? 1 : row->high,
-                                         choice, NULL),
+                                         *choice != '\0' ? choice : NULL, NULL),
                          ERR_OK);
     }
     assert_int_equal(params.n, n_hyperparams - 4);
@@ -178,9 +268,15 @@ static void test_every_parameter_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overlay_in_order), cmocka_unit_test(test_every_row_takes_its_bounds),
-        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_overlay_is_all_or_nothing),
-        cmocka_unit_test(test_to_booster),       cmocka_unit_test(test_every_parameter_at_once),
+        cmocka_unit_test(test_overlay_in_order),
+        cmocka_unit_test(test_every_row_takes_its_bounds),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_overlay_is_all_or_nothing),
+        cmocka_unit_test(test_overlay_by_algorithm),
+        cmocka_unit_test(test_check_wants_one_that_has_it),
+        cmocka_unit_test(test_algorithms),
+        cmocka_unit_test(test_to_booster),
+        cmocka_unit_test(test_every_parameter_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,37 +5,70 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <string.h>
 
 #include "search/portfolio.h"
 
+static void check_setting(enum algorithm_id id, bool classification, int i)
+{
+    struct setting setting, again;
+
+    memset(&setting, 0x55, sizeof(setting));
+    portfolio_get(id, classification, i, &setting);
+    assert_ptr_equal(setting.algorithm, algorithm_of(id));
+    assert_true(setting.params.n >= 1 && setting.params.n <= 10);
+    for (int k = 0; k < setting.params.n; k++) /* all of them the algorithm's own */
+        assert_true(setting.params.values[k].param->algorithms & ALGORITHM_BIT(id));
+    for (int k = 0; k < i; k++) { /* no setting twice */
+        portfolio_get(id, classification, k, &again);
+        assert_true(memcmp(&setting.params, &again.params, sizeof(again.params)) != 0);
+    }
+}
+
 static void test_every_setting(void **state)
 {
     (void)state;
-    for (int task = 0; task < 2; task++) {
-        assert_int_equal(portfolio_size(task), 6);
-        for (int i = 0; i < portfolio_size(task); i++) {
-            struct hyperparams params, again;
+    for (int k = 0; k < N_ALGORITHMS * 2; k++) {
+        enum algorithm_id id = (enum algorithm_id)(k / 2);
+        bool classification = k % 2;
 
-            memset(&params, 0x55, sizeof(params));
-            portfolio_get(task, i, &params);
-            assert_true(params.n >= 1 && params.n <= 10);
-            assert_true(hyperparams_get(&params, "eta", 0) > 0);
-            for (int k = 0; k < i; k++) { /* no setting twice */
-                portfolio_get(task, k, &again);
-                assert_true(memcmp(&params, &again, sizeof(params)) != 0);
-            }
-        }
+        assert_true(portfolio_size(id, classification) >= 2);
+        for (int i = 0; i < portfolio_size(id, classification); i++)
+            check_setting(id, classification, i);
+    }
+    assert_int_equal(portfolio_size(ALGORITHM_XGBOOST, false), 6);
+    assert_int_equal(portfolio_size(ALGORITHM_XGBOOST, true), 6);
+}
+
+/* 6 settings of xgboost and 2 of dart. */
+static void test_algorithms_take_turns(void **state)
+{
+    static const unsigned both = ALGORITHM_BIT(ALGORITHM_XGBOOST) | ALGORITHM_BIT(ALGORITHM_DART);
+    static const enum algorithm_id turns[] = {0, 1, 0, 1, 0, 0, 0, 0};
+    struct setting setting, expected;
+    int n_of[2] = {0};
+
+    (void)state;
+    assert_int_equal(portfolio_size_of(both, true, INT_MAX), 8);
+    assert_int_equal(portfolio_size_of(both, true, 1), 2);
+    assert_int_equal(portfolio_size_of(both, true, 4), 6);
+    assert_int_equal(portfolio_size_of(ALGORITHM_BIT(ALGORITHM_DART), true, INT_MAX), 2);
+    for (int i = 0; i < 8; i++) {
+        portfolio_get_of(both, true, i, &setting);
+        assert_int_equal(setting.algorithm->id, turns[i]);
+        portfolio_get(turns[i], true, n_of[turns[i]]++, &expected);
+        assert_memory_equal(&setting, &expected, sizeof(setting));
     }
 }
 
 static void assert_setting(bool classification, int i, const char *expected)
 {
     CLEANUP(buf_release) struct buf json = {0};
-    struct hyperparams params;
+    struct setting setting;
 
-    portfolio_get(classification, i, &params);
-    hyperparams_to_json(&params, &json);
+    portfolio_get(ALGORITHM_XGBOOST, classification, i, &setting);
+    hyperparams_to_json(&setting.params, &json);
     assert_string_equal(buf_text(&json), expected);
 }
 
@@ -81,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_setting),
+        cmocka_unit_test(test_algorithms_take_turns),
         cmocka_unit_test(test_known_settings),
         cmocka_unit_test(test_patience),
     };
