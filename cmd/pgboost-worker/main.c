@@ -79,7 +79,8 @@ static const struct option long_options[] = {
 
 struct settings {
     struct train_options train;
-    struct import_request import; /* file NULL: train */
+    struct import_request import;        /* file NULL: train */
+    const char *spill_above, *state_dir; /* NULL: not given */
     int64_t priority;
     bool die_with_parent;
 };
@@ -122,10 +123,10 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
             settings->train.threads = (int)threads;
             break;
         case OPTION_SPILL_ABOVE:
-            setenv("PGBOOST_SPILL_ABOVE", optarg, true);
+            settings->spill_above = optarg;
             break;
         case OPTION_STATE_DIR:
-            setenv("PGBOOST_STATE_DIR", optarg, true);
+            settings->state_dir = optarg;
             break;
         case OPTION_NICE:
             valid = parse_integer(optarg, 0, 19, &settings->priority);
@@ -244,13 +245,15 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     set_defaults(&settings, name, sizeof(name));
-    if (options_spill(&settings.train.spill, &err) != ERR_OK) {
+    if (options_spill(settings.spill_above, settings.state_dir, &settings.train.spill, &err) !=
+        ERR_OK) {
         log_err(LOG_ERROR, "a setting cannot be used", &err);
         return err_exit_status(err.code);
     }
     if (settings.die_with_parent)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write */
     if (settings.priority > 0 && nice((int)settings.priority) == -1)
         log_warning("the priority stays as it is", "");
     return err_exit_status(settings.import.file != NULL ? import(&settings) : train(&settings));

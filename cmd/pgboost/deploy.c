@@ -40,7 +40,7 @@ static enum err_code choose_best(struct cli *cli, struct pg *pg, struct choice *
     struct contest_result result;
     struct spill_rule spill;
 
-    TRY(options_spill(&spill, err));
+    TRY(options_spill(NULL, NULL, &spill, err));
     TRY(cli_connect_read(cli, &reader, err));
     TRY(contest_run(pg, reader, cli->args[0], &spill, &result, err));
     choice->model_id = result.model_id;

@@ -1,6 +1,7 @@
 /*
  * pgboost: the command line. Each command is a file of its own; this one chooses among them.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,12 +10,25 @@
 #include "cli.h"
 
 const struct command *const commands[] = {
-    &command_migrate,  &command_init,   &command_apply,
-    &command_projects, &command_show,   &command_train,
-    &command_cancel,   &command_deploy, &command_predict,
-    &command_runs,     &command_models, &command_deployments,
-    &command_export,   &command_import, &command_check,
-    &command_version,  &command_help,   NULL,
+    &command_migrate,
+    &command_init,
+    &command_apply,
+    &command_projects,
+    &command_show,
+    &command_train,
+    &command_cancel,
+    &command_deploy,
+    &command_predict,
+    &command_evaluate,
+    &command_runs,
+    &command_models,
+    &command_deployments,
+    &command_export,
+    &command_import,
+    &command_check,
+    &command_version,
+    &command_help,
+    NULL,
 };
 
 enum err_code command_find(const char *name, const struct command **ret_command, struct err *err)
@@ -62,8 +76,10 @@ int main(int argc, char **argv)
 {
     CLEANUP(cli_release) struct cli cli = {0};
     struct err err = {0};
-    enum err_code code = run(&cli, argc, argv, &err);
+    enum err_code code;
 
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write */
+    code = run(&cli, argc, argv, &err);
     if (fflush(stdout) != 0 && code == ERR_OK)
         code = err_set(&err, ERR_IO, "cannot write to standard output");
     if (code != ERR_OK)

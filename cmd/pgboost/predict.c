@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "cli.h"
-#include "model/model.h"
+#include "pick.h"
 
 #define BODY_BYTES_MAX ((size_t)256 << 20)
 #define ROWS_MAX       1000000
@@ -18,19 +18,6 @@ struct loader {
     struct model *model;
 };
 
-static enum err_code find_model_id(struct pg *pg, const char *project, int64_t wanted,
-                                   int64_t *ret_model_id, struct err *err)
-{
-    CLEANUP(project_rows_release) struct project_rows rows = {0};
-
-    TRY(catalog_projects(pg, project, &rows, err));
-    *ret_model_id = wanted != 0 ? wanted : rows.items[0].live_model_id;
-    if (*ret_model_id != 0)
-        return ERR_OK;
-    err_set(err, ERR_CONFLICT, "project \"%s\" has no live model yet", project);
-    return err_hint(err, "run \"pgboost train %s\" first", project);
-}
-
 static enum err_code load_model(void *context, const char *project, size_t project_length,
                                 int64_t model_id, const struct model **ret_model, struct err *err)
 {
@@ -40,12 +27,7 @@ static enum err_code load_model(void *context, const char *project, size_t proje
 
     if (name == NULL)
         return err_nomem(err);
-    TRY(find_model_id(loader->pg, name, model_id, &model_id, err));
-    TRY(catalog_model(loader->pg, model_id, &row, err));
-    if (strcmp(row.items[0].project, name) != 0)
-        return err_set(err, ERR_NOT_FOUND, "model %" PRId64 " is not one of project \"%s\"",
-                       model_id, name);
-    TRY(model_open(&row.items[0], &loader->model, err));
+    TRY(pick_model(loader->pg, name, model_id, &row, &loader->model, err));
     *ret_model = loader->model;
     return ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "importance.h"
 #include "measured.h"
 #include "metric/metric.h"
 #include "profile.h"
@@ -16,6 +17,7 @@
 struct page {
     struct project_rows project;
     struct model_rows models;           /* best first */
+    struct model_rows live;             /* the live model, where it is not among them */
     struct run_rows runs;               /* the last one, or none */
     struct deployment_rows deployments; /* the last decision, or none */
     char deployed_at[40];               /* of the live model; "": none */
@@ -27,6 +29,7 @@ static void page_release(struct page *page)
 {
     project_rows_release(&page->project);
     model_rows_release(&page->models);
+    model_rows_release(&page->live);
     run_rows_release(&page->runs);
     deployment_rows_release(&page->deployments);
     free(page->profile);
@@ -44,10 +47,23 @@ static enum err_code find_deployed_at(struct pg *pg, struct page *page, struct e
     return ERR_OK;
 }
 
+/* The live model; NULL: none. */
+static const struct model_row *live_model(const struct page *page)
+{
+    int64_t model_id = page->project.items[0].live_model_id;
+
+    for (int i = 0; i < page->models.n; i++)
+        if (page->models.items[i].id == model_id)
+            return &page->models.items[i];
+    return page->live.n > 0 ? &page->live.items[0] : NULL;
+}
+
 static enum err_code read_page(struct pg *pg, const char *name, struct page *page, struct err *err)
 {
     TRY(catalog_projects(pg, name, &page->project, err));
     TRY(catalog_models(pg, name, LEADERS, &page->models, err));
+    if (page->project.items[0].live_model_id != 0 && live_model(page) == NULL)
+        TRY(catalog_model(pg, page->project.items[0].live_model_id, &page->live, err));
     TRY(catalog_runs(pg, name, 1, &page->runs, err));
     TRY(catalog_deployments(pg, name, 1, &page->deployments, err));
     TRY(catalog_last_profile(pg, name, &page->profile, &page->profile_run_id, err));
@@ -125,6 +141,27 @@ static void put_live(struct buf *out, const struct page *page)
     if (page->deployed_at[0] != '\0') {
         buf_puts(out, ", live for ");
         put_age(out, page->deployed_at);
+    }
+    buf_putc(out, '\n');
+}
+
+/* The last decision, in one sentence: whether the model went live, and why. */
+static void put_decision(struct buf *out, const struct page *page)
+{
+    const struct deployment_row *decision =
+        page->deployments.n > 0 ? &page->deployments.items[0] : NULL;
+
+    if (decision == NULL)
+        return;
+    buf_printf(out, "%-12smodel %" PRId64 " %s", "decision", decision->model_id,
+               decision->refused ? "did not go live" : "went live");
+    if (decision->reason != NULL) {
+        buf_puts(out, ": ");
+        text_put_safe(out, decision->reason);
+    } else {
+        buf_puts(out, ", chosen by hand (");
+        text_put_safe(out, decision->strategy);
+        buf_putc(out, ')');
     }
     buf_putc(out, '\n');
 }
@@ -248,6 +285,7 @@ static enum err_code put_page(struct buf *out, const struct page *page, bool col
                               struct err *err)
 {
     const struct project_row *project = &page->project.items[0];
+    const struct model_row *live = live_model(page);
 
     put_fact(out, "project", project->name);
     put_fact(out, "relation", project->relation);
@@ -255,13 +293,14 @@ static enum err_code put_page(struct buf *out, const struct page *page, bool col
     put_fact(out, "task", project->task);
     put_fact(out, "metric", project->metric);
     put_live(out, page);
-    if (page->deployments.n > 0 && page->deployments.items[0].reason != NULL)
-        put_fact(out, "decision", page->deployments.items[0].reason);
+    put_decision(out, page);
     put_last_run(out, page);
     if (page->runs.n > 0)
         profile_put_warnings(out, page->runs.items[0].stats);
     if (page->models.n > 0)
         put_leaderboard(out, page, colour);
+    if (live != NULL)
+        importance_put_table(out, live->metrics, live->id, colour);
     return put_profile(out, page, colour, err);
 }
 
@@ -289,7 +328,10 @@ const struct command command_show = {
     .description =
         "Shows what a project predicts, which model is live and why, how the last run ended,\n"
         "and its best models by the key metric, with the baseline (the mean, or the share of\n"
-        "each class) where it would stand among them.",
+        "each class) where it would stand among them; then the columns that the live model looks\n"
+        "at most: mean |SHAP| is how much a column moves the margin of a row, and the loss "
+        "without\n"
+        "it how much worse the key metric's loss gets when its values are dealt to other rows.",
     .example = "pgboost show flight_delay",
     .min_args = 1,
     .max_args = 1,

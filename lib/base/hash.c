@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* Looked up once: by name at each call, libcrypto 3 takes longer to find the algorithm than to hash
  * a short key. */
@@ -75,15 +76,30 @@ enum err_code sha256_hex(const void *data, size_t n_bytes, char ret_hex[SHA256_H
     return ERR_OK;
 }
 
-/* FNV-1a (Fowler, Noll and Vo), whose low bits alone mix poorly; hence the finalizer of MurmurHash3
- * (Appleby) behind it. */
+/* Eight bytes a step: xor, multiply, and the upper half onto the lower, because a double's low bits
+ * are often zero and would stay so; the finalizer of MurmurHash3 (Appleby) behind it. */
+#define HASH_FACTOR UINT64_C(0x517cc1b727220a95)
+
+static uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * HASH_FACTOR;
+    return hash ^ hash >> 32;
+}
+
 uint64_t hash64(const void *data, size_t n_bytes)
 {
     const unsigned char *bytes = data;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = n_bytes, word;
 
-    for (size_t i = 0; i < n_bytes; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    for (; n_bytes >= sizeof(word); n_bytes -= sizeof(word), bytes += sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        hash = hash_word(hash, word);
+    }
+    if (n_bytes > 0) {
+        word = 0;
+        memcpy(&word, bytes, n_bytes);
+        hash = hash_word(hash, word);
+    }
     hash = (hash ^ (hash >> 33)) * UINT64_C(0xff51afd7ed558ccd);
     hash = (hash ^ (hash >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
     return hash ^ (hash >> 33);

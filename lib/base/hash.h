@@ -19,7 +19,7 @@ MUST_CHECK enum err_code sha256(const void *data, size_t n_bytes, uint8_t ret_di
 MUST_CHECK enum err_code sha256_hex(const void *data, size_t n_bytes, char ret_hex[SHA256_HEX_SIZE],
                                     struct err *err);
 
-/* FNV-1a with a final mix; not for adversaries, not stored anywhere. */
+/* Not for adversaries, and another one on machines of another byte order or in another release. */
 uint64_t hash64(const void *data, size_t n_bytes);
 
 #endif

@@ -144,16 +144,28 @@ static enum err_code read_environment(struct options *options, struct err *err)
     return ERR_OK;
 }
 
-enum err_code options_spill(struct spill_rule *ret_rule, struct err *err)
+static const char *variable(const char *name)
 {
-    const char *above = getenv("PGBOOST_SPILL_ABOVE"), *folder = getenv("PGBOOST_STATE_DIR"),
-               *tmp = getenv("TMPDIR");
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+enum err_code options_spill(const char *above, const char *folder, struct spill_rule *ret_rule,
+                            struct err *err)
+{
     const struct option_row *row = option_find("spill_above", strlen("spill_above"));
+    const char *by_variable = variable("PGBOOST_SPILL_ABOVE"), *tmp = variable("TMPDIR");
     struct options options = {0};
 
-    TRY(option_set(&options, row, above != NULL && above[0] != '\0' ? above : row->fallback,
-                   "\"PGBOOST_SPILL_ABOVE\"", ERR_CONFIG, err));
-    if (folder == NULL || folder[0] == '\0')
+    if (above != NULL)
+        TRY(option_set(&options, row, above, "\"--spill-above\"", ERR_USAGE, err));
+    else
+        TRY(option_set(&options, row, by_variable != NULL ? by_variable : row->fallback,
+                       "\"PGBOOST_SPILL_ABOVE\"", ERR_CONFIG, err));
+    if (folder == NULL)
+        folder = variable("PGBOOST_STATE_DIR");
+    if (folder == NULL)
         folder = tmp != NULL && tmp[0] == '/' ? tmp : "/var/tmp";
     *ret_rule = (struct spill_rule){.above = (size_t)options.spill_above, .folder = folder};
     return ERR_OK;

@@ -47,9 +47,10 @@ MUST_CHECK enum err_code options_load(int argc, char **argv, struct options *ret
                                       enum options_action *ret_action, struct err *err);
 void options_release(struct options *options);
 
-/* spill_above and the folder for programs that are not the daemon: by their variables (the daemon
- * sets them for its workers); the folder is else $TMPDIR or /var/tmp. */
-MUST_CHECK enum err_code options_spill(struct spill_rule *ret_rule, struct err *err);
+/* spill_above and the folder for programs that are not the daemon: by flags (NULL: not given), else
+ * by variables (the daemon sets them for its workers); the folder is else $TMPDIR or /var/tmp. */
+MUST_CHECK enum err_code options_spill(const char *above, const char *folder,
+                                       struct spill_rule *ret_rule, struct err *err);
 
 void options_help(struct buf *text);    /* the options part of --help */
 void options_example(struct buf *text); /* a whole example file, every option commented */

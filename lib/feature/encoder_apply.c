@@ -37,7 +37,7 @@ enum err_code encoder_apply(const struct encoder *encoder, const struct frame *f
 
         apply_block(encoder, from, rows + row, n, matrix + row * (size_t)encoder->n_features);
     }
-    return ERR_OK;
+    return frame_check(frame, err);
 }
 
 /* One column's means by the rows of the other folds. */

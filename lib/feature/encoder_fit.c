@@ -40,6 +40,7 @@ enum err_code encoder_fit(const struct schema *schema, const struct project *pro
     fit.encoder = encoder;
     for (int i = 0; i < schema->n_features; i++)
         TRY(fit_column(&fit, &schema->columns[schema->features[i]], err));
+    TRY(frame_check(frame, err));
     for (int i = 0; i < schema->n_columns; i++)
         if (!(schema->columns[i].roles & COLUMN_FEATURE))
             TRY(encoder_add_other(encoder, schema->columns[i].name, err));

@@ -299,6 +299,11 @@ static enum err_code name_columns(struct builder *builder, struct err *err)
     return check_included(builder, err);
 }
 
+bool schema_may_predict(enum pg_type type, enum task task)
+{
+    return task == TASK_REGRESSION ? type_traits(type)->is_number : type_traits(type)->is_class;
+}
+
 /* The task, from the definition or the target's type. */
 static enum err_code choose_task(struct builder *builder, struct err *err)
 {

@@ -53,6 +53,9 @@ struct schema {
 MUST_CHECK enum err_code schema_new(const struct project *project, const struct relation *relation,
                                     struct schema **ret_schema, struct err *err);
 
+/* May a column of this type be the target of a regression, or of a classification? */
+bool schema_may_predict(enum pg_type type, enum task task);
+
 /* Narrows the features to these columns (indices, each a feature of the schema), in this order: a
  * model from elsewhere has its own. The others are left out; `why` says so. */
 void schema_use(struct schema *schema, const int *columns, int n_columns, const char *why);

@@ -99,7 +99,7 @@ size_t frame_bytes(const struct frame *frame)
 
 size_t frame_row_bytes(const struct frame *frame)
 {
-    size_t n_bytes = frame->options.order != NULL ? sizeof(*frame->keys) : 0;
+    size_t n_bytes = frame->options.order != NULL ? sizeof(*frame->keys) : 0; /* while it fills */
 
     for (int i = 0; i < frame->n_columns; i++)
         n_bytes += cell_widths[frame->columns[i].kind];
@@ -294,8 +294,11 @@ enum err_code frame_append(struct frame *frame, const struct cell *cells, struct
 enum err_code frame_finish(struct frame *frame, struct err *err)
 {
     if (frame->spilled != NULL)
-        return frame_merge_runs(frame, err);
-    return frame_sort(frame, err);
+        TRY(frame_merge_runs(frame, err));
+    else
+        TRY(frame_sort(frame, err));
+    frame->options.order = NULL; /* the caller's, who may go now */
+    return ERR_OK;
 }
 
 enum err_code frame_check(const struct frame *frame, struct err *err)

@@ -95,8 +95,8 @@ MUST_CHECK enum err_code frame_append(struct frame *frame, const struct cell *ce
  * before. */
 MUST_CHECK enum err_code frame_finish(struct frame *frame, struct err *err);
 
-/* Whether every window could be read. One that could not was read as nulls: whoever made something
- * of a frame asks before it counts. */
+/* Whether every window could be read. One that could not was read as nulls: whoever makes something
+ * of a frame's rows asks before it hands it out. */
 MUST_CHECK enum err_code frame_check(const struct frame *frame, struct err *err);
 
 /* Reads columns (indices into relation->columns) of a relation. progress (may be NULL) is called
@@ -128,7 +128,8 @@ static inline bool column_is_null(const struct column *column, size_t row)
     return column->nulls[at / 64] >> (at % 64) & 1;
 }
 
-/* One value; text points into the dictionary, lists and documents into the column's window. */
+/* One value; text points into the dictionary. Lists and documents point into the column, until
+ * another of its rows is asked for. */
 void column_cell(const struct column *column, size_t row, struct cell *ret_cell);
 
 #endif

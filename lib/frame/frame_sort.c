@@ -1,50 +1,8 @@
 /* The rows of a frame in memory, put into order: column by column, by one permutation. */
 #include <string.h>
 
+#include "base/radix.h"
 #include "frame/internal.h"
-
-struct place {
-    uint64_t key;
-    uint32_t row;
-};
-
-#define DIGIT_BITS 11
-#define DIGITS     (1 << DIGIT_BITS)
-
-/* One pass of sort_places: by the digit at `shift`, those of the same digit as they were. */
-static void sort_by_digit(struct place *to, const struct place *from, size_t n, int shift)
-{
-    size_t starts[DIGITS] = {0}, next = 0;
-
-    for (size_t i = 0; i < n; i++)
-        starts[from[i].key >> shift & (DIGITS - 1)]++;
-    for (size_t digit = 0; digit < DIGITS; digit++) {
-        size_t count = starts[digit];
-
-        starts[digit] = next;
-        next += count;
-    }
-    for (size_t i = 0; i < n; i++)
-        to[starts[from[i].key >> shift & (DIGITS - 1)]++] = from[i];
-}
-
-/* By keys, equal ones as they came: a radix sort from the lowest digit up, which the read does not
- * wait for as it would for qsort. `room` has n places, too; returns the one that is sorted. */
-static struct place *sort_places(struct place *places, struct place *room, size_t n)
-{
-    uint64_t bits = 0;
-
-    for (size_t i = 0; i < n; i++)
-        bits |= places[i].key;
-    for (int shift = 0; shift < 64 && bits >> shift != 0; shift += DIGIT_BITS) {
-        struct place *sorted = room;
-
-        sort_by_digit(sorted, places, n, shift);
-        room = places;
-        places = sorted;
-    }
-    return places;
-}
 
 /* One loop for each width, so that a value is one move. */
 #define MOVE(type, to, from, rows, n)                                                              \
@@ -130,21 +88,21 @@ enum err_code column_permute(struct column *column, const uint32_t *rows, size_t
 /* keys[n] in order, and which row comes to each place. The caller frees. */
 static enum err_code sort_keys(uint64_t *keys, size_t n, uint32_t **ret_rows, struct err *err)
 {
-    CLEANUP(free_ptr) struct place *places = malloc((n + 1) * sizeof(*places));
-    CLEANUP(free_ptr) struct place *room = malloc((n + 1) * sizeof(*room));
+    CLEANUP(free_ptr) struct radix_item *items = malloc((n + 1) * sizeof(*items));
+    CLEANUP(free_ptr) struct radix_item *room = malloc((n + 1) * sizeof(*room));
     uint32_t *rows = malloc((n + 1) * sizeof(*rows));
-    const struct place *sorted;
+    const struct radix_item *sorted;
 
-    if (places == NULL || room == NULL || rows == NULL) {
+    if (items == NULL || room == NULL || rows == NULL) {
         free(rows);
         return err_nomem(err);
     }
     for (size_t i = 0; i < n; i++)
-        places[i] = (struct place){keys[i], (uint32_t)i};
-    sorted = sort_places(places, room, n);
+        items[i] = (struct radix_item){keys[i], (uint32_t)i};
+    sorted = radix_sort(items, room, n);
     for (size_t i = 0; i < n; i++) {
         keys[i] = sorted[i].key;
-        rows[i] = sorted[i].row;
+        rows[i] = sorted[i].index;
     }
     *ret_rows = rows;
     return ERR_OK;

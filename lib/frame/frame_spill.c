@@ -11,10 +11,9 @@
 #include "base/spill.h"
 #include "frame/internal.h"
 
-#define RUNS_MAX       UINT16_MAX
-#define BLOCK_ROWS     65536 /* a window has at most so many; fewer where rows are wide */
-#define BLOCK_ROWS_MIN 1024
-#define WINDOWS_SHARE  4 /* all windows together: this part of the bound */
+#define RUNS_MAX      UINT16_MAX
+#define BLOCK_ROWS    65536 /* a window has at most so many; fewer where rows are heavy */
+#define WINDOWS_SHARE 4     /* all windows together: this part of the bound */
 
 /* Where a run's column is in the file. */
 struct run_column {
@@ -243,11 +242,19 @@ static uint32_t merge_next(struct merge *merge)
     return run;
 }
 
+/* By what rows weigh on the average, their elements included: blocks of heavier ones need more. */
 static size_t choose_block_rows(const struct frame *frame)
 {
-    size_t n = frame->options.spill.above / WINDOWS_SHARE / frame_row_bytes(frame) / 64 * 64;
+    size_t row_bytes = (size_t)(spill_bytes(frame->spilled->file) / frame->n_rows) + 1;
+    size_t n = frame->options.spill.above / WINDOWS_SHARE / row_bytes;
 
-    return n < BLOCK_ROWS_MIN ? BLOCK_ROWS_MIN : n > BLOCK_ROWS ? BLOCK_ROWS : n;
+    return n < 1 ? 1 : n > BLOCK_ROWS ? BLOCK_ROWS : n;
+}
+
+/* Whole words of nulls. */
+static size_t window_capacity(const struct frame_spill *spilled)
+{
+    return (spilled->block_rows + 63) / 64 * 64;
 }
 
 static enum err_code merge_all(struct frame *frame, struct merge *merge, uint64_t *keys,
@@ -273,8 +280,8 @@ static enum err_code merge_all(struct frame *frame, struct merge *merge, uint64_
     return ERR_OK;
 }
 
-/* The arrays become windows, which exist from now on: reading needs no memory of its own that
- * could be missing. */
+/* The arrays become windows, which exist from now on, so that one that cannot be read can always be
+ * nulls. */
 static enum err_code open_windows(struct frame *frame, struct err *err)
 {
     for (int i = 0; i < frame->n_columns; i++) {
@@ -288,9 +295,9 @@ static enum err_code open_windows(struct frame *frame, struct err *err)
         column->elements = NULL;
         column->elements_capacity = 0;
         column->n_here = 0;
-        TRY(column_reserve(column, 0, frame->spilled->block_rows, err));
+        TRY(column_reserve(column, 0, window_capacity(frame->spilled), err));
     }
-    frame->capacity = frame->spilled->block_rows;
+    frame->capacity = window_capacity(frame->spilled);
     return ERR_OK;
 }
 
@@ -422,7 +429,7 @@ static enum err_code permute(const struct block *block, struct column *column, s
 
 static enum err_code load(const struct block *block, struct column *column, struct err *err)
 {
-    size_t capacity = block->spilled->block_rows, done = 0;
+    size_t capacity = window_capacity(block->spilled), done = 0;
 
     memset(column->nulls, 0, capacity / 64 * sizeof(*column->nulls));
     for (size_t run = 0; run < block->spilled->n_runs; run++) {
@@ -447,7 +454,7 @@ void frame_spill_load(struct frame_spill *spilled, struct column *column, size_t
     if (load(&block, column, &err) != ERR_OK) {
         if (spilled->failure.code == ERR_OK)
             spilled->failure = err;
-        fill_with_nulls(column, spilled->block_rows);
+        fill_with_nulls(column, window_capacity(spilled));
     }
     column->first = block.first;
     column->n_here = block.n_rows;

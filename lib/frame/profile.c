@@ -265,5 +265,5 @@ enum err_code frame_fingerprint(const struct frame *frame, char ret_hex[FINGERPR
         }
     }
     snprintf(ret_hex, FINGERPRINT_SIZE, "%016" PRIx64 "%016" PRIx64, sums[0], sums[1]);
-    return ERR_OK;
+    return frame_check(frame, err);
 }

@@ -41,7 +41,8 @@ void profile_to_json(const struct frame *frame, const struct column *column,
                      const struct column_profile *profile, struct buf *json);
 
 /* 32 hexadecimal digits that change when any value of any row does, and not when rows come in
- * another order. For telling "the same data", not against adversaries. */
+ * another order (but by chance: 64 bits a row). For telling "the same data", by one release on
+ * machines of one kind; not against adversaries. */
 #define FINGERPRINT_SIZE 33
 MUST_CHECK enum err_code frame_fingerprint(const struct frame *frame,
                                            char ret_hex[FINGERPRINT_SIZE], struct err *err);

@@ -221,3 +221,9 @@ enum err_code bootstrap_losses(const double *a, const double *b, size_t n_rows,
     of_b.predictions = b;
     return bootstrap_compare(&metric, &of_a, &of_b, plan, ret_result, err);
 }
+
+bool bootstrap_surely_better(const struct metric *metric, const struct bootstrap_result *result)
+{
+    return metric_better(metric, result->a, result->b) &&
+           result->p_better >= BOOTSTRAP_SURE; /* false for NaN */
+}

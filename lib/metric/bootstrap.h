@@ -51,6 +51,11 @@ MUST_CHECK enum err_code bootstrap_compare(const struct metric *metric,
                                            const struct bootstrap_plan *plan,
                                            struct bootstrap_result *ret_result, struct err *err);
 
+/* Is a surely better than b: on the rows as they are, and in BOOTSTRAP_SURE of the replicates? A
+ * difference that other rows might have turned around is none. */
+#define BOOTSTRAP_SURE 0.95
+bool bootstrap_surely_better(const struct metric *metric, const struct bootstrap_result *result);
+
 /* The same of the mean of losses that the caller has for each row: [n_rows], less is better.
  * weights and groups as in struct metric_input, or NULL. */
 MUST_CHECK enum err_code bootstrap_losses(const double *a, const double *b, size_t n_rows,

@@ -87,6 +87,7 @@ enum err_code golden_write(const struct encoder *encoder, const float *inputs, c
         TRY(put_raw_row(encoder, frame, raw_rows[i], features, json, err));
     }
     buf_puts(json, "]}");
+    TRY(frame_check(frame, err));
     return buf_check(json, err);
 }
 

@@ -151,12 +151,14 @@ static enum err_code labels_classify(struct labels *labels, const struct classes
         return err_nomem(err);
     for (size_t row = 0; row < frame->n_rows; row++) {
         struct cell cell;
-        bool found;
+        bool found = false;
+        uint32_t class;
 
         column_cell(column, row, &cell);
-        labels->classes[row] = cell.is_null ? UINT32_MAX : classes_find(classes, &cell, &found);
+        class = cell.is_null ? UINT32_MAX : classes_find(classes, &cell, &found);
+        labels->classes[row] = found ? class : UINT32_MAX;
     }
-    return ERR_OK;
+    return frame_check(frame, err);
 }
 
 enum err_code labels_new(const struct frame *frame, int target, struct labels *ret_labels,

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "train/baseline.h"
+#include "train/importance.h"
 #include "xgb/booster.h"
 
 #define GOLDEN_ROWS     32
@@ -108,6 +109,13 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
                                 struct err *err)
 {
     const struct rows *test = &dataset->split->test;
+    const struct importance_request importance = {
+        .model = candidate->model,
+        .bytes = &candidate->bytes,
+        .dataset = dataset,
+        .key = key,
+        .seed = seed,
+    };
     struct buf *json = &candidate->metrics;
 
     TRY(measure_model(candidate->model, dataset, test, &candidate->tested, err));
@@ -117,7 +125,8 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
     TRY(measure_baselines(candidate, dataset, training, key, seed, err));
     buf_puts(json, ",\"reports\":{");
     TRY(measure_reports(&candidate->tested, dataset->task, json, err));
-    buf_putc(json, '}');
+    buf_puts(json, "},\"importance\":");
+    TRY(importance_write(&importance, json, err));
     log_info("measured", "metric=%s score=%.6g baseline=%.6g", key->name, candidate->score,
              candidate->baseline_score);
     return buf_check(json, err);

@@ -400,6 +400,106 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
     dataset->frame = frame;
     dataset->task = schema->task == TASK_REGRESSION ? METRIC_REGRESSION : METRIC_BINARY;
     code = fill(dataset, project, err);
+    if (frame_check(frame, NULL) != ERR_OK) /* says more than what came of it */
+        code = frame_check(frame, err);
+    if (code != ERR_OK) {
+        dataset->frame = NULL; /* stays the caller's */
+        dataset_free(dataset);
+        return code;
+    }
+    *ret_dataset = dataset;
+    return ERR_OK;
+}
+
+/* The model's class of each label, those it never saw behind its own; ret_n: of both. */
+static enum err_code number_labels(const struct model *model, const struct labels *labels,
+                                   uint32_t *numbers, uint32_t *ret_n, struct err *err)
+{
+    CLEANUP(strmap_release) struct strmap known = {0};
+    uint32_t n = (uint32_t)model->n_labels;
+
+    for (int i = 0; i < model->n_labels; i++) {
+        const char *text = model->labels[i].text;
+
+        if (strmap_add(&known, text, strlen(text)) == STRMAP_NONE)
+            return err_nomem(err);
+    }
+    for (uint32_t k = 0; k < labels->n; k++) {
+        const char *text = labels->items[k].text;
+        uint32_t code = strmap_find(&known, text, strlen(text));
+
+        numbers[k] = code != STRMAP_NONE ? code : n++;
+    }
+    *ret_n = n;
+    return ERR_OK;
+}
+
+/* Classification by a model that is there: its classes come first. */
+static enum err_code read_known_classes(struct dataset *dataset, const struct model *model,
+                                        struct err *err)
+{
+    struct labels *labels = &dataset->labels;
+    CLEANUP(free_ptr) uint32_t *numbers = NULL;
+    struct label *items;
+    uint32_t n = 0;
+
+    TRY(labels_new(dataset->frame, 0, labels, err));
+    numbers = calloc((size_t)labels->n + 1, sizeof(*numbers));
+    if (numbers == NULL)
+        return err_nomem(err);
+    TRY(number_labels(model, labels, numbers, &n, err));
+    items = arena_alloc_array(&labels->arena, n, sizeof(*items));
+    if (items == NULL)
+        return err_nomem(err);
+    memcpy(items, model->labels, (size_t)model->n_labels * sizeof(*items));
+    for (uint32_t k = 0; k < labels->n; k++)
+        items[numbers[k]] = labels->items[k];
+    for (size_t row = 0; row < dataset->frame->n_rows; row++) {
+        if (labels->classes[row] != UINT32_MAX)
+            labels->classes[row] = numbers[labels->classes[row]];
+        dataset->y[row] = labels->classes[row] != UINT32_MAX ? labels->classes[row] : NAN;
+    }
+    labels->items = items;
+    labels->n = n;
+    dataset->task = n == 2 ? METRIC_BINARY : METRIC_MULTICLASS;
+    return ERR_OK;
+}
+
+static enum err_code fill_labelled(struct dataset *dataset, const struct model *model,
+                                   struct rows *ret_rows, struct err *err)
+{
+    size_t n_rows = dataset->frame->n_rows;
+
+    dataset->y = calloc(n_rows + 1, sizeof(double));
+    if (dataset->y == NULL)
+        return err_nomem(err);
+    if (dataset->task == METRIC_REGRESSION)
+        TRY(read_numbers(dataset, err));
+    else
+        TRY(read_known_classes(dataset, model, err));
+    TRY(usable_rows(dataset, ret_rows, err));
+    if (ret_rows->n > 0)
+        return ERR_OK;
+    rows_release(ret_rows);
+    if (n_rows == 0)
+        err_set(err, ERR_DATA, "there are no rows");
+    else
+        err_set(err, ERR_DATA, "target \"%s\" is NULL in all %zu rows",
+                dataset->frame->columns[0].name, n_rows);
+    return err_hint(err, "a model is measured on rows whose target is known");
+}
+
+enum err_code dataset_labelled(const struct model *model, struct frame *frame,
+                               struct dataset **ret_dataset, struct rows *ret_rows, struct err *err)
+{
+    struct dataset *dataset = calloc(1, sizeof(*dataset));
+    enum err_code code;
+
+    if (dataset == NULL)
+        return err_nomem(err);
+    dataset->frame = frame;
+    dataset->task = model->n_labels == 0 ? METRIC_REGRESSION : METRIC_BINARY;
+    code = fill_labelled(dataset, model, ret_rows, err);
     if (code != ERR_OK) {
         dataset->frame = NULL; /* stays the caller's */
         dataset_free(dataset);

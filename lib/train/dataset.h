@@ -39,6 +39,14 @@ static inline double dataset_weight(const struct dataset *dataset, uint32_t row)
 MUST_CHECK enum err_code dataset_new(const struct project *project, const struct schema *schema,
                                      struct frame *frame, struct dataset **ret_dataset,
                                      struct err *err);
+
+/* Rows that a model is measured on without being trained beside them: no schema, no split. Classes
+ * are the model's in its order (the dataset keeps its strings: it must outlive it), then labels
+ * that it never saw. ret_rows, which the caller releases: those with a target. Takes the frame over
+ * when it succeeds. ERR_DATA: no rows, no target, an infinite one. */
+MUST_CHECK enum err_code dataset_labelled(const struct model *model, struct frame *frame,
+                                          struct dataset **ret_dataset, struct rows *ret_rows,
+                                          struct err *err);
 void dataset_free(struct dataset *dataset);
 DEFINE_FREEP(struct dataset *, dataset_free)
 

@@ -7,8 +7,6 @@
 
 #include "metric/bootstrap.h"
 
-#define SURE 0.95 /* of the replicates */
-
 PRINTF_LIKE(3, 4)
 static void say(struct decision *decision, bool deploy, const char *format, ...)
 {
@@ -54,7 +52,7 @@ static void say_compared(const struct model *champion, const struct challenger *
                          const struct bootstrap_result *result, struct decision *decision)
 {
     bool better = metric_better(challenger->metric, result->a, result->b);
-    bool sure = result->p_better >= SURE; /* false for NaN */
+    bool sure = bootstrap_surely_better(challenger->metric, result);
 
     if (isnan(result->p_better)) {
         say(decision, false,
@@ -64,7 +62,7 @@ static void say_compared(const struct model *champion, const struct challenger *
             challenger->dataset->split->test.n);
         return;
     }
-    say(decision, better && sure,
+    say(decision, sure,
         "%s: %s %.6g against %.6g of live model %lld on the same %zu test rows, better in %.1f %% "
         "of %zu resamples (difference %.3g, 95 %% between %.3g and %.3g)",
         !better ? "not better"

@@ -96,8 +96,7 @@ static enum err_code init(struct encoded *encoded, const struct dataset *dataset
     if (training)
         TRY(encoder_folds_new(encoded->encoder, dataset->frame, rows->items, rows->n, &target,
                               &folds, err));
-    TRY(fill(encoded, dataset, rows, folds, err));
-    return frame_check(dataset->frame, err);
+    return fill(encoded, dataset, rows, folds, err);
 }
 
 enum err_code encoded_init(struct encoded *encoded, const struct encoder *encoder,

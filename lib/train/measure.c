@@ -130,36 +130,83 @@ static void set_mapped(struct predictions *predictions, size_t row, const struct
     predictions->chosen[row] = most_probable(p, predictions->n_classes);
 }
 
+/* So many rows are encoded at a time. */
+#define BLOCK_ROWS  65536
+#define BLOCK_BYTES ((size_t)8 << 20) /* of wide rows */
+
+/* A model at work on rows. */
+struct measuring {
+    const struct model *model;
+    const struct dataset *dataset;
+    int *classes; /* of map_labels */
+    size_t n_outputs, block_rows;
+    float *matrix;  /* [block_rows × n_features] */
+    float *margins; /* [block_rows × n_outputs] */
+    struct predictions predictions;
+};
+
+static void measuring_release(struct measuring *measuring)
+{
+    free(measuring->classes);
+    free(measuring->matrix);
+    free(measuring->margins);
+    predictions_release(&measuring->predictions);
+}
+
+static enum err_code measuring_init(struct measuring *measuring, const struct rows *rows,
+                                    struct err *err)
+{
+    const struct model *model = measuring->model;
+    size_t n_features = (size_t)model->encoder->n_features;
+    size_t n = BLOCK_BYTES / (n_features * sizeof(float) + 1);
+
+    n = n < 1 ? 1 : n > BLOCK_ROWS ? BLOCK_ROWS : n;
+    measuring->block_rows = n < rows->n ? n : rows->n;
+    measuring->n_outputs = (size_t)model_n_outputs(model);
+    measuring->matrix = calloc(measuring->block_rows * n_features + 1, sizeof(float));
+    measuring->margins = calloc(measuring->block_rows * measuring->n_outputs + 1, sizeof(float));
+    if (measuring->matrix == NULL || measuring->margins == NULL)
+        return err_nomem(err);
+    TRY(map_labels(model, measuring->dataset, &measuring->classes, err));
+    return predictions_init(&measuring->predictions, measuring->dataset, rows, err);
+}
+
+static enum err_code measure_block(struct measuring *measuring, const struct rows *rows,
+                                   size_t first, size_t n, struct err *err)
+{
+    const struct model *model = measuring->model;
+    float *outputs = measuring->margins;
+
+    TRY(encoder_apply(model->encoder, measuring->dataset->frame, rows->items + first, n,
+                      measuring->matrix, err));
+    forest_margins(model->forest, measuring->matrix, n, measuring->margins);
+    for (size_t i = 0; i < n; i++, outputs += measuring->n_outputs) {
+        forest_transform(model->forest, outputs);
+        if (model->n_labels == 0)
+            predictions_set(&measuring->predictions, first + i, outputs);
+        else
+            set_mapped(&measuring->predictions, first + i, model, measuring->classes, outputs);
+    }
+    return ERR_OK;
+}
+
 enum err_code measure_model(const struct model *model, const struct dataset *dataset,
                             const struct rows *rows, struct predictions *ret, struct err *err)
 {
-    CLEANUP(free_ptr) float *matrix = NULL, *margins = NULL;
-    CLEANUP(free_ptr) int *classes = NULL;
-    CLEANUP(predictions_release) struct predictions predictions = {0};
-    size_t n_features = (size_t)model->encoder->n_features;
-    size_t n_outputs = (size_t)model_n_outputs(model), n_cells;
+    CLEANUP(measuring_release)
+    struct measuring measuring = {.model = model, .dataset = dataset};
 
     if ((model->n_labels == 0) != (dataset->task == METRIC_REGRESSION))
         return err_set(err, ERR_CONFLICT, "model %lld has another task", (long long)model->id);
-    TRY(map_labels(model, dataset, &classes, err));
-    TRY(predictions_init(&predictions, dataset, rows, err));
-    if (__builtin_mul_overflow(rows->n, n_features + n_outputs, &n_cells))
-        return err_nomem(err);
-    matrix = calloc(rows->n * n_features + 1, sizeof(float));
-    margins = calloc(rows->n * n_outputs + 1, sizeof(float));
-    if (matrix == NULL || margins == NULL)
-        return err_nomem(err);
-    TRY(encoder_apply(model->encoder, dataset->frame, rows->items, rows->n, matrix, err));
-    forest_margins(model->forest, matrix, rows->n, margins);
-    for (size_t i = 0; i < rows->n; i++) {
-        forest_transform(model->forest, margins + i * n_outputs);
-        if (model->n_labels == 0)
-            predictions_set(&predictions, i, margins + i * n_outputs);
-        else
-            set_mapped(&predictions, i, model, classes, margins + i * n_outputs);
+    TRY(measuring_init(&measuring, rows, err));
+    for (size_t first = 0; first < rows->n; first += measuring.block_rows) {
+        size_t rest = rows->n - first;
+
+        TRY(measure_block(&measuring, rows, first,
+                          rest < measuring.block_rows ? rest : measuring.block_rows, err));
     }
-    *ret = predictions;
-    predictions = (struct predictions){0};
+    *ret = measuring.predictions;
+    measuring.predictions = (struct predictions){0};
     return ERR_OK;
 }
 
@@ -225,8 +272,7 @@ enum err_code measure_reports(const struct predictions *predictions, enum metric
     return buf_check(json, err);
 }
 
-/* The metric that skill is told by: the key where less of it is better, else the task's loss. */
-static const struct metric *loss_of(const struct metric *key, enum metric_task task)
+const struct metric *measure_loss(const struct metric *key, enum metric_task task)
 {
     return key->higher_is_better || key->toward_zero ? metric_default(task) : key;
 }
@@ -235,7 +281,7 @@ enum err_code measure_skill(const struct predictions *model, const struct predic
                             enum metric_task task, const struct metric *key, int64_t seed,
                             struct buf *json, struct err *err)
 {
-    const struct metric *loss = loss_of(key, task);
+    const struct metric *loss = measure_loss(key, task);
     const struct bootstrap_plan plan = {.seed = (uint64_t)seed};
     struct metric_input a = predictions_input(model), b = predictions_input(baseline);
     struct bootstrap_result result;

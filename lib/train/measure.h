@@ -29,9 +29,10 @@ struct metric_input predictions_input(const struct predictions *predictions);
  * probability; multiclass all of them. */
 void predictions_set(struct predictions *predictions, size_t row, const float *outputs);
 
-/* What the model predicts for the rows: its own encoder, its own forest, as serving does. The
- * model's labels are matched to the dataset's by their text. ERR_CONFLICT: the rows do not have a
- * column that the model takes, or the model has another task. */
+/* What the model predicts for the rows: its own encoder, its own forest, as serving does, block by
+ * block, so that the encoded matrix is never in memory as a whole. The model's labels are matched
+ * to the dataset's by their text. ERR_CONFLICT: the rows do not have a column that the model takes,
+ * or the model has another task. */
 MUST_CHECK enum err_code measure_model(const struct model *model, const struct dataset *dataset,
                                        const struct rows *rows, struct predictions *ret,
                                        struct err *err);
@@ -46,8 +47,11 @@ MUST_CHECK enum err_code measure_metrics(const struct predictions *predictions,
 MUST_CHECK enum err_code measure_reports(const struct predictions *predictions,
                                          enum metric_task task, struct buf *json, struct err *err);
 
+/* The loss beside a key metric: the key itself where less of it is better, else the task's own. */
+const struct metric *measure_loss(const struct metric *key, enum metric_task task);
+
 /* {"metric","value","low","high"}: 1 - loss / the baseline's loss, with its 95 % interval. The loss
- * is the key metric where less of it is better, else the task's own. */
+ * is measure_loss's. */
 MUST_CHECK enum err_code measure_skill(const struct predictions *model,
                                        const struct predictions *baseline, enum metric_task task,
                                        const struct metric *key, int64_t seed, struct buf *json,

@@ -78,7 +78,7 @@ static enum err_code no_such_metric(const char *name, unsigned tasks, struct err
     CLEANUP(buf_release) struct buf names = {0};
 
     for (int i = 0; i < n_metrics; i++)
-        if (metrics[i].tasks & tasks)
+        if ((metrics[i].tasks & tasks) && !metrics[i].toward_zero)
             buf_printf(&names, "%s%s", names.length > 0 ? ", " : "", metrics[i].name);
     err_set(err, ERR_CONFIG, "metric \"%s\" %s", name,
             metric_find(name) != NULL ? "does not fit this target" : "does not exist");
@@ -96,7 +96,8 @@ enum err_code key_metric_of(const struct project *project, enum task task, int n
         metric = metric_default(task == TASK_REGRESSION ? METRIC_REGRESSION : METRIC_BINARY);
     else
         metric = metric_find(project->metric);
-    if (metric == NULL || (metric->tasks & tasks) == 0)
+    /* what is best at zero has no order for leaderboards in SQL */
+    if (metric == NULL || (metric->tasks & tasks) == 0 || metric->toward_zero)
         return no_such_metric(project->metric, tasks, err);
     *ret_metric = metric;
     return ERR_OK;

@@ -1,6 +1,12 @@
 #include "train/read.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buf.h"
 #include "split/split.h"
+
+#define MISSING_BYTES_MAX 480 /* of an error's message: then it says how many more there are */
 
 static bool contains(const int *columns, int n, int column)
 {
@@ -85,6 +91,96 @@ enum err_code read_rows(struct pg *reader, const struct read_request *request,
     for (int i = 0; i < request->n_models; i++)
         add_columns_of(request->models[i], relation, columns, &n);
     TRY(find_key(request, key_columns, key_types, &key, err));
+    return explain(frame_read(reader, relation, columns, n, &options, request->progress,
+                              request->context, ret_frame, err),
+                   relation, err);
+}
+
+/* What a relation lacks that a model needs. */
+struct lack {
+    int n, n_named;
+    struct buf text;
+};
+
+static void lack_release(struct lack *lack)
+{
+    buf_release(&lack->text);
+}
+
+PRINTF_LIKE(3, 4)
+static void add_lack(struct lack *lack, const char *column, const char *format, ...)
+{
+    CLEANUP(buf_release) struct buf item = {0};
+    va_list args;
+    char what[160];
+
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    buf_printf(&item, "%s\"%s\" %s", lack->n > 0 ? ", " : "", column, what);
+    lack->n++;
+    if (lack->n_named + 1 < lack->n || lack->text.length + item.length > MISSING_BYTES_MAX)
+        return; /* the first that finds no room ends the list */
+    lack->n_named++;
+    buf_append(&lack->text, buf_text(&item), item.length);
+}
+
+static void check_target(const struct relation *relation, const struct model *model,
+                         const char *target, struct lack *lack)
+{
+    int index = relation_find(relation, target);
+
+    if (index < 0)
+        add_lack(lack, target, "(the target) is not there");
+    else if (!schema_may_predict(relation->columns[index].type, model->task))
+        add_lack(lack, target, "(the target) is of type %s and %s",
+                 relation->columns[index].type_name,
+                 model->task == TASK_REGRESSION ? "no number" : "no class");
+}
+
+static void check_column(const struct relation *relation, const struct encoder_column *column,
+                         struct lack *lack)
+{
+    int index = relation_find(relation, column->name);
+
+    if (index < 0)
+        add_lack(lack, column->name, "is not there");
+    else if (relation->columns[index].type != column->type)
+        add_lack(lack, column->name, "is %s in place of %s",
+                 pg_type_name(relation->columns[index].type), pg_type_name(column->type));
+}
+
+static enum err_code check_labelled(const struct relation *relation, const struct model *model,
+                                    const char *target, struct err *err)
+{
+    CLEANUP(lack_release) struct lack lack = {0};
+
+    check_target(relation, model, target, &lack);
+    for (int i = 0; i < model->encoder->n_columns; i++)
+        check_column(relation, &model->encoder->columns[i], &lack);
+    if (lack.n == 0)
+        return ERR_OK;
+    if (lack.n_named < lack.n)
+        buf_printf(&lack.text, " and %d more", lack.n - lack.n_named);
+    TRY(buf_check(&lack.text, err));
+    err_set(err, ERR_CONFLICT, "model %lld cannot be measured on relation %s: %s",
+            (long long)model->id, relation->name, buf_text(&lack.text));
+    return err_hint(err, "a view can name and cast columns as the model has them");
+}
+
+enum err_code read_labelled(struct pg *reader, const struct read_request *request,
+                            const char *target, struct frame **ret_frame, struct err *err)
+{
+    const struct relation *relation = request->relation;
+    const struct frame_options options = {.spill = request->spill};
+    CLEANUP(free_ptr) int *columns = calloc((size_t)relation->n_columns + 1, sizeof(*columns));
+    int n = 1;
+
+    if (columns == NULL)
+        return err_nomem(err);
+    TRY(check_labelled(relation, request->models[0], target, err));
+    columns[0] = relation_find(relation, target);
+    add_columns_of(request->models[0], relation, columns, &n);
     return explain(frame_read(reader, relation, columns, n, &options, request->progress,
                               request->context, ret_frame, err),
                    relation, err);

@@ -244,7 +244,9 @@ static enum err_code step_measure(struct run *run, struct err *err)
     buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
                run->setup.metric->name);
     json_put_double(json, run->best.result.score);
-    buf_printf(json, "},\"rounds\":%d}", run->best.result.rounds);
+    buf_puts(json, "},\"learning_curve\":");
+    learning_put(&run->best.result.learning, run->setup.objective->loss, json);
+    buf_printf(json, ",\"rounds\":%d}", run->best.result.rounds);
     return buf_check(json, err);
 }
 
@@ -323,15 +325,12 @@ static const struct run_step {
     {"verify", step_verify}, {"measure", step_measure}, {"finish", step_finish},
 };
 
-/* A window of the rows that could not be read says more than what came of it. */
 static enum err_code run_step(struct run *run, const struct run_step *step, struct err *err)
 {
     int64_t started_ms = clock_ms();
     enum err_code code = step->run(run, err);
     struct rusage usage;
 
-    if (run->dataset != NULL)
-        TRY(frame_check(run->dataset->frame, err));
     getrusage(RUSAGE_SELF, &usage);
     if (code == ERR_OK)
         log_info("step done", "step=%s seconds=%.3f peak_mib=%ld", step->name,

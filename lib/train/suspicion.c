@@ -385,6 +385,7 @@ enum err_code dataset_profile(const struct dataset *dataset, const struct encode
                        &n_warnings, err));
     }
     buf_putc(columns, ']');
+    TRY(frame_check(dataset->frame, err));
     TRY(buf_check(warnings, err));
     return buf_check(columns, err);
 }

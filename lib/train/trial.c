@@ -31,7 +31,6 @@ enum err_code design_encode(struct design *design, const struct project *project
     design->valid_rows = valid;
     TRY(encoder_fit(dataset->schema, project, dataset->frame, train->items, train->n, &target,
                     &design->encoder, err));
-    TRY(frame_check(dataset->frame, err));
     TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true, spill, err));
     return valid == NULL ? ERR_OK
                          : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
@@ -110,6 +109,7 @@ struct look {
     const struct metric *loss;
     double best_loss, score; /* at the best round */
     int best_rounds;
+    struct learning learning;
 };
 
 static enum err_code look_update(struct look *look, struct booster *booster,
@@ -120,6 +120,7 @@ static enum err_code look_update(struct look *look, struct booster *booster,
     struct metric_input input = predictions_input(&look->predictions);
     size_t n = 0, n_outputs;
     double loss;
+    bool better;
 
     TRY(booster_margins(booster, design->valid, &margins, &n, err));
     n_outputs = n / look->predictions.n_rows;
@@ -131,8 +132,10 @@ static enum err_code look_update(struct look *look, struct booster *booster,
     TRY(look->loss->compute(&input, &loss, err));
     if (isnan(loss))
         return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
-    if (look->best_rounds > 0 &&
-        look->best_loss - loss <= EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss))
+    better = look->best_rounds == 0 ||
+             look->best_loss - loss > EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss);
+    learning_add(&look->learning, booster_rounds(booster), loss, better);
+    if (!better)
         return ERR_OK;
     look->best_loss = loss;
     look->best_rounds = booster_rounds(booster);
@@ -196,6 +199,7 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
         .rounds = look.best_rounds,
         .score = look.score,
         .seconds = (double)(clock_ms() - started_ms) / 1000,
+        .learning = look.learning,
     };
     return ERR_OK;
 }

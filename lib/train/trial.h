@@ -9,6 +9,7 @@
 #include "train/control.h"
 #include "train/dataset.h"
 #include "train/encoded.h"
+#include "train/learning.h"
 #include "train/objective.h"
 #include "xgb/booster.h"
 
@@ -47,6 +48,7 @@ struct trial_result {
     int rounds;   /* the best number of rounds */
     double score; /* key metric on the validation rows at that round */
     double seconds;
+    struct learning learning; /* the objective's loss, round by round */
 };
 
 /* What follows from the rows that are trained on: base_score and spread. */

@@ -86,6 +86,15 @@ MUST_CHECK enum err_code saved_margins(const void *bytes, size_t n_bytes, const 
                                        size_t n_rows, int n_features, float **ret_margins,
                                        size_t *ret_n, struct err *err);
 
+/* XGBoost's own importance of each feature of a saved model. Of trees: "weight", the number of
+ * splits by the feature; "gain" and "cover", the means over these splits of the loss they took away
+ * and of the rows they divide (sum of hessians); "total_gain", "total_cover". A linear booster has
+ * "weight" alone, the coefficient, one for each output. ret_values[n_features × *ret_n_outputs],
+ * which the caller frees: NaN where no split asks for the feature. */
+MUST_CHECK enum err_code saved_scores(const void *bytes, size_t n_bytes, const char *kind,
+                                      int n_features, float **ret_values, int *ret_n_outputs,
+                                      struct err *err);
+
 /* A model that was saved elsewhere, by XGBoost 1.7 or later, as JSON or UBJSON: what it says of
  * itself, and the same model as UBJSON of this XGBoost, appended to ubj. Hostile bytes may crash
  * XGBoost: for a process that may crash. ERR_INVALID for bytes that are no such model. */

@@ -14,7 +14,7 @@ import pytest
 from conftest import BIN, wait_for
 
 COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "deploy", "predict",
-            "runs", "models", "deployments", "export", "import", "check", "version", "help"]
+            "evaluate", "runs", "models", "deployments", "export", "import", "check", "version", "help"]
 HOSTILE = 'ev"il; --\x1b[31m\n\u202e\u732b'  # colours, a line's end, right to left, a wide character
 
 
@@ -92,6 +92,7 @@ def test_version(cli):
     (["cancel", "x"], "RUN"),
     (["help", "trains"], "did you mean \"pgboost train\"?"),
     (["predict", "p"], "usage: pgboost predict PROJECT JSON|-"),
+    (["evaluate", "p"], "usage: pgboost evaluate PROJECT --from RELATION"),
 ])
 def test_usage_errors(cli, arguments, said):
     result = cli(*arguments)
@@ -383,6 +384,23 @@ def test_best_score_is_by_number_in_the_metrics_direction(trained, cli):
     finally:
         cli.ok("deploy", "quick", "--model", before)
         trained.sql("DELETE FROM pgboost.models WHERE id = ANY(%s)", made)
+
+
+def test_show_explains_the_last_decision(trained, cli):
+    """Refused, chosen by hand, undone: each as a sentence with the model and the reason."""
+
+    def said():
+        return re.search(r"^decision +(.*)$", cli.ok("show", "quick").out, re.MULTILINE)[1]
+
+    before = cli.json("show", "quick")["project"]["live_model_id"]
+    cli.ok("train", "quick", "--here")  # the same rows: not better
+    last = cli.json("deployments", "quick")["items"][0]
+    newest = cli.json("show", "quick")["last_run"]["model_id"]
+    assert last["refused"] and said() == f"model {newest} did not go live: {last['reason']}"
+    cli.ok("deploy", "quick", "--model", newest)
+    assert said() == f"model {newest} went live, chosen by hand (specific)"
+    cli.ok("deploy", "quick", "--strategy", "rollback")
+    assert said() == f"model {before} went live, chosen by hand (rollback)"
 
 
 def test_show(trained, cli):

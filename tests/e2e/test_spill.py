@@ -101,7 +101,7 @@ def test_a_full_disk_fails_the_run_with_a_hint(project, cli, tmp_path):
     def bound():
         resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
 
-    run_id, done = work(project, cli, "64 KiB", tmp_path, preexec_fn=bound, restore_signals=False)
+    run_id, done = work(project, cli, "64 KiB", tmp_path, preexec_fn=bound)
     assert done.returncode == 1
     status, error, hint = project.sql(
         "SELECT status, error, hint FROM pgboost.runs WHERE id = %s", run_id)[0]

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/radix.h"
 #include "base/random.h"
 
 /* FIPS 180-4's examples. */
@@ -37,13 +38,90 @@ static void sha256_of_standard_texts(void **state)
     }
 }
 
-/* FNV-1a and MurmurHash3's finalizer, computed in Python. */
+/* As hash.c describes it, computed in Python. */
 static void hash64_is_what_it_says(void **state)
 {
+    static const struct {
+        const char *text;
+        uint64_t hash;
+    } cases[] = {
+        {"", UINT64_C(0x0000000000000000)},
+        {"a", UINT64_C(0x1eaeca30bf5f6016)},
+        {"foobar", UINT64_C(0xf96353778b150454)},
+        {"eight by", UINT64_C(0x2c5d7af794057f92)},
+        {"more than eight", UINT64_C(0x386598ba9a5d005f)},
+    };
+
     (void)state;
-    assert_true(hash64("", 0) == UINT64_C(0xefd01f60ba992926));
-    assert_true(hash64("a", 1) == UINT64_C(0x82a2a958a9bece5b));
-    assert_true(hash64("foobar", 6) == UINT64_C(0x2c22194922d1672b));
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+        assert_true(hash64(cases[i].text, strlen(cases[i].text)) == cases[i].hash);
+}
+
+static int compare_hashes(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* A million rows of small whole numbers as doubles: what tables are made of. */
+static void hash64_tells_rows_of_small_doubles_apart(void **state)
+{
+    enum { N = 1000000 };
+    static uint64_t hashes[N];
+
+    (void)state;
+    for (int width = 2; width <= 3; width++) {
+        int base = width == 2 ? 1000 : 100;
+
+        for (int i = 0; i < N; i++) {
+            double row[3] = {i % base, i / base % base, i / base / base};
+
+            hashes[i] = hash64(row, (size_t)width * sizeof(*row));
+        }
+        qsort(hashes, N, sizeof(*hashes), compare_hashes);
+        for (int i = 1; i < N; i++)
+            assert_true(hashes[i - 1] != hashes[i]);
+    }
+}
+
+/* Against qsort's answer; keys of all widths, many of them alike. */
+static int compare_items(const void *left, const void *right)
+{
+    const struct radix_item *a = left, *b = right;
+
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+static void radix_sorts_and_keeps_the_order_of_equals(void **state)
+{
+    enum { N = 5000 };
+    static struct radix_item items[N], room[N], expected[N];
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 9);
+    for (int round = 0; round < 70; round++) {
+        size_t n = round == 0 ? 0 : round == 1 ? 1 : 1 + rng_below(&rng, N);
+        struct radix_item *sorted;
+
+        for (size_t i = 0; i < n; i++)
+            items[i] = expected[i] = (struct radix_item){
+                round < 65 ? rng_next(&rng) >> (64 - (round < 1    ? 1
+                                                      : round > 64 ? 64
+                                                                   : round))
+                           : radix_key_of_int((int64_t)rng_below(&rng, 100) - 50),
+                (uint32_t)i};
+        qsort(expected, n, sizeof(*expected), compare_items);
+        sorted = radix_sort(items, room, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(sorted[i].key == expected[i].key);
+            assert_int_equal(sorted[i].index, expected[i].index);
+        }
+    }
+    assert_true(radix_key_of_int(INT64_MIN) == 0 && radix_key_of_int(-1) < radix_key_of_int(0));
 }
 
 /* The first numbers of Vigna's splitmix64.c from the state 1234567. */
@@ -113,6 +191,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_of_standard_texts),
         cmocka_unit_test(hash64_is_what_it_says),
+        cmocka_unit_test(hash64_tells_rows_of_small_doubles_apart),
+        cmocka_unit_test(radix_sorts_and_keeps_the_order_of_equals),
         cmocka_unit_test(splitmix64),
         cmocka_unit_test(uniform_stays_below_one),
         cmocka_unit_test(below_is_even),

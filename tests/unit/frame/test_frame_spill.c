@@ -262,6 +262,7 @@ static void elements_count_towards_the_bound(void **state)
         column_cell(&frame->columns[0], i, &cell);
         assert_int_equal(cell.n_items, N_ELEMENTS(items));
         assert_true(cell.items[0] == (double)i);
+        assert_true(frame_bytes(frame) < 1 << 20); /* a window is a quarter of the bound */
     }
 }
 

@@ -261,6 +261,45 @@ static void test_rows_of_no_weight_are_not_drawn(void **state)
     assert_true(close_enough(all.skill.low, left.skill.low));
 }
 
+/* Who is promoted: 100 pairs of predictors whose errors have a known spread, on 400 rows that are
+ * hard or easy for both. Returns how often the first one was surely better. */
+static int n_promoted(const char *metric, double spread_a, double spread_b)
+{
+    int n = 0;
+
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        double y[N_ROWS], a[N_ROWS], b[N_ROWS];
+        struct metric_input input_a = {.n_rows = N_ROWS, .y = y, .predictions = a};
+        struct metric_input input_b = {.n_rows = N_ROWS, .y = y, .predictions = b};
+        struct bootstrap_result result;
+        struct rng rng;
+
+        rng_init(&rng, seed);
+        for (size_t i = 0; i < N_ROWS; i++) {
+            double shared = normal(&rng);
+
+            y[i] = 10 * normal(&rng) + shared;
+            a[i] = y[i] - shared + spread_a * normal(&rng);
+            b[i] = y[i] - shared + spread_b * normal(&rng);
+        }
+        result = compare(metric, &input_a, &input_b, seed);
+        n += bootstrap_surely_better(metric_find(metric), &result);
+    }
+    return n;
+}
+
+static void test_the_worse_is_refused_and_the_better_accepted(void **state)
+{
+    static const char *const names[] = {"rmse", "mae", "r2"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+        assert_int_equal(n_promoted(names[i], 1, .5), 0); /* worse by construction */
+        assert_true(n_promoted(names[i], .5, 1) >= 95);   /* better by construction */
+        assert_true(n_promoted(names[i], 1, 1) <= 12);    /* as good: 5 of 100 by chance */
+    }
+}
+
 static void test_not_defined(void **state)
 {
     static struct classified data;
@@ -317,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_equal_ones),
         cmocka_unit_test(test_groups_are_drawn_whole),
         cmocka_unit_test(test_rows_of_no_weight_are_not_drawn),
+        cmocka_unit_test(test_the_worse_is_refused_and_the_better_accepted),
         cmocka_unit_test(test_not_defined),
         cmocka_unit_test(test_cost_is_bounded),
     };
