@@ -618,6 +618,8 @@ class JsonDocument:
 
 # ---------------------------------------------------------------- the split
 
+IDS = ("uuid", "inet", "cidr", "bytea")  # features only where they are declared a category
+
 
 def row_hash(seed, texts):
     digest = hashlib.sha256(f"{seed}|{'|'.join(texts)}".encode()).hexdigest()
@@ -692,9 +694,17 @@ class Encoder:
         hashes = {i: row_hash(self.seed, [self.key_text(k, rows[i][k.name]) for k in keys])
                   for i in self.usable}
         ordered = sorted(self.usable, key=lambda i: (hashes[i], i))
+        places = self.twins(hashes) if by != "time" else hashes
+        assert by != "stratified" or places == hashes, "twins of a stratified split"
         if by == "random":
-            tests = {i for i in ordered if hashes[i] < size}
-            late = set()  # validation rows have the largest hashes: they are last anyway
+            tests = {i for i in ordered if places[i] < size}
+            assert tests
+            rest = sorted((i for i in ordered if i not in tests),
+                          key=lambda i: (places[i], hashes[i], i))
+            start = len(rest) - half_up(validation_share(len(rest)) * len(rest))
+            while places[rest[start]] == places[rest[start - 1]]:
+                start += 1
+            late = set(rest[start:])
         elif by == "stratified":
             tests, late = set(), set()
             for label in range(len(self.classes)):
@@ -716,13 +726,46 @@ class Encoder:
         return ([i for i in rest if i not in late] + [i for i in rest if i in late],
                 [i for i in ordered if i in tests])
 
+    def twins(self, hashes):
+        """Where rows that agree in every feature fall: by the hash of their features."""
+        columns = [c for c in self.table.columns if not self.is_left_out(c.name) and
+                   (c.type not in IDS or self.as_(c.name) == "category")]
+        alike = {}
+        for i in self.usable:
+            row = self.table.rows[i]
+            alike.setdefault(tuple(self.twin_text(c, row[c.name]) for c in columns), []).append(i)
+        places = dict(hashes)
+        if len(self.usable) >= 10 * len(alike):
+            return places
+        for texts, rows in alike.items():
+            if len(rows) > 1:
+                place = row_hash(self.seed, [self.key_text(c, t) for c, t in zip(columns, texts)])
+                places.update((i, place) for i in rows)
+        return places
+
+    @staticmethod
+    def twin_text(column, text):
+        if column.type in ("float4", "float8", "numeric"):
+            return {"NaN": None, "-0": "0"}.get(text, text)
+        return text
+
     def key_text(self, column, text):
         if text is None:
             return ""
         if column.type == "bool":
             return category_text(column, text)
-        assert column.type in ("int2", "int4", "int8", "text", "varchar"), column.type
+        assert column.type in ("int2", "int4", "int8", "text", "varchar") or (
+            column.element in ("text", "varchar")), column.type
         return text
+
+    def as_(self, name):
+        return self.definition.get("columns", {}).get(name, {}).get("as")
+
+    def is_left_out(self, name):
+        include = self.listed("include")
+        return (name == self.definition["target"] or name in self.listed("key")
+                or name in self.listed("exclude") or self.as_(name) == "ignore"
+                or bool(include) and name not in include)
 
     def time_value(self, name, text):
         if text is None:
@@ -761,10 +804,7 @@ class Encoder:
     def make(self, column, target):
         definition, name = self.definition, column.name
         options = definition.get("columns", {}).get(name, {})
-        include = self.listed("include")
-        if (name == definition["target"] or name in self.listed("key")
-                or name in self.listed("exclude") or options.get("as") == "ignore"
-                or include and name not in include):
+        if self.is_left_out(name):
             return None
         texts = [self.table.rows[i][name] for i in self.training]
         kind = options.get("as")

@@ -35,9 +35,9 @@ def project(catalog, cli, tmp_path_factory):
     return catalog
 
 
-def work(db, cli, above, folder, **options):
+def work(db, cli, above, folder, project="spilled", **options):
     """One run, by a worker started by hand."""
-    run_id = int(cli.ok("train", "spilled", "--no-wait").out.split()[-1])
+    run_id = int(cli.ok("train", project, "--no-wait").out.split()[-1])
     done = subprocess.run(
         [BIN / "pgboost-worker", "--run", str(run_id), "--threads", "1",
          "--spill-above", above, "--state-dir", folder],
@@ -63,6 +63,29 @@ def test_spilled_and_not_are_the_same_model(project, cli, tmp_path):
         spilled = (digest, encoder, metrics)
         assert spilled == whole, above
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name, keys", [
+    ("twins", {"key": "id", "include": ["letter", "x", "tags"]}),
+    ("groups", {"key": "hash", "group": "city", "weight": "id", "include": ["x", "letter"]}),
+], ids=["twins", "groups"])
+def test_spilled_rows_are_split_alike(project, cli, definition, tmp_path, name, keys):
+    cli.ok("apply", definition(project=name, relation="public.spilled", target="y",
+                               search={"strategy": "none"}, hyperparams={"n_estimators": 10},
+                               **keys))
+    found = []
+    for above in ("1 GiB", "64 KiB"):
+        run_id, done = work(project, cli, above, tmp_path, project=name)
+        assert done.returncode == 0, done.stderr
+        split = project.value("SELECT stats -> 'split' FROM pgboost.runs WHERE id = %s", run_id)
+        model, encoder, metrics = model_of(project, run_id)
+        found.append((split, hashlib.sha256(bytes(model)).hexdigest(), encoder, metrics))
+    assert found[0] == found[1]
+    if name == "twins":
+        assert found[0][0]["together"] == ["letter", "x", "tags"]
+        assert found[0][0]["distinct"] < found[0][0]["twins"] <= 30000
+    else:
+        assert found[0][0]["groups"] == 1500
 
 
 def test_order_of_the_relation_does_not_matter(project, cli, tmp_path):
