@@ -57,7 +57,8 @@ def predicted(daemon, db, target, relation="public.fresh"):
     found = oracle.rows_as_json(
         db, f"SELECT * FROM {relation} WHERE {target} IS NOT NULL ORDER BY x, y")
     known = [{k: row[k] for k in ("x", "y", "colour", "flag")} for row in found]
-    items = daemon.predict(f"e_{target}", known, encoded=True)["predictions"]
+    daemon.wait_live(f"e_{target}")
+    items = daemon.predict(f"e_{target}", known)["predictions"]
     return [row[target] for row in found], items
 
 
@@ -91,7 +92,6 @@ def evaluate(cli, project, relation="public.fresh", *more):
 
 
 def test_regression_equals_sklearn_on_new_rows(models, cli, daemon):
-    daemon.wait_live("e_amount")
     result = evaluate(cli, "e_amount")
     assert {"project", "model_id", "rows", "metrics"} <= set(result)
     assert result["project"] == "e_amount" and result["rows"] == NEW_ROWS
@@ -119,7 +119,6 @@ def test_regression_equals_sklearn_on_new_rows(models, cli, daemon):
     ("strange", ["", '"quoted"', "naïve 🐘"]),
 ])
 def test_classification_equals_sklearn_on_new_rows(models, cli, daemon, target, labels):
-    daemon.wait_live(f"e_{target}")
     result = evaluate(cli, f"e_{target}")
     assert result["rows"] == NEW_ROWS and result["unknown_labels"]["rows"] == 0
     oracle.assert_metrics(result["metrics"],

@@ -14,17 +14,33 @@ TARGETS = {"amount", "answer", "truth", "grade", "strange"}
 
 
 @pytest.fixture(scope="module")
-def noisy(rows):  # noqa: F811
+def noisy(rows, cli, tmp_path_factory):  # noqa: F811
+    """Rows with a column of noise and one that says nothing; a project for three of the targets,
+    each with a live model."""
+    folder = tmp_path_factory.mktemp("noisy")
     rows.sql("CREATE VIEW public.noisy AS SELECT *, cos(id * 55.55)::float8 AS noise, 1 AS same,"
              " CASE WHEN x > 0 THEN ARRAY['a', colour] ELSE ARRAY['b'] END AS tags FROM public.t")
+
+    def define(**keys):
+        path = folder / f"{keys['project']}.json"
+        path.write_text(oracle.dumps(keys))
+        return path
+
+    for target in ("amount", "answer", "grade"):
+        importance(cli, define, target)
     return rows
 
 
-def importance(cli, definition, target, **keys):
+def importance(cli, define, target, **keys):
+    """The live model's id, of a project trained for the target."""
     task = "regression" if target == "amount" else "classification"
-    model_id = train(cli, definition, project=f"i_{target}", relation="public.noisy", target=target,
-                     task=task, exclude=sorted(TARGETS - {target}), **keys)
-    return model_id
+    return train(cli, define, **{
+        "project": f"i_{target}", "relation": "public.noisy", "target": target, "task": task,
+        "exclude": sorted(TARGETS - {target}), **keys})
+
+
+def live_model(db, cli, target):
+    return oracle.StoredModel(db, cli.json("show", f"i_{target}")["project"]["live_model_id"])
 
 
 def columns_of(model):
@@ -81,10 +97,9 @@ def loss(y, outputs):
 
 
 @pytest.mark.parametrize("target", ["amount", "answer", "grade"])
-def test_as_xgboost_says(noisy, cli, definition, daemon, target):
-    model_id = importance(cli, definition, target)
-    daemon.wait_live(f"i_{target}", model_id)
-    model = oracle.StoredModel(noisy, model_id)
+def test_as_xgboost_says(noisy, cli, daemon, target):
+    model = live_model(noisy, cli, target)
+    daemon.wait_live(f"i_{target}", model.id)
     mine = model.metrics["importance"]
     # gain, cover and weight: exactly get_score's
     for kind in ("weight", "gain", "cover"):
@@ -108,8 +123,8 @@ def test_as_xgboost_says(noisy, cli, definition, daemon, target):
 
 @pytest.mark.parametrize("target", ["amount", "answer"])
 def test_permutation(noisy, cli, daemon, target):
-    model_id = cli.json("show", f"i_{target}")["project"]["live_model_id"]
-    model = oracle.StoredModel(noisy, model_id)
+    model = live_model(noisy, cli, target)
+    daemon.wait_live(f"i_{target}", model.id)
     mine = model.metrics["importance"]["permutation"]
     found = test_rows(noisy, target, target != "amount")
     encoded = [i["encoded"] for i in
@@ -151,8 +166,8 @@ def test_show_says_what_the_model_looks_at(noisy, cli):
     shown = cli.json("show", "i_amount")
     live = shown["project"]["live_model_id"]
     assert table[0].startswith(f"{live} looks at")
-    metrics = [m for m in shown["models"] if m["model_id" if "model_id" in m else "id"] == live]
-    shap = metrics[0]["metrics"]["importance"]["shap"]
+    metrics = next(m["metrics"] for m in shown["models"] if m["id"] == live)
+    shap = metrics["importance"]["shap"]
     names = [line.split()[0] for line in table[2:]]
     by_size = sorted(shap, key=lambda name: -shap[name])
     assert names == [name for name in by_size if shap[name] > 0][:10]
@@ -160,7 +175,7 @@ def test_show_says_what_the_model_looks_at(noisy, cli):
 
 
 def test_learning_curve(noisy, cli, definition):
-    model_id = importance(cli, definition, "answer", deploy="always",
+    model_id = importance(cli, definition, "answer", project="curve",
                           hyperparams={"n_estimators": 500, "early_stopping_rounds": 450})
     metrics = oracle.StoredModel(noisy, model_id).metrics
     curve = metrics["learning_curve"]
