@@ -5,6 +5,7 @@
 
 #include "search/hyperparams.h"
 #include "text.h"
+#include "train/calibrate.h"
 #include "train/objective.h"
 
 void definition_release(struct definition *definition)
@@ -36,6 +37,7 @@ static enum err_code check(struct definition *definition, struct pg *reader, str
     TRY(hyperparams_check(project->hyperparams, project->algorithms, err));
     TRY(open_relation(definition, reader, err));
     TRY(schema_new(definition->project, definition->relation, &definition->schema, err));
+    TRY(calibrate_check(definition->project, definition->schema->task, 0, err));
     /* 0: how many classes there are is not known before the rows are */
     TRY(training_objective_of(definition->project, definition->schema->task, 0, &objective, err));
     return key_metric_of(definition->project, definition->schema->task, 0, &definition->metric,

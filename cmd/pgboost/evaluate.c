@@ -43,7 +43,7 @@ static enum err_code measure(const struct cli *cli, const struct model *model,
     };
     enum err_code code;
 
-    TRY(options_spill(&request.spill, err));
+    TRY(options_spill(NULL, NULL, &request.spill, err));
     TRY(cli_connect_read(cli, &reader, err));
     code = evaluate(reader, &request, &report->evaluation, err);
     if (terminal)

@@ -95,7 +95,10 @@ const struct command command_export = {
         "Any\n"
         "XGBoost from 1.7 on loads it, with the names and types of its features: encoded ones, as\n"
         "\"pgboost predict --encoded\" shows them, and not the columns of the relation. The bytes\n"
-        "are checked against the SHA-256 they were stored with. \"pgboost models\" lists the ids.",
+        "are checked against the SHA-256 they were stored with. What pgboost fits behind "
+        "XGBoost's\n"
+        "model (calibrated probabilities, a threshold, intervals) is not in the file. \"pgboost\n"
+        "models\" lists the ids.",
     .example = "pgboost export 42 -o model.ubj\n"
                "python3 -c 'import xgboost; xgboost.Booster(model_file=\"model.ubj\")'",
     .min_args = 1,

@@ -127,7 +127,8 @@ const struct command command_import = {
         "the first of the labels in order: false before true, numbers by value, texts by their\n"
         "bytes (as LabelEncoder has them). A worker of its own reads the file: what is damaged\n"
         "ends as an error, and nothing is written. It may have seen the test rows when it was\n"
-        "trained, which flatters its metrics: no decision compares it with other models.",
+        "trained, which flatters its metrics: no decision compares it with other models, and\n"
+        "neither calibration nor threshold nor intervals are fitted to it.",
     .example = "python3 train.py    # … booster.save_model(\"mine.ubj\")\n"
                "pgboost import flight_delay mine.ubj\n"
                "pgboost deploy flight_delay --model 43",

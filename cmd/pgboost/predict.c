@@ -70,12 +70,28 @@ static enum err_code check_features(const char *text, size_t length, struct err 
     return err_hint(err, "give {\"column\": value, …}; \"pgboost help predict\" has an example");
 }
 
+/* A number stands in the body as it is written; whether it is one that can be, the body's reader
+ * says. */
+static enum err_code check_interval(const char *text, struct err *err)
+{
+    struct json_reader reader;
+
+    json_reader_init(&reader, text, strlen(text));
+    if (json_next(&reader, NULL) == JSON_NUMBER && json_next(&reader, NULL) == JSON_END)
+        return ERR_OK;
+    return err_set(err, ERR_USAGE, "--interval: expected a number between 0 and 1, found \"%s\"",
+                   text);
+}
+
 static enum err_code write_body(const struct cli *cli, struct buf *body, struct err *err)
 {
     CLEANUP(buf_release) struct buf features = {0};
+    const char *interval = cli_option(cli, "interval");
     int64_t model_id;
 
     TRY(cli_option_number(cli, "model", 0, &model_id, err));
+    if (interval != NULL)
+        TRY(check_interval(interval, err));
     if (strcmp(cli->args[1], "-") == 0)
         TRY(read_stdin(&features, err));
     else
@@ -90,6 +106,8 @@ static enum err_code write_body(const struct cli *cli, struct buf *body, struct 
         buf_puts(body, ",\"encoded\":true");
     if (cli_option(cli, "explain") != NULL)
         buf_puts(body, ",\"explain\":true");
+    if (interval != NULL)
+        buf_printf(body, ",\"interval\":%s", interval);
     buf_puts(body, ",\"features\":");
     buf_append(body, buf_text(&features), features.length);
     buf_putc(body, '}');
@@ -132,6 +150,9 @@ const struct command command_predict = {
     .max_args = 2,
     .options = {{"model", "ID", "this model in place of the live one"},
                 {"encoded", NULL, "print what the model saw and its margin as well"},
-                {"explain", NULL, "print what each column added to the margin as well"}},
+                {"explain", NULL, "print what each column added to the margin as well"},
+                {"interval", "SHARE",
+                 "print the interval that holds this share of truths as "
+                 "well"}},
     .run = run_predict,
 };

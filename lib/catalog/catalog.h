@@ -200,6 +200,7 @@ struct model_row {
     const char *split;                                    /* JSON: how its test rows were chosen */
     const char *hyperparams, *metrics, *encoder, *golden; /* JSON */
     const char *labels;                                   /* JSON; NULL: regression */
+    const char *calibration;                              /* JSON; NULL: none */
     uint32_t base_margin_bits;
     const uint8_t *bytes; /* NULL in listings */
     size_t n_bytes;
@@ -217,8 +218,8 @@ void model_rows_release(struct model_rows *rows);
 /* Everything of one model, bytes included (binary). */
 MUST_CHECK enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
                                        struct err *err);
-/* Listing, without bytes, encoder and golden: best first by the project's metric when project is
- * named, else newest first. */
+/* Listing, without bytes, encoder, golden and calibration: best first by the project's metric when
+ * project is named, else newest first. */
 MUST_CHECK enum err_code catalog_models(struct pg *pg, const char *project, int limit,
                                         struct model_rows *ret_rows, struct err *err);
 
@@ -230,6 +231,7 @@ struct new_model {
     int64_t trial_id;
     const char *task, *relation, *target, *split;
     const char *algorithm, *hyperparams, *metrics, *encoder, *golden, *labels;
+    const char *calibration; /* NULL: none */
     uint32_t base_margin_bits;
     const void *bytes;
     size_t n_bytes;

@@ -14,10 +14,10 @@
 static const char insert_model_sql[] =
     "INSERT INTO pgboost.models (project_id, run_id, trial_id, algorithm, hyperparams, metric,"
     " score, metrics, encoder, labels, model, sha256, base_margin_bits, golden, xgboost_version,"
-    " task, relation, target, split)"
+    " task, relation, target, split, calibration)"
     " VALUES ($1::bigint, nullif($2::bigint, 0), nullif($3::bigint, 0), $4, $5::jsonb, $6,"
     " $7::double precision, $8::jsonb, $9::jsonb, $10::jsonb, $11::bytea, $12, $13::bigint,"
-    " $14::jsonb, $15, $16, $17, $18, $19::jsonb) RETURNING id";
+    " $14::jsonb, $15, $16, $17, $18, $19::jsonb, $20::jsonb) RETURNING id";
 
 /* run_id 0: of no run. */
 static enum err_code insert_model(struct pg *pg, int64_t project_id, int64_t run_id,
@@ -28,7 +28,7 @@ static enum err_code insert_model(struct pg *pg, int64_t project_id, int64_t run
     char score[40];
 
     snprintf(score, sizeof(score), "%.17g", model->score);
-    TRY(pg_row(pg, insert_model_sql, 19,
+    TRY(pg_row(pg, insert_model_sql, 20,
                (struct pg_param[]){
                    pg_param_int(&project_text, project_id),
                    pg_param_int(&run_text, run_id),
@@ -49,6 +49,7 @@ static enum err_code insert_model(struct pg *pg, int64_t project_id, int64_t run
                    PG_TEXT(model->relation),
                    PG_TEXT(model->target),
                    PG_TEXT(model->split),
+                   PG_TEXT(model->calibration),
                },
                &table, err));
     *ret_id = pg_get_int64(&table, 0, 0);

@@ -8,7 +8,7 @@
 #include "catalog/lookup.h"
 #include "catalog/select.h"
 
-#define N_LARGE_FIELDS 2 /* at the end: what listings leave out */
+#define N_LARGE_FIELDS 3 /* at the end: what listings leave out */
 
 static const struct field model_fields[] = {
     {"m.id", FIELD_INT64, offsetof(struct model_row, id)},
@@ -33,6 +33,7 @@ static const struct field model_fields[] = {
     {"m.id IS NOT DISTINCT FROM p.live_model_id", FIELD_BOOL, offsetof(struct model_row, live)},
     {"m.encoder", FIELD_TEXT, offsetof(struct model_row, encoder)},
     {"m.golden", FIELD_TEXT, offsetof(struct model_row, golden)},
+    {"m.calibration", FIELD_TEXT, offsetof(struct model_row, calibration)},
 };
 static const struct row_spec whole_spec = ROW_SPEC(struct model_row, model_fields);
 static const struct row_spec listed_spec = {

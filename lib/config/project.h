@@ -19,6 +19,13 @@ enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
+enum calibration_choice {
+    CALIBRATE_AUTO,
+    CALIBRATE_NONE,
+    CALIBRATE_PLATT,
+    CALIBRATE_ISOTONIC,
+    CALIBRATE_TEMPERATURE,
+};
 /* Which algorithms compete, a bit each: ALGORITHM_BIT. */
 enum algorithm_id {
     ALGORITHM_XGBOOST,
@@ -66,6 +73,13 @@ struct column_override {
     struct string_list ordinal; /* labels by position; not empty for COLUMN_ORDINAL */
 };
 
+/* The probability from which on the second label is chosen: a number, the best by a metric, or
+ * neither. */
+struct threshold {
+    const char *metric; /* NULL: none */
+    double number;      /* 0: none */
+};
+
 struct project {
     const char *name;     /* "project": 1-63 bytes, no control characters, no "/" */
     const char *relation; /* as given */
@@ -86,6 +100,8 @@ struct project {
     int search_trials;        /* 0: no bound of its own */
     double search_minutes;    /* 0: no bound */
     const cJSON *hyperparams; /* object or NULL; owned by `json` */
+    enum calibration_choice calibration;
+    struct threshold threshold;
     enum deploy_rule deploy;
     int keep;              /* models; 10 */
     int64_t seed;          /* 42 */

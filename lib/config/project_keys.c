@@ -66,6 +66,21 @@ const struct choice algorithm_choices[] = {
     {NULL, 0},
 };
 
+const struct choice calibration_choices[] = {
+    {"auto", CALIBRATE_AUTO},
+    {"none", CALIBRATE_NONE},
+    {"platt", CALIBRATE_PLATT},
+    {"isotonic", CALIBRATE_ISOTONIC},
+    {"temperature", CALIBRATE_TEMPERATURE},
+    {NULL, 0},
+};
+
+/* Those of metric/threshold.h; a value is the place in this list. */
+const struct choice threshold_choices[] = {
+    {"none", 0}, {"f1", 1},    {"f1_macro", 2}, {"f1_weighted", 3}, {"balanced_accuracy", 4},
+    {"mcc", 5},  {"kappa", 6}, {"accuracy", 7}, {NULL, 0},
+};
+
 #define AT(field) offsetof(struct project, field)
 #define TEXT      .type = KEY_TEXT, .expected = "a text that is not empty"
 #define LIST      .type = KEY_LIST, .expected = "a column's name or a list of them"
@@ -98,6 +113,10 @@ const struct project_key project_keys[] = {
      .open = true, .expected = "a number of minutes above 0"},
     {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
      .expected = "an object such as {\"eta\": 0.1}"},
+    {"calibration", KEY_CHOICE, .offset = AT(calibration), .choices = calibration_choices,
+     .fallback = "auto"},
+    {"threshold", KEY_THRESHOLD, .offset = AT(threshold), .choices = threshold_choices, .low = 0,
+     .high = 1, .open = true, .expected = "a number between 0 and 1", .fallback = "none"},
     {"deploy", KEY_CHOICE, .offset = AT(deploy), .choices = deploy_choices,
      .fallback = "if_better"},
     {"keep", KEY_INT, .offset = AT(keep), .low = 1, .high = 1000,

@@ -11,16 +11,17 @@
 #include <stddef.h>
 
 enum key_type {
-    KEY_TEXT,    /* const char * */
-    KEY_LIST,    /* struct string_list; a single string counts as a list of one */
-    KEY_CHOICE,  /* an enum, by `choices` */
-    KEY_CHOICES, /* unsigned: a bit, 1 << value, for each choice of a list */
-    KEY_INT,     /* int */
-    KEY_LONG,    /* int64_t */
-    KEY_NUMBER,  /* double */
-    KEY_OBJECT,  /* const cJSON *, looked into by its user */
-    KEY_COLUMNS, /* overrides */
-    KEY_LATER,   /* known, and not available in this version */
+    KEY_TEXT,      /* const char * */
+    KEY_LIST,      /* struct string_list; a single string counts as a list of one */
+    KEY_CHOICE,    /* an enum, by `choices` */
+    KEY_CHOICES,   /* unsigned: a bit, 1 << value, for each choice of a list */
+    KEY_INT,       /* int */
+    KEY_LONG,      /* int64_t */
+    KEY_NUMBER,    /* double */
+    KEY_OBJECT,    /* const cJSON *, looked into by its user */
+    KEY_COLUMNS,   /* overrides */
+    KEY_THRESHOLD, /* struct threshold; choices name its metrics */
+    KEY_LATER,     /* known, and not available in this version */
 };
 
 /* A list of them ends with a NULL name. */
@@ -47,7 +48,7 @@ extern const int n_project_keys;
 
 extern const struct choice task_choices[], test_by_choices[], deploy_choices[], search_choices[],
     column_as_choices[], column_impute_choices[], column_encode_choices[], column_scale_choices[],
-    algorithm_choices[];
+    algorithm_choices[], calibration_choices[], threshold_choices[];
 
 /* The row of a full name, or NULL. */
 const struct project_key *project_key_find(const char *name);

@@ -228,6 +228,26 @@ static enum err_code read_choices(struct project_reader *reader, const struct pr
     return ERR_OK;
 }
 
+/* A number, or the name of a metric. */
+static enum err_code read_threshold(struct project_reader *reader, const struct project_key *key,
+                                    const char *pointer, const cJSON *value, struct err *err)
+{
+    struct threshold threshold = {0};
+    int chosen = 0;
+
+    if (cJSON_IsNumber(value)) {
+        if (!(value->valuedouble > key->low && value->valuedouble < key->high))
+            return project_refuse_value(reader, pointer, key->expected, value, err);
+        threshold.number = value->valuedouble;
+    } else if (project_read_choice(reader, key->choices, pointer, value, &chosen, err) != ERR_OK) {
+        return err_hint(err, "or %s", key->expected);
+    }
+    if (chosen > 0)
+        threshold.metric = key->choices[chosen].name;
+    *(struct threshold *)field(reader, key) = threshold;
+    return ERR_OK;
+}
+
 static enum err_code read_object(struct project_reader *reader, const struct project_key *key,
                                  const char *pointer, const cJSON *value, struct err *err)
 {
@@ -250,10 +270,17 @@ static enum err_code read_later(struct project_reader *reader, const struct proj
 static enum err_code (*const read_functions[])(struct project_reader *reader,
                                                const struct project_key *key, const char *pointer,
                                                const cJSON *value, struct err *err) = {
-    [KEY_TEXT] = read_text,       [KEY_LIST] = read_list,     [KEY_CHOICE] = read_choice,
-    [KEY_CHOICES] = read_choices, [KEY_INT] = read_number,    [KEY_LONG] = read_number,
-    [KEY_NUMBER] = read_number,   [KEY_OBJECT] = read_object, [KEY_COLUMNS] = project_read_columns,
+    [KEY_TEXT] = read_text,
+    [KEY_LIST] = read_list,
+    [KEY_CHOICE] = read_choice,
+    [KEY_CHOICES] = read_choices,
+    [KEY_INT] = read_number,
+    [KEY_LONG] = read_number,
+    [KEY_NUMBER] = read_number,
+    [KEY_OBJECT] = read_object,
+    [KEY_COLUMNS] = project_read_columns,
     [KEY_LATER] = read_later,
+    [KEY_THRESHOLD] = read_threshold,
 };
 
 static enum err_code refuse_unknown(const struct project_reader *reader, const char *name,

@@ -95,6 +95,16 @@ static enum err_code open_labels(const struct model_row *row, struct model *mode
     return check_outputs(model, err);
 }
 
+/* A model of before there were calibrations has none, as one that was imported. */
+static enum err_code open_calibration(const struct model_row *row, struct model *model,
+                                      struct err *err)
+{
+    if (row->calibration == NULL)
+        return ERR_OK;
+    return calibration_from_json(row->calibration, strlen(row->calibration), model->n_labels,
+                                 &model->arena, &model->calibration, err);
+}
+
 static enum err_code check_golden(const struct model_row *row, struct model *model, struct err *err)
 {
     if (row->golden == NULL)
@@ -137,9 +147,9 @@ static const struct {
     const char *name;
     enum err_code (*run)(const struct model_row *row, struct model *model, struct err *err);
 } steps[] = {
-    {"SHA-256", check_digest},    {"row", copy_names},     {"encoder", open_encoder},
-    {"forest", open_forest},      {"labels", open_labels}, {"golden rows", check_golden},
-    {"answers", prepare_answers},
+    {"SHA-256", check_digest},     {"row", copy_names},          {"encoder", open_encoder},
+    {"forest", open_forest},       {"labels", open_labels},      {"calibration", open_calibration},
+    {"golden rows", check_golden}, {"answers", prepare_answers},
 };
 
 enum err_code model_open(const struct model_row *row, struct model **ret_model, struct err *err)
@@ -177,7 +187,7 @@ int model_n_outputs(const struct model *model)
     return forest_n_outputs(model->forest);
 }
 
-static int most_probable(const float *probabilities, int n)
+static int most_probable(const double *probabilities, int n)
 {
     int best = 0;
 
@@ -187,23 +197,41 @@ static int most_probable(const float *probabilities, int n)
     return best;
 }
 
-void model_predict(const struct model *model, const float *margins, float *ret_value,
-                   float *probabilities, int *ret_label)
+static void predict_two(const struct model *model, float *outputs, double *probabilities,
+                        int *ret_label)
 {
-    if (model->n_labels == 0) {
-        float value = margins[0];
+    const struct calibration *calibration = &model->calibration;
+    float margin = outputs[0];
 
-        forest_transform(model->forest, &value);
-        *ret_value = value;
-        return;
-    }
-    if (model->n_labels == 2) {
-        probabilities[1] = margins[0];
-        forest_transform(model->forest, &probabilities[1]);
-        probabilities[0] = 1.0F - probabilities[1];
+    forest_transform(model->forest, outputs);
+    probabilities[1] = calibration_positive(calibration, margin, outputs[0]);
+    probabilities[0] = 1 - probabilities[1];
+    *ret_label = calibration->has_threshold ? probabilities[1] >= calibration->threshold
+                                            : most_probable(probabilities, 2);
+}
+
+static void predict_more(const struct model *model, float *outputs, double *probabilities,
+                         int *ret_label)
+{
+    if (model->calibration.method == CALIBRATION_TEMPERATURE) {
+        calibration_soften(&model->calibration, outputs, model->n_labels, probabilities);
     } else {
-        memcpy(probabilities, margins, (size_t)model->n_labels * sizeof(*probabilities));
-        forest_transform(model->forest, probabilities);
+        forest_transform(model->forest, outputs);
+        for (int i = 0; i < model->n_labels; i++)
+            probabilities[i] = (double)outputs[i];
     }
     *ret_label = most_probable(probabilities, model->n_labels);
+}
+
+void model_predict(const struct model *model, float *outputs, double *ret_value,
+                   double *probabilities, int *ret_label)
+{
+    if (model->n_labels == 0) {
+        forest_transform(model->forest, outputs);
+        *ret_value = (double)outputs[0];
+    } else if (model->n_labels == 2) {
+        predict_two(model, outputs, probabilities, ret_label);
+    } else {
+        predict_more(model, outputs, probabilities, ret_label);
+    }
 }

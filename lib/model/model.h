@@ -5,11 +5,12 @@
  * struct model. A model that fails any step is not a model: ERR_CORRUPT says which step.
  * The same object serves requests, scores, and stands as the champion in a comparison.
  *
- *   model.c    the steps, and predictions from margins
- *   labels.c   the classes of a target column, and their stored form
- *   golden.c   the rows that prove encoder and forest
- *   value.c    one JSON value through the encoder: golden rows and requests share it
- *   members.c  the members of a JSON object in any order
+ *   model.c        the steps, and predictions from margins
+ *   labels.c       the classes of a target column, and their stored form
+ *   calibration.c  calibrated probabilities, the threshold, intervals
+ *   golden.c       the rows that prove encoder and forest
+ *   value.c        one JSON value through the encoder: golden rows and requests share it
+ *   members.c      the members of a JSON object in any order
  *
  * Immutable after model_open; read by many threads.
  */
@@ -19,6 +20,7 @@
 #include "catalog/catalog.h"
 #include "feature/encoder.h"
 #include "forest/forest.h"
+#include "model/calibration.h"
 
 struct label {
     const char *text;     /* as the target's ::text */
@@ -34,6 +36,7 @@ struct model {
     struct label *labels;
     struct encoder *encoder;
     struct forest *forest;
+    struct calibration calibration;
     const char *json_head;     /* {"project":"…","model_id":…, as every answer begins */
     const char **column_names; /* [encoder->n_columns], for hints */
     const char **feature_keys; /* [encoder->n_features], names as JSON strings */
@@ -47,15 +50,18 @@ MUST_CHECK enum err_code model_open(const struct model_row *row, struct model **
 void model_free(struct model *model);
 DEFINE_FREEP(struct model *, model_free)
 
-/* What one encoded row gives. margins[n_outputs], probabilities[max(n_labels, 1)]. */
+/* What one encoded row gives. */
 #define MODEL_OUTPUTS_MAX 4096
 int model_n_outputs(const struct model *model);
 
-/* Prediction from margins: regression: *ret_value. Classification: probabilities[n_labels] (binary:
- * 1 - p in float32, p) and *ret_label, the most probable (the first of equals). What does not
- * belong to the task is untouched. */
-void model_predict(const struct model *model, const float *margins, float *ret_value,
-                   float *probabilities, int *ret_label);
+/* The one way from margins to a prediction: requests, test rows and comparisons take it.
+ * outputs[n_outputs]: the margins, which the objective's transform replaces. Regression:
+ * *ret_value, a float32. Classification: probabilities[n_labels], calibrated where the model is
+ * (else float32 of XGBoost's, and of two labels 1 - p beside p), and *ret_label: of two labels with
+ * a threshold the second from that probability on, else the most probable, the first of equals.
+ * What does not belong to the task is untouched. */
+void model_predict(const struct model *model, float *outputs, double *ret_value,
+                   double *probabilities, int *ret_label);
 
 /* The stored forms, for the worker that writes them:
  *   labels  [{"text":"late","json":"late"}, …] in class order

@@ -31,8 +31,10 @@ struct model_source {
 struct predict_scratch {
     float *features; /* grows to rows × features */
     size_t features_capacity;
-    float *outputs; /* margins of all rows, then probabilities of one */
+    float *outputs; /* margins of all rows, then room for one row's to be transformed */
     size_t outputs_capacity;
+    double *probabilities; /* of one row */
+    size_t probabilities_capacity;
     unsigned char *seen; /* which of the relation's columns this row has named */
     size_t seen_capacity;
     uint32_t *columns; /* what "columns" names, in its order */
@@ -44,10 +46,10 @@ struct predict_scratch {
 void predict_scratch_release(struct predict_scratch *scratch);
 
 /* body → answer (appended to reply). The body's members: project, features | columns + rows,
- * model_id, encoded, explain, in any order; a member that is null counts as absent. Errors:
- * ERR_INVALID with field the JSON pointer (RFC 6901) of what is wrong, empty when the body is not
- * JSON; ERR_LIMIT (too many rows, too deep); ERR_CONFLICT (the model cannot be explained); those of
- * find. On failure reply is as it was. */
+ * model_id, encoded, explain, interval, in any order; a member that is null counts as absent.
+ * Errors: ERR_INVALID with field the JSON pointer (RFC 6901) of what is wrong, empty when the body
+ * is not JSON; ERR_LIMIT (too many rows, too deep); ERR_CONFLICT (the model cannot be explained, or
+ * has no residuals for intervals); those of find. On failure reply is as it was. */
 MUST_CHECK enum err_code predict_json(const char *body, size_t length,
                                       const struct model_source *source,
                                       const struct predict_limits *limits,

@@ -1,16 +1,33 @@
+#include <string.h>
+
 #include "predict/request.h"
 
-static void put_probabilities(const struct model *model, const float *probabilities,
+/* What nothing was fitted to is XGBoost's float32, and written as one. */
+static void put_probabilities(const struct model *model, const double *probabilities,
                               struct buf *reply)
 {
+    bool calibrated = model->calibration.method != CALIBRATION_NONE;
+
     buf_puts(reply, ",\"probabilities\":{");
     for (int i = 0; i < model->n_labels; i++) {
         if (i > 0)
             buf_putc(reply, ',');
         buf_puts(reply, model->labels[i].json_key);
         buf_putc(reply, ':');
-        json_put_float(reply, probabilities[i]);
+        if (calibrated)
+            json_put_double(reply, probabilities[i]);
+        else
+            json_put_float(reply, (float)probabilities[i]);
     }
+    buf_putc(reply, '}');
+}
+
+static void put_interval(double value, double half_width, struct buf *reply)
+{
+    buf_puts(reply, ",\"interval\":{\"low\":");
+    json_put_double(reply, value - half_width);
+    buf_puts(reply, ",\"high\":");
+    json_put_double(reply, value + half_width);
     buf_putc(reply, '}');
 }
 
@@ -119,18 +136,21 @@ static void put_answer(const struct model *model, const struct request *request,
     size_t n_outputs = (size_t)model_n_outputs(model);
     const float *features = scratch->features + row * (size_t)model->encoder->n_features;
     const float *margins = scratch->outputs + row * n_outputs;
-    float *probabilities = scratch->outputs + rows->n * n_outputs; /* room for one row's */
-    float value = 0;
+    float *outputs = scratch->outputs + rows->n * n_outputs; /* room for one row's */
+    double value = 0;
     int label = 0;
 
-    model_predict(model, margins, &value, probabilities, &label);
+    memcpy(outputs, margins, n_outputs * sizeof(*outputs));
+    model_predict(model, outputs, &value, scratch->probabilities, &label);
     buf_puts(reply, "\"prediction\":");
     if (model->n_labels == 0) {
-        json_put_float(reply, value);
+        json_put_float(reply, (float)value);
     } else {
         buf_puts(reply, model->labels[label].json);
-        put_probabilities(model, probabilities, reply);
+        put_probabilities(model, scratch->probabilities, reply);
     }
+    if (request->interval > 0)
+        put_interval(value, request->half_width, reply);
     if (request->encoded)
         put_encoded(model, features, margins, reply);
     if (request->explain)

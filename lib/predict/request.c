@@ -59,8 +59,7 @@ static enum err_code check_available(const struct request *request, struct err *
             continue;
         err_set(err, ERR_INVALID, "\"%s\" is not available in this version", names[member]);
         err_field(err, "/%s", names[member]);
-        return member == REQUEST_INTERVAL ? ERR_INVALID
-                                          : err_hint(err, "send the row's columns as \"features\"");
+        return err_hint(err, "send the row's columns as \"features\"");
     }
     return ERR_OK;
 }
@@ -104,6 +103,24 @@ static enum err_code read_model_id(struct request *request, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code read_interval(struct request *request, struct err *err)
+{
+    static const char expected[] = "a number between 0 and 1, such as 0.9";
+    struct member *member = &request->members[REQUEST_INTERVAL];
+
+    request->interval = 0;
+    if (member->token == JSON_NULL || member->token == JSON_FALSE)
+        return ERR_OK;
+    if (member->token != JSON_NUMBER)
+        return wrong_type(request, REQUEST_INTERVAL, expected, err);
+    json_next(&member->value, err);
+    request->interval = strtod(member->value.text, NULL); /* ends where the number does */
+    if (request->interval > 0 && request->interval < 1)
+        return ERR_OK;
+    err_set(err, ERR_INVALID, "expected %s", expected);
+    return err_field(err, "/%s", names[REQUEST_INTERVAL]);
+}
+
 /* The reader has refused the text, or it is too deep. */
 static enum err_code not_json(struct err *err)
 {
@@ -144,6 +161,7 @@ enum err_code request_read(const char *body, size_t length, struct buf *scratch,
     TRY(check_rows(ret_request, err));
     TRY(read_flag(ret_request, REQUEST_ENCODED, &ret_request->encoded, err));
     TRY(read_flag(ret_request, REQUEST_EXPLAIN, &ret_request->explain, err));
+    TRY(read_interval(ret_request, err));
     return read_model_id(ret_request, err);
 }
 

@@ -18,18 +18,20 @@ enum request_member {
     REQUEST_MODEL_ID,
     REQUEST_ENCODED,
     REQUEST_EXPLAIN,
+    REQUEST_INTERVAL,
     /* The interface has these; this version refuses them. */
     REQUEST_KEY,
     REQUEST_KEYS,
-    REQUEST_INTERVAL,
     REQUEST_MEMBERS
 };
 
 struct request {
     struct member members[REQUEST_MEMBERS];
-    int64_t model_id; /* 0: the live one */
-    bool encoded;     /* the answer shows what the model saw */
-    bool explain;     /* and what each column added to the margin */
+    int64_t model_id;  /* 0: the live one */
+    bool encoded;      /* the answer shows what the model saw */
+    bool explain;      /* and what each column added to the margin */
+    double interval;   /* its level, in (0, 1); 0: none is wanted */
+    double half_width; /* of the model's intervals of that level, set when it is known */
 };
 
 static inline bool request_has(const struct request *request, enum request_member member)

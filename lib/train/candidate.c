@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "train/baseline.h"
+#include "train/calibrate.h"
 #include "train/importance.h"
 #include "xgb/booster.h"
 
@@ -20,6 +21,8 @@ void candidate_release(struct candidate *candidate)
     buf_release(&candidate->labels);
     buf_release(&candidate->golden);
     buf_release(&candidate->metrics);
+    buf_release(&candidate->calibration);
+    buf_release(&candidate->calibration_report);
     predictions_release(&candidate->tested);
     *candidate = (struct candidate){0};
 }
@@ -65,6 +68,7 @@ enum err_code candidate_open(struct candidate *candidate, const struct dataset *
     row.encoder = buf_text(&candidate->encoder);
     row.golden = buf_text(&candidate->golden);
     row.labels = n_classes > 0 ? buf_text(&candidate->labels) : NULL;
+    row.calibration = candidate->calibration.length > 0 ? buf_text(&candidate->calibration) : NULL;
     row.bytes = bytes;
     row.n_bytes = candidate->bytes.length;
     row.sha256 = candidate->sha256;
@@ -103,6 +107,28 @@ static enum err_code measure_baselines(struct candidate *candidate, const struct
     return ERR_OK;
 }
 
+/* "calibration", "threshold", "coverage": what was fitted and what came of it; "uncalibrated": the
+ * same model without. */
+static enum err_code measure_calibration(struct candidate *candidate, const struct dataset *dataset,
+                                         const struct metric *key, struct err *err)
+{
+    CLEANUP(predictions_release) struct predictions predictions = {0};
+    struct model plain = *candidate->model;
+    struct buf *json = &candidate->metrics;
+    double score;
+
+    buf_puts(json, buf_text(&candidate->calibration_report));
+    coverage_write(&candidate->model->calibration, &candidate->tested, json);
+    if (plain.calibration.method == CALIBRATION_NONE && !plain.calibration.has_threshold)
+        return ERR_OK;
+    plain.calibration = (struct calibration){0};
+    TRY(measure_model(&plain, dataset, &dataset->split->test, &predictions, err));
+    buf_puts(json, ",\"uncalibrated\":{");
+    TRY(measure_metrics(&predictions, dataset->task, key, json, &score, err));
+    buf_putc(json, '}');
+    return ERR_OK;
+}
+
 enum err_code candidate_measure(struct candidate *candidate, const struct dataset *dataset,
                                 const struct rows *training, const struct metric *key, int64_t seed,
                                 struct err *err)
@@ -122,6 +148,7 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
     TRY(measure_metrics(&candidate->tested, dataset->task, key, json, &candidate->score, err));
     buf_printf(json, ",\"rows\":%zu", test->n);
     TRY(measure_baselines(candidate, dataset, training, key, seed, err));
+    TRY(measure_calibration(candidate, dataset, key, err));
     buf_puts(json, ",\"reports\":{");
     TRY(measure_reports(&candidate->tested, dataset->task, json, err));
     buf_puts(json, "},\"importance\":");
@@ -146,6 +173,7 @@ struct new_model candidate_row(const struct candidate *candidate, const struct p
         .encoder = buf_text(&candidate->encoder),
         .golden = buf_text(&candidate->golden),
         .labels = candidate->labels.length > 0 ? buf_text(&candidate->labels) : NULL,
+        .calibration = candidate->calibration.length > 0 ? buf_text(&candidate->calibration) : NULL,
         .bytes = candidate->bytes.data,
         .n_bytes = candidate->bytes.length,
         .sha256 = candidate->sha256,

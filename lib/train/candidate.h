@@ -2,8 +2,9 @@
  * A booster on its way to the catalog, whether a run trained it or it came from elsewhere: golden
  * rows, opened as serving will open it, measured on the test rows beside the baseline.
  *
- * In that order: algorithm, bytes, encoder and hyperparams are the caller's to fill;
- * candidate_prove, candidate_open, candidate_measure fill the rest. Zeroed memory is valid.
+ * In that order: algorithm, bytes, encoder and hyperparams are the caller's to fill, and what
+ * calibrate writes, where there are rows for it; candidate_prove, candidate_open, candidate_measure
+ * fill the rest. Zeroed memory is valid.
  */
 #ifndef PGBOOST_TRAIN_CANDIDATE_H
 #define PGBOOST_TRAIN_CANDIDATE_H
@@ -16,6 +17,8 @@ struct candidate {
     struct buf bytes;       /* XGBoost's UBJSON */
     struct buf hyperparams; /* JSON, as all below */
     struct buf encoder, labels, golden, metrics;
+    struct buf calibration;        /* empty: none */
+    struct buf calibration_report; /* members of the metrics: train/calibrate.h */
     char sha256[SHA256_HEX_SIZE];
     struct model *model;
     double score, baseline_score; /* key metric on the test rows */

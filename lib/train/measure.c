@@ -64,7 +64,7 @@ struct metric_input predictions_input(const struct predictions *predictions)
     };
 }
 
-/* The first of equals, as model_predict chooses. */
+/* The first of equals, as model_predict chooses where there is no threshold. */
 static uint32_t most_probable(const double *probabilities, int n_classes)
 {
     int best = 0;
@@ -113,21 +113,23 @@ static enum err_code map_labels(const struct model *model, const struct dataset 
     return ERR_OK;
 }
 
-/* A class that the model never saw has no probability; one that is gone takes its own with it. */
-static void set_mapped(struct predictions *predictions, size_t row, const struct model *model,
-                       const int *classes, const float *outputs)
+/* A class that the model never saw has no probability; one that is gone takes its own with it, and
+ * where it is what the model says, the next probable stands for it. */
+static void set_mapped(struct predictions *predictions, size_t row, const int *classes,
+                       const double *probabilities, int label)
 {
     double *p = predictions->probabilities + row * (size_t)predictions->n_classes;
+    bool is_known = false;
 
     for (int k = 0; k < predictions->n_classes; k++) {
-        if (classes[k] < 0)
-            p[k] = 0;
-        else if (model->n_labels == 2)
-            p[k] = classes[k] == 1 ? (double)outputs[0] : 1.0 - (double)outputs[0];
-        else
-            p[k] = outputs[classes[k]];
+        p[k] = classes[k] < 0 ? 0 : probabilities[classes[k]];
+        if (classes[k] != label)
+            continue;
+        predictions->chosen[row] = (uint32_t)k;
+        is_known = true;
     }
-    predictions->chosen[row] = most_probable(p, predictions->n_classes);
+    if (!is_known)
+        predictions->chosen[row] = most_probable(p, predictions->n_classes);
 }
 
 /* So many rows are encoded at a time. */
@@ -140,8 +142,9 @@ struct measuring {
     const struct dataset *dataset;
     int *classes; /* of map_labels */
     size_t n_outputs, block_rows;
-    float *matrix;  /* [block_rows × n_features] */
-    float *margins; /* [block_rows × n_outputs] */
+    float *matrix;         /* [block_rows × n_features] */
+    float *margins;        /* [block_rows × n_outputs] */
+    double *probabilities; /* [n_labels] of one row */
     struct predictions predictions;
 };
 
@@ -150,6 +153,7 @@ static void measuring_release(struct measuring *measuring)
     free(measuring->classes);
     free(measuring->matrix);
     free(measuring->margins);
+    free(measuring->probabilities);
     predictions_release(&measuring->predictions);
 }
 
@@ -165,7 +169,8 @@ static enum err_code measuring_init(struct measuring *measuring, const struct ro
     measuring->n_outputs = (size_t)model_n_outputs(model);
     measuring->matrix = calloc(measuring->block_rows * n_features + 1, sizeof(float));
     measuring->margins = calloc(measuring->block_rows * measuring->n_outputs + 1, sizeof(float));
-    if (measuring->matrix == NULL || measuring->margins == NULL)
+    measuring->probabilities = calloc((size_t)model->n_labels + 1, sizeof(double));
+    if (measuring->matrix == NULL || measuring->margins == NULL || measuring->probabilities == NULL)
         return err_nomem(err);
     TRY(map_labels(model, measuring->dataset, &measuring->classes, err));
     return predictions_init(&measuring->predictions, measuring->dataset, rows, err);
@@ -181,11 +186,13 @@ static enum err_code measure_block(struct measuring *measuring, const struct row
                       measuring->matrix, err));
     forest_margins(model->forest, measuring->matrix, n, measuring->margins);
     for (size_t i = 0; i < n; i++, outputs += measuring->n_outputs) {
-        forest_transform(model->forest, outputs);
-        if (model->n_labels == 0)
-            predictions_set(&measuring->predictions, first + i, outputs);
-        else
-            set_mapped(&measuring->predictions, first + i, model, measuring->classes, outputs);
+        int label = -1;
+
+        model_predict(model, outputs, &measuring->predictions.values[first + i],
+                      measuring->probabilities, &label);
+        if (model->n_labels > 0)
+            set_mapped(&measuring->predictions, first + i, measuring->classes,
+                       measuring->probabilities, label);
     }
     return ERR_OK;
 }

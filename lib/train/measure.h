@@ -29,10 +29,10 @@ struct metric_input predictions_input(const struct predictions *predictions);
  * probability; multiclass all of them. */
 void predictions_set(struct predictions *predictions, size_t row, const float *outputs);
 
-/* What the model predicts for the rows: its own encoder, its own forest, as serving does, block by
- * block, so that the encoded matrix is never in memory as a whole. The model's labels are matched
- * to the dataset's by their text. ERR_CONFLICT: the rows do not have a column that the model takes,
- * or the model has another task. */
+/* What the model predicts for the rows: its own encoder, forest and calibration, as serving does,
+ * block by block, so that the encoded matrix is never in memory as a whole. The model's labels are
+ * matched to the dataset's by their text. ERR_CONFLICT: the rows do not have a column that the
+ * model takes, or the model has another task. */
 MUST_CHECK enum err_code measure_model(const struct model *model, const struct dataset *dataset,
                                        const struct rows *rows, struct predictions *ret,
                                        struct err *err);

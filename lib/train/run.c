@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "model/drift.h"
+#include "train/calibrate.h"
 #include "train/candidate.h"
 #include "train/control.h"
 #include "train/dataset.h"
@@ -45,6 +46,7 @@ static void run_release(struct run *run)
 {
     release_search(run);
     design_release(&run->final_design);
+    search_best_release(&run->best);
     rows_release(&run->training);
     dataset_free(run->dataset);
     frame_free(run->frame);
@@ -146,6 +148,7 @@ static enum err_code step_setup(struct run *run, struct err *err)
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
     TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
+    TRY(calibrate_check(project, run->schema->task, n_classes, err));
     TRY(objective_check_target(setup->objective, run->dataset->y, run->dataset->frame->n_rows,
                                project->target, err));
     return trial_setup_rows(setup, &run->dataset->split->train, err);
@@ -214,6 +217,21 @@ static enum err_code step_profile(struct run *run, struct err *err)
 static enum err_code step_search(struct run *run, struct err *err)
 {
     return search_run(&run->setup, &run->search_designs, run->control, &run->best, err);
+}
+
+/* What the winner said of the validation rows, before anything learns from them. */
+static enum err_code step_calibrate(struct run *run, struct err *err)
+{
+    const char *objective = run->setup.objective->name;
+    struct calibrate_input input = {
+        .project = run->project,
+        .dataset = run->dataset,
+        .rows = &run->dataset->split->valid,
+        .margins = run->best.result.margins,
+    };
+
+    TRY(objective_find(objective, strlen(objective), &input.objective, err));
+    return calibrate(&input, &run->candidate.calibration, &run->candidate.calibration_report, err);
 }
 
 /* The winner again, on all rows but the test rows, with the rounds that were best. */
@@ -340,10 +358,11 @@ static const struct run_step {
     const char *name; /* for the log */
     enum err_code (*run)(struct run *run, struct err *err);
 } run_steps[] = {
-    {"read", step_read},     {"split", step_split},     {"setup", step_setup},
-    {"encode", step_encode}, {"matrix", step_matrix},   {"profile", step_profile},
-    {"search", step_search}, {"refit", step_refit},     {"golden", step_golden},
-    {"verify", step_verify}, {"measure", step_measure}, {"finish", step_finish},
+    {"read", step_read},     {"split", step_split},         {"setup", step_setup},
+    {"encode", step_encode}, {"matrix", step_matrix},       {"profile", step_profile},
+    {"search", step_search}, {"calibrate", step_calibrate}, {"refit", step_refit},
+    {"golden", step_golden}, {"verify", step_verify},       {"measure", step_measure},
+    {"finish", step_finish},
 };
 
 static enum err_code run_step(struct run *run, const struct run_step *step, struct err *err)

@@ -31,21 +31,29 @@ static enum err_code save_trial(struct control *control, int number, const char 
         result != NULL ? result->seconds : 0, error, ret_id, err);
 }
 
+void search_best_release(struct search_best *best)
+{
+    trial_result_release(&best->result);
+}
+
 /* Errors that end the run rather than the trial. */
 static bool ends_run(enum err_code code)
 {
     return code == ERR_CANCELLED || code == ERR_CONFLICT || code == ERR_UNREACHABLE;
 }
 
+/* Takes the result over when it is the best. */
 static void keep_best(const struct trial_setup *setup, const struct setting *setting,
-                      const struct trial_result *result, int64_t trial_id, struct search_best *best)
+                      struct trial_result *result, int64_t trial_id, struct search_best *best)
 {
     bool first = best->n_completed++ == 0;
 
     if (!first && !metric_better(setup->metric, result->score, best->result.score))
         return;
+    trial_result_release(&best->result);
     best->setting = *setting;
     best->result = *result;
+    result->margins = NULL;
     best->trial_id = trial_id;
 }
 
@@ -55,7 +63,7 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
 {
     bool classification = setup->dataset->task != METRIC_REGRESSION;
     struct setting setting;
-    struct trial_result result;
+    CLEANUP(trial_result_release) struct trial_result result = {0};
     struct err trial_err = {0};
     double best_score = best->n_completed > 0 ? best->result.score : NAN;
     int64_t trial_id;
@@ -89,7 +97,7 @@ enum err_code search_run(const struct trial_setup *setup, const struct designs *
                          struct control *control, struct search_best *ret_best, struct err *err)
 {
     int n = n_trials(setup->project, setup->dataset->task != METRIC_REGRESSION);
-    struct search_best best = {0};
+    CLEANUP(search_best_release) struct search_best best = {0};
     struct err first_err = {0};
 
     TRY(hyperparams_check(setup->project->hyperparams, setup->project->algorithms, err));
@@ -104,5 +112,6 @@ enum err_code search_run(const struct trial_setup *setup, const struct designs *
         return err->code;
     }
     *ret_best = best;
+    best.result.margins = NULL;
     return ERR_OK;
 }

@@ -18,6 +18,7 @@ struct search_best {
     int64_t trial_id;
     int n_completed, n_failed;
 };
+void search_best_release(struct search_best *best);
 
 /* Runs the trials that the project's strategy and budget allow, each a row of the catalog. A trial
  * that fails is recorded and the search goes on; when all fail, the first reason is the error. */

@@ -109,9 +109,17 @@ static enum err_code booster_params(const struct trial_setup *setup, const struc
     return ERR_OK;
 }
 
+void trial_result_release(struct trial_result *result)
+{
+    free(result->margins);
+    *result = (struct trial_result){0};
+}
+
 /* One look at the validation rows after a round. */
 struct look {
     struct predictions predictions;
+    float *outputs; /* room for transformed margins */
+    float *margins; /* at the best round */
     const struct objective *objective;
     const struct metric *loss;
     double best_loss, score; /* at the best round */
@@ -131,9 +139,12 @@ static enum err_code look_update(struct look *look, struct booster *booster,
 
     TRY(booster_margins(booster, design->valid, &margins, &n, err));
     n_outputs = n / look->predictions.n_rows;
+    if (look->outputs == NULL && (look->outputs = calloc(n + 1, sizeof(float))) == NULL)
+        return err_nomem(err);
+    memcpy(look->outputs, margins, n * sizeof(float));
     for (size_t i = 0; i < look->predictions.n_rows; i++) {
-        look->objective->transform(margins + i * n_outputs, (int)n_outputs);
-        predictions_set(&look->predictions, i, margins + i * n_outputs);
+        look->objective->transform(look->outputs + i * n_outputs, (int)n_outputs);
+        predictions_set(&look->predictions, i, look->outputs + i * n_outputs);
     }
     input.variance_power = hyperparams_get(params, "tweedie_variance_power", 0);
     TRY(look->loss->compute(&input, &loss, err));
@@ -146,12 +157,21 @@ static enum err_code look_update(struct look *look, struct booster *booster,
         return ERR_OK;
     look->best_loss = loss;
     look->best_rounds = booster_rounds(booster);
+    free(look->margins);
+    look->margins = TAKE_PTR(margins);
     TRY(setup->metric->compute(&input, &look->score, err));
     if (isnan(look->score)) {
         err_set(err, ERR_DATA, "%s is not defined on the validation rows", setup->metric->name);
         return err_hint(err, "a class may be missing among them; choose another \"metric\"");
     }
     return ERR_OK;
+}
+
+static void look_release(struct look *look)
+{
+    predictions_release(&look->predictions);
+    free(look->outputs);
+    free(look->margins);
 }
 
 static int patience(const struct hyperparams *params, size_t n_rows, int best_rounds)
@@ -189,9 +209,9 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
 {
     struct booster_param booster_param[PARAMS_MAX];
     CLEANUP(booster_freep) struct booster *booster = NULL;
+    CLEANUP(look_release)
     struct look look = {.loss = metric_find(setup->objective->loss), .score = NAN};
     int64_t started_ms = clock_ms();
-    enum err_code code;
     int n;
 
     TRY(objective_find(setup->objective->name, strlen(setup->objective->name), &look.objective,
@@ -199,15 +219,13 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
     TRY(booster_params(setup, setting, booster_param, &n, err));
     TRY(booster_new(design->train, design->valid, booster_param, n, &booster, err));
     TRY(predictions_init(&look.predictions, setup->dataset, design->valid_rows, err));
-    code = boost(&look, booster, setup, design, setting, number, n_trials, best, control, err);
-    predictions_release(&look.predictions);
-    if (code != ERR_OK)
-        return code;
+    TRY(boost(&look, booster, setup, design, setting, number, n_trials, best, control, err));
     *ret_result = (struct trial_result){
         .rounds = look.best_rounds,
         .score = look.score,
         .seconds = (double)(clock_ms() - started_ms) / 1000,
         .learning = look.learning,
+        .margins = TAKE_PTR(look.margins),
     };
     return ERR_OK;
 }

@@ -52,7 +52,9 @@ struct trial_result {
     double score; /* key metric on the validation rows at that round */
     double seconds;
     struct learning learning; /* the objective's loss, round by round */
+    float *margins;           /* [validation rows × outputs] at that round */
 };
+void trial_result_release(struct trial_result *result);
 
 /* What follows from the rows that are trained on: base_score and spread. */
 MUST_CHECK enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,

@@ -1,11 +1,14 @@
 """Independent answers: python3-xgboost on the stored model bytes, scikit-learn's metrics, and the
 split worked out in SQL as models/README.md documents it."""
 
+import fractions
 import hashlib
 import json
+import math
 
 import numpy as np
 import xgboost
+from scipy import special
 from sklearn import metrics as skm
 
 
@@ -15,10 +18,11 @@ class StoredModel:
     def __init__(self, db, model_id):
         self.id = model_id
         row = db.sql(
-            "SELECT model, sha256, encoder, golden, labels, metrics, algorithm"
+            "SELECT model, sha256, encoder, golden, labels, metrics, calibration"
             " FROM pgboost.models WHERE id = %s", model_id)[0]
         self.bytes = bytes(row[0])
         self.sha256, self.encoder, self.golden, self.labels, self.metrics = row[1:6]
+        self.calibration = row[6] or {}
         assert hashlib.sha256(self.bytes).hexdigest() == self.sha256
         self.booster = xgboost.Booster(model_file=bytearray(self.bytes))
         self.types = [f["type"] for f in self.encoder["features"]]
@@ -39,6 +43,37 @@ class StoredModel:
 
     def predictions(self, encoded):
         return self.booster.predict(self.matrix(encoded))
+
+    def probabilities(self, encoded):
+        """[n × labels]: what the stored calibration makes of XGBoost's answers."""
+        values = self.predictions(encoded).astype(float)
+        margins = self.margins(encoded).astype(float)
+        method = self.calibration.get("method")
+        if method == "temperature":
+            return special.softmax(margins / self.calibration["temperature"], axis=1)
+        if method == "platt":
+            values = special.expit(self.calibration["slope"] * margins
+                                   + self.calibration["intercept"])
+        elif method == "isotonic":
+            values = np.interp(values, self.calibration["from"], self.calibration["to"])
+        return values if values.ndim == 2 else np.column_stack([1 - values, values])
+
+    def check_probabilities(self, items):
+        """Are those of encoded answers right? Uncalibrated ones are XGBoost's, to the bit (of two
+        labels the second: the first is its rest)."""
+        expected = self.probabilities([i["encoded"] for i in items])
+        shown = np.array([list(i["probabilities"].values()) for i in items])
+        first = 1 if len(self.labels) == 2 else 0
+        if self.calibration.get("method"):
+            assert np.abs(shown - expected).max() <= 1e-12
+        else:
+            assert (bits(shown[:, first:]) == bits(expected[:, first:])).all()
+        return expected
+
+    def half_width(self, level):
+        residuals = self.calibration["residuals"]
+        rank = math.ceil(fractions.Fraction(str(level)) * (residuals["rows"] + 1))
+        return next(v for r, v in zip(residuals["ranks"], residuals["values"]) if r >= rank)
 
     def check_golden(self):
         names = self.names

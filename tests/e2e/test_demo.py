@@ -47,6 +47,12 @@ def test_flight_delay(flights, daemon):
     predictions = np.array([i["prediction"] for i in items], dtype=np.float32).astype(float)
     oracle.assert_metrics(model.metrics, oracle.regression_metrics(y, predictions))
     assert model.metrics["rmse"] < model.metrics["baseline"]["rmse"]
+    for level in (0.5, 0.8, 0.9, 0.95):
+        half_width = model.half_width(level)
+        assert model.metrics["coverage"][str(level)]["half_width"] == half_width
+        covered = np.mean(np.abs(y - predictions) <= half_width)
+        assert abs(model.metrics["coverage"][str(level)]["covered"] - covered) < 1e-12
+        assert abs(covered - level) < 0.05  # flights of later weeks
     # no training row is newer than a validation row, no validation row newer than a test row
     for part, low, high in (("train", "-infinity", stats["split"]["valid_from"]),
                             ("valid", stats["split"]["valid_from"], stats["split"]["test_from"])):
@@ -69,14 +75,17 @@ def test_flight_late(flights, daemon):
     assert model.metrics["rows"] == len(test) > 3000
     encoded = [i["encoded"] for i in items]
     assert (oracle.bits([i["margin"] for i in items]) == oracle.bits(model.margins(encoded))).all()
-    p = model.predictions(encoded)
-    shown = [i["probabilities"]["on time"] for i in items]
-    assert (oracle.bits(shown) == oracle.bits(p)).all()
+    p = model.check_probabilities(items)
     assert all(abs(sum(i["probabilities"].values()) - 1) < 1e-6 for i in items)
     assert {i["prediction"] for i in items} <= {"late", "on time"}
-    p = p.astype(float)
     y = np.array([["late", "on time"].index(r["late"]) for r in test])
     oracle.assert_metrics(model.metrics,
-                          oracle.classification_metrics(y, np.column_stack([1 - p, p]), 2))
+                          oracle.classification_metrics(y, p, 2))
+    # a map is kept only where it surely helps
+    calibration = model.metrics["calibration"]
+    assert calibration["rows"] > 2000 and set(calibration["log_loss"]) == {"none", "platt",
+                                                                           "isotonic"}
+    if calibration["method"] != "none":
+        assert model.metrics["log_loss"] < model.metrics["uncalibrated"]["log_loss"]
     assert model.metrics["log_loss"] < model.metrics["baseline"]["log_loss"]
     assert model.metrics["roc_auc"] > 0.55

@@ -174,6 +174,39 @@ static void null_is_absent(void **state)
     assert_int_equal(p->search_trials, 0);
 }
 
+static void thresholds(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *metric; /* NULL: none */
+        double number;
+    } cases[] = {
+        {"", NULL, 0},
+        {",\"threshold\":null", NULL, 0},
+        {",\"threshold\":\"none\"", NULL, 0},
+        {",\"threshold\":0.25", NULL, 0.25},
+        {",\"threshold\":\"f1\"", "f1", 0},
+        {",\"threshold\":\"accuracy\"", "accuracy", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(project_freep) struct project *p = NULL;
+        char text[256];
+        struct err err = {0};
+
+        snprintf(text, sizeof(text), "{" REQUIRED "%s}", cases[i].text);
+        if (parse(text, &p, &err) != ERR_OK)
+            fail_msg("%s", err.message);
+        assert_true(p->threshold.number == cases[i].number);
+        if (cases[i].metric == NULL)
+            assert_null(p->threshold.metric);
+        else
+            assert_string_equal(p->threshold.metric, cases[i].metric);
+        assert_int_equal(p->calibration, CALIBRATE_AUTO);
+    }
+}
+
 struct refusal {
     const char *text, *message, *field, *hint; /* hint NULL: any */
 };
@@ -346,6 +379,34 @@ static void refuses_wrong_types(void **state)
         {"{" REQUIRED ",\"algorithms\":[]}",
          "x.json: line 1: \"algorithms\": expected a list of algorithms, found an empty list",
          "/algorithms", NULL},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void refuses_thresholds(void **state)
+{
+#define METRICS                                                                                    \
+    "\"none\", \"f1\", \"f1_macro\", \"f1_weighted\", \"balanced_accuracy\", "                     \
+    "\"mcc\", \"kappa\", \"accuracy\""
+    static const struct refusal cases[] = {
+        {"{" REQUIRED ",\"threshold\":1}",
+         "x.json: line 1: \"threshold\": expected a number between 0 and 1, found 1", "/threshold",
+         ""},
+        {"{" REQUIRED ",\"threshold\":-0.1}",
+         "x.json: line 1: \"threshold\": expected a number between 0 and 1, found -0.1",
+         "/threshold", ""},
+        {"{" REQUIRED ",\"threshold\":\"roc_auc\"}",
+         "x.json: line 1: \"threshold\": expected one of " METRICS ", found \"roc_auc\"",
+         "/threshold", "or a number between 0 and 1"},
+        {"{" REQUIRED ",\"threshold\":[0.5]}",
+         "x.json: line 1: \"threshold\": expected one of " METRICS ", found a list", "/threshold",
+         "or a number between 0 and 1"},
+        {"{" REQUIRED ",\"calibration\":\"beta\"}",
+         "x.json: line 1: \"calibration\": expected one of \"auto\", \"none\", \"platt\", "
+         "\"isotonic\", \"temperature\", found \"beta\"",
+         "/calibration", ""},
     };
 
     (void)state;
@@ -533,6 +594,8 @@ int main(void)
         cmocka_unit_test(column_options),
         cmocka_unit_test(the_stored_form_reads_back),
         cmocka_unit_test(null_is_absent),
+        cmocka_unit_test(thresholds),
+        cmocka_unit_test(refuses_thresholds),
         cmocka_unit_test(refuses_texts),
         cmocka_unit_test(refuses_unknown_keys),
         cmocka_unit_test(refuses_wrong_types),

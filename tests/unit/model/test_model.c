@@ -86,12 +86,12 @@ static void test_labels(void **state)
 static void test_regression_value(void **state)
 {
     CLEANUP(model_freep) struct model *model = open_model(&regression);
-    float margin = 12.75F, value = 0;
+    float margin = 12.75F;
+    double value = 0;
 
     (void)state;
     model_predict(model, &margin, &value, NULL, NULL);
-    assert_true(value == 12.75F);
-    assert_true(margin == 12.75F);
+    assert_true(value == 12.75);
 }
 
 static void test_binary_probabilities(void **state)
@@ -109,12 +109,14 @@ static void test_binary_probabilities(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-        float probabilities[2];
+        float margin = cases[i].margin;
+        double probabilities[2];
         int label = -1;
 
-        model_predict(model, &cases[i].margin, NULL, probabilities, &label);
-        assert_true(fabsf(probabilities[1] - cases[i].positive) < 1e-7F);
-        assert_true(probabilities[0] == 1.0F - probabilities[1]);
+        model_predict(model, &margin, NULL, probabilities, &label);
+        assert_true(fabs(probabilities[1] - (double)cases[i].positive) < 1e-7);
+        assert_true(probabilities[1] == (double)(float)probabilities[1]);
+        assert_true(probabilities[0] == 1 - probabilities[1]);
         assert_int_equal(label, cases[i].label);
     }
 }
@@ -134,14 +136,77 @@ static void test_multiclass_probabilities(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-        float probabilities[3];
+        double probabilities[3];
+        float outputs[3];
         int label = -1;
 
-        model_predict(model, cases[i].margins, NULL, probabilities, &label);
+        memcpy(outputs, cases[i].margins, sizeof(outputs));
+        model_predict(model, outputs, NULL, probabilities, &label);
         for (int k = 0; k < 3; k++)
-            assert_true(fabsf(probabilities[k] - cases[i].probabilities[k]) < 1e-7F);
+            assert_true(fabs(probabilities[k] - (double)cases[i].probabilities[k]) < 1e-7);
         assert_int_equal(label, cases[i].label);
     }
+}
+
+static struct model *open_calibrated(const struct tiny *tiny, const char *calibration)
+{
+    struct model_row row = tiny->row;
+    struct model *model = NULL;
+    struct err err;
+
+    row.calibration = calibration;
+    assert_int_equal(model_open(&row, &model, &err), ERR_OK);
+    return model;
+}
+
+/* The label follows the calibrated probability, not the margin. */
+static void test_calibrated_probabilities(void **state)
+{
+    static const struct {
+        const char *calibration;
+        float margin;
+        double positive;
+        int label;
+    } cases[] = {
+        {"{\"method\":\"platt\",\"slope\":2,\"intercept\":-1}", 1, 0.7310585786300049, 1},
+        {"{\"method\":\"platt\",\"slope\":2,\"intercept\":-1}", 0.25F, 0.3775406687981454, 0},
+        {"{\"method\":\"isotonic\",\"from\":[0.25,0.75],\"to\":[0.1,0.2]}", 0, 0.15, 0},
+        {"{\"method\":\"isotonic\",\"from\":[0.25,0.75],\"to\":[0.1,0.2]}", 9, 0.2, 0},
+        {"{\"threshold\":0.5}", 0, 0.5, 1}, /* from the threshold on */
+        {"{\"threshold\":0.75}", 1, 0.7310585975646973, 0},
+        {"{\"method\":\"platt\",\"slope\":1,\"intercept\":0,\"threshold\":0.25}", -1,
+         0.2689414213699951, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(model_freep) struct model *model = open_calibrated(&binary, cases[i].calibration);
+        float margin = cases[i].margin;
+        double probabilities[2];
+        int label = -1;
+
+        model_predict(model, &margin, NULL, probabilities, &label);
+        assert_true(fabs(probabilities[1] - cases[i].positive) < 1e-15);
+        assert_true(probabilities[0] == 1 - probabilities[1]);
+        assert_int_equal(label, cases[i].label);
+    }
+}
+
+static void test_softened_probabilities(void **state)
+{
+    CLEANUP(model_freep)
+    struct model *model =
+        open_calibrated(&multiclass, "{\"method\":\"temperature\",\"temperature\":2}");
+    float outputs[] = {2, 4, 6};
+    double expected[] = {0.0900305731703805, 0.2447284710547976, 0.6652409557748219};
+    double probabilities[3];
+    int label = -1;
+
+    (void)state;
+    model_predict(model, outputs, NULL, probabilities, &label);
+    for (int k = 0; k < 3; k++)
+        assert_true(fabs(probabilities[k] - expected[k]) < 1e-15);
+    assert_int_equal(label, 2);
 }
 
 /* A change to a good row, and what model_open says of it. */
@@ -218,6 +283,11 @@ static void with_broken_labels(struct model_row *row)
     row->labels = "[1]";
 }
 
+static void with_broken_calibration(struct model_row *row)
+{
+    row->calibration = "{\"method\":\"platt\",\"slope\":1,\"intercept\":0}";
+}
+
 static void without_golden(struct model_row *row)
 {
     row->golden = NULL;
@@ -251,6 +321,7 @@ static const struct {
     {with_three_labels, "model 7: labels: 3 labels do not fit a forest with 1 outputs"},
     {with_two_labels, "model 7: labels: objective \"reg:squarederror\" gives no probabilities"},
     {with_broken_labels, "model 7: labels: not an array of objects"},
+    {with_broken_calibration, "model 7: calibration: \"platt\" does not fit 0 labels"},
     {without_golden, "model 7: golden rows: they are missing"},
     {with_empty_golden, "model 7: golden rows: there is not one row in \"inputs\""},
     {with_other_base_margin, "model 7: golden rows: row 0: output 0 is not the margin"},
@@ -305,6 +376,8 @@ int main(void)
         cmocka_unit_test(test_regression_value),
         cmocka_unit_test(test_binary_probabilities),
         cmocka_unit_test(test_multiclass_probabilities),
+        cmocka_unit_test(test_calibrated_probabilities),
+        cmocka_unit_test(test_softened_probabilities),
         cmocka_unit_test(test_each_step_can_fail),
         cmocka_unit_test(test_changed_leaf),
     };
