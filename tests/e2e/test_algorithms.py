@@ -274,24 +274,6 @@ def test_linear_encodes_for_itself(signals, cli, definition, daemon):
     assert margins[0] == margins[1] == margins[2]
 
 
-def test_linear_and_rows_on_disk(signals, cli, definition, tmp_path):
-    """Its matrix stays in memory; the rows and the trees' matrix may go to a file."""
-    shas = []
-    for above in ("1 GiB", "1 KiB"):
-        project = f"disk_{len(shas)}"
-        cli.ok("apply", definition(
-            project=project, relation="public.signals", target="line", key=["id"], threads=1,
-            exclude=["steps"], algorithms=["xgboost", "linear"], search={"strategy": "none"},
-            hyperparams={"n_estimators": 20}))
-        run_id = cli.ok("train", project, "--no-wait").out.split()[-1]
-        cli.ok("--run", run_id, "--spill-above", above, "--state-dir", tmp_path,
-               program="pgboost-worker")
-        shas.append(signals.sql("""
-            SELECT m.sha256, m.algorithm FROM pgboost.models m JOIN pgboost.projects p
-            ON p.id = m.project_id WHERE p.name = %s""", project))
-    assert shas[0] == shas[1] and shas[0][0][1] == "linear"
-
-
 def test_linear_says_when_it_diverges(signals, cli, definition):
     signals.sql("""CREATE VIEW public.boundless AS SELECT id, line, b,
                    CASE WHEN id % 100 = 1 THEN 'Infinity'::float8 ELSE a END AS a

@@ -115,3 +115,22 @@ def test_a_folder_that_is_not_there(project, cli):
     assert done.returncode == 1
     error = project.value("SELECT error FROM pgboost.runs WHERE id = %s", run_id)
     assert 'cannot create a spill file in "/nonexistent/folder"' in error
+
+
+def test_linear_beside_trees_on_disk(catalog, cli, definition, tmp_path):
+    """Its matrix stays in memory; the rows and the trees' matrix go to a file."""
+    catalog.sql("""CREATE TABLE public.lines AS SELECT i AS id, sin(i) AS a, cos(i * 1.7) AS b,
+                   'c' || i % 5 AS c, 3 * sin(i) - cos(i * 1.7) AS line
+                   FROM generate_series(1, 2000) i""")
+    cli.ok("apply", definition(
+        project="lines", relation="public.lines", target="line", key=["id"], deploy="always",
+        algorithms=["xgboost", "linear"], search={"strategy": "none"},
+        hyperparams={"n_estimators": 20}))
+    models = []
+    for above in ("1 GiB", "1 KiB"):
+        run_id = cli.ok("train", "lines", "--no-wait").out.split()[-1]
+        cli.ok("--run", run_id, "--threads", "1", "--spill-above", above, "--state-dir", tmp_path,
+               program="pgboost-worker")
+        models.append(catalog.sql(
+            "SELECT sha256, algorithm FROM pgboost.models WHERE run_id = %s", run_id)[0])
+    assert models[0] == models[1] and models[0][1] == "linear"
