@@ -235,7 +235,7 @@ def test_twins_of_several_classes(twins, cli, definition, daemon):
         np.array([labels.index(v) for v in y]), p, len(labels)))
 
 
-def test_the_rule_says_when_features_decide(rows, cli, definition):
+def test_the_rule_says_when_features_decide(twins, cli, definition):
     """A live model of other features is compared with as long as no row has a twin."""
     keys = dict(project="rule", target="amount")
     train(cli, definition, **keys)
