@@ -214,7 +214,7 @@ def test_twins_stay_together(twins, cli, definition, daemon):
 
 def test_twins_of_several_classes(twins, cli, definition, daemon):
     model, stats, _ = train(cli, definition, project="twin_classes", relation="public.twins",
-                            target="grade", test={"size": 0.25})
+                            target="grade", test={"size": 0.25}, calibration="none")
     found = placed_twins(twins)
     test, first = set(), {}
     for grade in {row[3] for row in found}:
@@ -235,7 +235,7 @@ def test_twins_of_several_classes(twins, cli, definition, daemon):
         np.array([labels.index(v) for v in y]), p, len(labels)))
 
 
-def test_the_rule_says_when_features_decide(rows, cli, definition):
+def test_the_rule_says_when_features_decide(twins, cli, definition):
     """A live model of other features is compared with as long as no row has a twin."""
     keys = dict(project="rule", target="amount")
     train(cli, definition, **keys)
@@ -335,7 +335,8 @@ def test_weighted_metrics_of_a_regression(rows, cli, definition, daemon):
 def test_weighted_metrics_of_a_classification(rows, cli, definition, daemon, target):
     name = f"weighed_{target}"
     model, stats, _ = train(cli, definition, project=name, target=target, weight="w",
-                            test={"by": "random"}, search={"strategy": "auto", "trials": 2})
+                            test={"by": "random"}, search={"strategy": "auto", "trials": 2},
+                            calibration="none")
     test = {i for i, h in rows.sql(f"SELECT id, {oracle.row_hash('id')} FROM public.s") if h < 0.2}
     assert len(test) == stats["test"]
     items, y = rows_of(rows, test, target=target)
