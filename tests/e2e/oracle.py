@@ -124,6 +124,21 @@ def row_hash(key, seed=42):
     return ROW_HASH.format(key=key, seed=seed)
 
 
+def stratified_test(found, share):
+    """The ids of a stratified split's test rows. found: (id, hash with twins by their features,
+    hash of the key, class, which rows are alike) of every row that has a target."""
+    test, first = set(), {}
+    for label in {row[3] for row in found}:
+        of_class = sorted((row[1], row[2], row[0]) for row in found if row[3] == label)
+        n = int(np.floor(share * len(of_class) + 0.5))
+        while of_class[n][0] == of_class[n - 1][0]:
+            n += 1
+        test |= {row[2] for row in of_class[:n]}
+    for row in sorted(found, key=lambda row: row[2]):
+        first.setdefault(row[4], row[0])
+    return {row[0] for row in found if first[row[4]] in test}
+
+
 def rows_as_json(db, query):
     """Each row of the query as to_jsonb writes it."""
     return [row[0] for row in db.sql(f"SELECT to_jsonb(_row_) FROM ({query}) _row_")]

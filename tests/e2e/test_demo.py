@@ -63,12 +63,20 @@ def test_flight_delay(flights, daemon):
 
 def test_flight_late(flights, daemon):
     model_id = daemon.wait_live("flight_late")["live_model_id"]
-    test = oracle.rows_as_json(flights, f"""
-        SELECT v.* FROM (SELECT flight_id, late, row_number() OVER (PARTITION BY late
-                                ORDER BY {oracle.row_hash('flight_id')}) AS place,
-                                count(*) OVER (PARTITION BY late) AS n
-                         FROM demo.flight_late WHERE late IS NOT NULL) s
-        JOIN demo.flight_late v USING (flight_id) WHERE place <= round(0.2 * n)""")
+    stats = flights.value("SELECT r.stats FROM pgboost.runs r JOIN pgboost.models m"
+                          " ON m.run_id = r.id WHERE m.id = %s", model_id)
+    features = stats["split"]["together"]
+    alike = ", ".join(features)
+    joined = "concat_ws('|', " + ", ".join(f"coalesce({f}::text, '')" for f in features) + ")"
+    found = flights.sql(f"""
+        SELECT flight_id, CASE WHEN count(*) OVER (PARTITION BY {alike}) > 1
+                          THEN {oracle.row_hash('(' + joined + ')')}
+                          ELSE {oracle.row_hash('flight_id')} END,
+               {oracle.row_hash('flight_id')}, late, dense_rank() OVER (ORDER BY {alike})
+        FROM demo.flight_late WHERE late IS NOT NULL""")
+    ids = oracle.stratified_test(found, 0.2)
+    test = oracle.rows_as_json(flights, "SELECT * FROM demo.flight_late WHERE flight_id IN ("
+                               + ", ".join(map(str, ids)) + ")")
     items = ask(daemon, "flight_late", test)
     model = oracle.StoredModel(flights, model_id)
     model.check_golden()

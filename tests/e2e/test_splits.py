@@ -216,16 +216,7 @@ def test_twins_of_several_classes(twins, cli, definition, daemon):
     model, stats, _ = train(cli, definition, project="twin_classes", relation="public.twins",
                             target="grade", test={"size": 0.25}, calibration="none")
     found = placed_twins(twins)
-    test, first = set(), {}
-    for grade in {row[3] for row in found}:
-        of_class = sorted((row[1], row[2], row[0]) for row in found if row[3] == grade)
-        n = int(np.floor(0.25 * len(of_class) + 0.5))
-        while of_class[n][0] == of_class[n - 1][0]:
-            n += 1
-        test |= {row[2] for row in of_class[:n]}
-    for row in sorted(found, key=lambda row: row[2]):
-        first.setdefault(row[4], row[0])
-    test = {row[0] for row in found if first[row[4]] in test}
+    test = oracle.stratified_test(found, 0.25)
     assert len(test) == stats["test"]
     items, y = rows_of(twins, test, "public.twins", "grade")
     answers, encoded = asked(daemon, "twin_classes", items, model)
