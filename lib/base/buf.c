@@ -123,12 +123,6 @@ enum err_code buf_check(const struct buf *buf, struct err *err)
     return buf->failed ? err_nomem(err) : ERR_OK;
 }
 
-static void close_fd(const int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
 static enum err_code read_fd(struct buf *buf, int fd, const char *path, size_t max_bytes,
                              struct err *err)
 {

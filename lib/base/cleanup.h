@@ -14,6 +14,7 @@
 #define PGBOOST_BASE_CLEANUP_H
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
@@ -35,6 +36,13 @@
 static inline void free_ptr(void *pointer)
 {
     free(*(void **)pointer);
+}
+
+/* close() for CLEANUP, of a descriptor that may be -1. */
+static inline void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
 }
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))

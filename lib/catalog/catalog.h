@@ -128,6 +128,9 @@ struct lease {
     int64_t run_id, project_id, epoch;
     int attempts;
     const char *project, *definition; /* in arena: the definition as the run was queued */
+    /* Of the rows an earlier attempt has read; NULL: none. */
+    const char *rows_key, *rows_fingerprint;
+    bool rows_in_table;
     struct arena arena;
 };
 void lease_release(struct lease *lease);
@@ -144,6 +147,18 @@ MUST_CHECK enum err_code catalog_heartbeat(struct pg *pg, const struct lease *le
                                            bool *ret_cancel, struct err *err);
 MUST_CHECK enum err_code catalog_progress(struct pg *pg, const struct lease *lease,
                                           const char *progress_json, struct err *err);
+/* The rows that the run learns from. Trials on other rows are void, and deleted: *ret_n_void. */
+MUST_CHECK enum err_code catalog_run_fingerprint(struct pg *pg, const struct lease *lease,
+                                                 const char *fingerprint, int64_t *ret_n_void,
+                                                 struct err *err);
+/* The rows of an unfinished run: the key that names their file, and their pieces in the catalog,
+ * numbered from 0. catalog_get_rows copies at most n_most bytes, 0 behind the last piece. */
+MUST_CHECK enum err_code catalog_set_rows(struct pg *pg, const struct lease *lease, const char *key,
+                                          bool in_table, struct err *err);
+MUST_CHECK enum err_code catalog_put_rows(struct pg *pg, const struct lease *lease, int number,
+                                          const void *bytes, size_t n_bytes, struct err *err);
+MUST_CHECK enum err_code catalog_get_rows(struct pg *pg, int64_t run_id, int number, void *bytes,
+                                          size_t n_most, size_t *ret_n_bytes, struct err *err);
 /* What the run saw: counts and warnings, and the profile of each column. */
 MUST_CHECK enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease,
                                            const char *stats_json, const char *profile_json,

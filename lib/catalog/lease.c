@@ -74,7 +74,7 @@ static const char bury_sql[] =
     "   ELSE format('the worker was lost in each of %s attempts', attempts) END,"
     "  hint = CASE WHEN NOT cancel_requested THEN"
     "   'the worker''s log on its host says why; it may have run out of memory' END"
-    " FROM dead WHERE r.id = dead.id RETURNING r.id), " END_TRIALS NOTIFY_ENDED;
+    " FROM dead WHERE r.id = dead.id RETURNING r.id, true AS over), " END_TRIALS NOTIFY_ENDED;
 
 static const char claim_sql[] =
     "WITH next AS ("
@@ -84,10 +84,17 @@ static const char claim_sql[] =
     " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
     " UPDATE pgboost.runs r SET status = 'running', worker = $2, attempts = attempts + 1,"
     "  lease_epoch = lease_epoch + 1, lease_until = " LEASE_END ","
-    "  started_at = clock_timestamp(), progress = NULL, stats = NULL,"
-    "  profile = NULL, error = NULL, hint = NULL"
+    "  started_at = clock_timestamp(), progress = NULL, error = NULL, hint = NULL"
     " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
-    " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition";
+    " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition,"
+    "  r.rows_key, r.rows_in_table, r.rows_fingerprint";
+
+static enum err_code copy_text(struct arena *arena, const char *text, const char **ret_text,
+                               struct err *err)
+{
+    *ret_text = text != NULL ? arena_strdup(arena, text) : NULL;
+    return text == NULL || *ret_text != NULL ? ERR_OK : err_nomem(err);
+}
 
 static enum err_code lease_from_row(const struct pg_table *table, struct lease *ret_lease,
                                     struct err *err)
@@ -98,26 +105,18 @@ static enum err_code lease_from_row(const struct pg_table *table, struct lease *
         .project_id = pg_get_int64(table, 0, 1),
         .epoch = pg_get_int64(table, 0, 2),
         .attempts = (int)pg_get_int64(table, 0, 3),
+        .rows_in_table = pg_get_bool(table, 0, 7),
     };
 
     lease.project = arena_strdup(&lease.arena, pg_get_text(table, 0, 4));
     lease.definition = arena_strdup(&lease.arena, pg_get_text(table, 0, 5));
     if (lease.project == NULL || lease.definition == NULL)
         return err_nomem(err);
+    TRY(copy_text(&lease.arena, pg_get_text(table, 0, 6), &lease.rows_key, err));
+    TRY(copy_text(&lease.arena, pg_get_text(table, 0, 8), &lease.rows_fingerprint, err));
     *ret_lease = lease;
     lease.arena = (struct arena){0};
     return ERR_OK;
-}
-
-/* An attempt reads the rows anew: what an earlier one tried was on other rows. */
-static enum err_code forget_trials(struct pg *pg, const struct lease *lease, struct err *err)
-{
-    const struct fence fence = fence_of(lease);
-
-    return pg_exec(pg,
-                   "DELETE FROM pgboost.trials WHERE run_id IN"
-                   " (SELECT id FROM pgboost.runs WHERE " FENCED ")",
-                   2, (struct pg_param[]){FENCE_PARAMS(fence)}, NULL, err);
 }
 
 enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
@@ -132,8 +131,7 @@ enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worke
     *ret_claimed = table.n_rows > 0;
     if (table.n_rows == 0)
         return ERR_OK;
-    TRY(lease_from_row(&table, ret_lease, err));
-    return forget_trials(pg, ret_lease, err);
+    return lease_from_row(&table, ret_lease, err);
 }
 
 /* Writes under the lease ----------------------------------------------------------------------- */
@@ -178,6 +176,29 @@ enum err_code catalog_run_stats(struct pg *pg, const struct lease *lease, const 
     return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
+/* FOR NO KEY UPDATE holds up whoever would begin a trial on the old rows. */
+static const char fingerprint_sql[] =
+    "WITH run AS (SELECT id, rows_fingerprint FROM pgboost.runs WHERE " FENCED
+    "  FOR NO KEY UPDATE),"
+    " void AS (DELETE FROM pgboost.trials t USING run"
+    "  WHERE t.run_id = run.id AND run.rows_fingerprint IS DISTINCT FROM $3 RETURNING t.id)"
+    " UPDATE pgboost.runs r SET rows_fingerprint = $3 FROM run WHERE r.id = run.id"
+    " RETURNING (SELECT count(*) FROM void)";
+
+enum err_code catalog_run_fingerprint(struct pg *pg, const struct lease *lease,
+                                      const char *fingerprint, int64_t *ret_n_void, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    const struct fence fence = fence_of(lease);
+
+    TRY(pg_rows(pg, fingerprint_sql, 3,
+                (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(fingerprint)}, &table, err));
+    if (table.n_rows == 0)
+        return fence_lost(lease, err);
+    *ret_n_void = pg_get_int64(&table, 0, 0);
+    return ERR_OK;
+}
+
 #define AGAIN "$3 = 'queued' AND NOT cancel_requested AND NOT " TIRED
 static const char fail_sql[] =
     "WITH ended AS ("
@@ -187,7 +208,7 @@ static const char fail_sql[] =
     "  worker = CASE WHEN NOT (" AGAIN ") THEN worker END,"
     "  lease_until = CASE WHEN NOT (" AGAIN ") THEN lease_until END,"
     "  finished_at = CASE WHEN NOT (" AGAIN ") THEN clock_timestamp() END"
-    " WHERE " FENCED " RETURNING id), " END_TRIALS NOTIFY_ENDED;
+    " WHERE " FENCED " RETURNING id, status <> 'queued' AS over), " END_TRIALS NOTIFY_ENDED;
 
 enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, enum run_end end,
                                const struct err *error, struct err *err)
@@ -218,7 +239,7 @@ static const char died_sql[] =
     "  error = CASE WHEN cancel_requested THEN 'cancelled on request' ELSE $3 END,"
     "  worker = NULL, lease_until = NULL, progress = NULL"
     " WHERE id = $1::bigint AND worker = $2 AND status = 'running'"
-    " RETURNING id), " END_TRIALS NOTIFY_ENDED;
+    " RETURNING id, status <> 'queued' AS over), " END_TRIALS NOTIFY_ENDED;
 
 enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
                                   const char *reason, bool counts, bool *ret_had_run,

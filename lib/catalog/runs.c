@@ -163,7 +163,7 @@ static const char cancel_sql[] =
     "  finished_at = CASE WHEN NOT held THEN clock_timestamp() END,"
     "  error = CASE WHEN NOT held THEN 'cancelled on request' END"
     " FROM wanted WHERE r.id = wanted.id RETURNING r.id, held),"
-    " ended AS (SELECT id FROM cancelled WHERE NOT held), " END_TRIALS
+    " ended AS (SELECT id, true AS over FROM cancelled WHERE NOT held), " END_TRIALS
     " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM cancelled";
 
 enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)

@@ -17,6 +17,7 @@
 
 enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
+enum snapshot { SNAPSHOT_FILE, SNAPSHOT_TABLE, SNAPSHOT_NONE };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
 enum calibration_choice {
@@ -97,6 +98,7 @@ struct project {
     double test_size;      /* 0.2 */
     enum test_by test_by;
     enum search_strategy search_strategy;
+    enum snapshot snapshot;
     int search_trials;        /* 0: no bound of its own */
     double search_minutes;    /* 0: no bound */
     const cJSON *hyperparams; /* object or NULL; owned by `json` */

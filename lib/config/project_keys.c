@@ -26,6 +26,13 @@ const struct choice search_choices[] = {
     {"random", CHOICE_LATER}, {"tpe", CHOICE_LATER}, {NULL, 0},
 };
 
+const struct choice snapshot_choices[] = {
+    {"file", SNAPSHOT_FILE},
+    {"table", SNAPSHOT_TABLE},
+    {"none", SNAPSHOT_NONE},
+    {NULL, 0},
+};
+
 const struct choice deploy_choices[] = {
     {"if_better", DEPLOY_IF_BETTER},
     {"always", DEPLOY_ALWAYS},
@@ -117,6 +124,8 @@ const struct project_key project_keys[] = {
      .fallback = "auto"},
     {"threshold", KEY_THRESHOLD, .offset = AT(threshold), .choices = threshold_choices, .low = 0,
      .high = 1, .open = true, .expected = "a number between 0 and 1", .fallback = "none"},
+    {"snapshot", KEY_CHOICE, .offset = AT(snapshot), .choices = snapshot_choices,
+     .fallback = "file"},
     {"deploy", KEY_CHOICE, .offset = AT(deploy), .choices = deploy_choices,
      .fallback = "if_better"},
     {"keep", KEY_INT, .offset = AT(keep), .low = 1, .high = 1000,

@@ -64,6 +64,9 @@ struct frame_order {
 struct frame_options {
     const struct frame_order *order; /* NULL: as they come */
     struct spill_rule spill;         /* of values: dictionaries stay in memory */
+    /* What keeps the rows that frame_read reads, or has them already (next is set): then they come
+     * from there in place of the relation. NULL: neither. */
+    const struct pg_copy_tape *tape;
 };
 
 struct frame {
@@ -100,7 +103,8 @@ MUST_CHECK enum err_code frame_finish(struct frame *frame, struct err *err);
 MUST_CHECK enum err_code frame_check(const struct frame *frame, struct err *err);
 
 /* Reads columns (indices into relation->columns) of a relation. progress (may be NULL) is called
- * every 10,000 rows; its failure stops the read. The connection is used up by the read. */
+ * every 10,000 rows; its failure stops the read. The connection is used up by the read,
+ * and may be NULL where options->tape has the rows. */
 typedef enum err_code (*frame_progress_fn)(void *context, size_t n_rows, struct err *err);
 MUST_CHECK enum err_code frame_read(struct pg *pg, const struct relation *relation,
                                     const int *columns, int n_columns,

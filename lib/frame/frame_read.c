@@ -83,6 +83,18 @@ static void reading_release(struct reading *reading)
     frame_free(reading->frame);
 }
 
+static enum err_code open_copy(struct pg *pg, const struct relation *relation, const int *columns,
+                               int n_columns, const struct pg_copy_tape *tape,
+                               struct pg_copy **ret_copy, struct err *err)
+{
+    if (tape != NULL && tape->next != NULL)
+        return pg_copy_replay(tape, n_columns, ret_copy, err);
+    TRY(relation_copy(pg, relation, columns, n_columns, ret_copy, err));
+    if (tape != NULL)
+        pg_copy_keep(*ret_copy, tape);
+    return ERR_OK;
+}
+
 enum err_code frame_read(struct pg *pg, const struct relation *relation, const int *columns,
                          int n_columns, const struct frame_options *options,
                          frame_progress_fn progress, void *context, struct frame **ret_frame,
@@ -95,9 +107,11 @@ enum err_code frame_read(struct pg *pg, const struct relation *relation, const i
     TRY(new_frame(relation, columns, n_columns, &reading.frame, err));
     if (options != NULL)
         frame_set_options(reading.frame, options);
-    TRY(relation_copy(pg, relation, columns, n_columns, &copy, err));
+    TRY(open_copy(pg, relation, columns, n_columns, options != NULL ? options->tape : NULL, &copy,
+                  err));
     TRY(take_rows(&reading, copy, progress, context, err));
-    pg_rollback(pg); /* the snapshot need not outlive the rows */
+    if (pg != NULL)
+        pg_rollback(pg); /* the snapshot need not outlive the rows */
     TRY(frame_finish(reading.frame, err));
     *ret_frame = TAKE_PTR(reading.frame);
     return ERR_OK;

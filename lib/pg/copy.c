@@ -8,7 +8,8 @@
 #include "pg/internal.h"
 
 struct pg_copy {
-    struct pg *pg;
+    struct pg *pg; /* NULL: what was kept is read again */
+    struct pg_copy_tape tape;
     char *message; /* libpq's, that the stream reads */
     struct copy_stream stream;
     bool ended;
@@ -37,15 +38,30 @@ static enum err_code next_message(struct pg_copy *copy, char **ret_message, size
     }
 }
 
+static enum err_code feed_kept(struct pg_copy *copy, bool *ret_more, struct err *err)
+{
+    const void *bytes = NULL;
+    size_t n_bytes = 0;
+
+    TRY(copy->tape.next(copy->tape.context, &bytes, &n_bytes, err));
+    *ret_more = n_bytes > 0;
+    return copy_stream_feed(&copy->stream, bytes, n_bytes, err);
+}
+
 /* Gives the stream its next message; *ret_more false at the end of the COPY. */
 static enum err_code feed(struct pg_copy *copy, bool *ret_more, struct err *err)
 {
     char *message = NULL;
     size_t n_bytes = 0;
-    enum err_code code;
+    enum err_code code = ERR_OK;
 
+    if (copy->pg == NULL)
+        return feed_kept(copy, ret_more, err);
     TRY(next_message(copy, &message, &n_bytes, err));
-    code = copy_stream_feed(&copy->stream, message, n_bytes, err);
+    if (copy->tape.keep != NULL && n_bytes > 0)
+        code = copy->tape.keep(copy->tape.context, message, n_bytes, err);
+    if (code == ERR_OK)
+        code = copy_stream_feed(&copy->stream, message, n_bytes, err);
     if (code != ERR_OK) {
         PQfreemem(message);
         return code;
@@ -65,6 +81,8 @@ static enum err_code finish(struct pg_copy *copy, struct err *err)
     enum err_code code;
 
     copy->ended = true;
+    if (pg == NULL)
+        return copy_stream_finish(&copy->stream, err);
     pg->copying = false;
     TRY(pg_collect(pg, pg_deadline(pg), NULL, NULL, err));
     code = copy_stream_finish(&copy->stream, err);
@@ -119,6 +137,24 @@ enum err_code pg_copy_open(struct pg *pg, const char *sql, int n_columns, struct
     return ERR_OK;
 }
 
+void pg_copy_keep(struct pg_copy *copy, const struct pg_copy_tape *tape)
+{
+    copy->tape = *tape;
+}
+
+enum err_code pg_copy_replay(const struct pg_copy_tape *tape, int n_columns,
+                             struct pg_copy **ret_copy, struct err *err)
+{
+    struct pg_copy *copy = calloc(1, sizeof(*copy));
+
+    if (copy == NULL)
+        return err_nomem(err);
+    copy->tape = *tape;
+    copy->stream.n_columns = n_columns;
+    *ret_copy = copy;
+    return ERR_OK;
+}
+
 enum err_code pg_copy_next(struct pg_copy *copy, struct pg_field *fields, bool *ret_done,
                            struct err *err)
 {
@@ -126,7 +162,7 @@ enum err_code pg_copy_next(struct pg_copy *copy, struct pg_field *fields, bool *
         *ret_done = true;
         return ERR_OK;
     }
-    if (copy->pg->broken)
+    if (copy->pg != NULL && copy->pg->broken)
         return pg_check_usable(copy->pg, err);
     for (;;) {
         bool more;
@@ -136,7 +172,8 @@ enum err_code pg_copy_next(struct pg_copy *copy, struct pg_field *fields, bool *
             *ret_done = false;
             return ERR_OK;
         case COPY_CORRUPT:
-            copy->pg->broken = true;
+            if (copy->pg != NULL)
+                copy->pg->broken = true;
             return ERR_CORRUPT;
         case COPY_MORE:
         case COPY_END: /* which the server has to confirm */
@@ -155,9 +192,11 @@ void pg_copy_close(struct pg_copy *copy)
 {
     if (copy == NULL)
         return;
-    if (!copy->ended)
-        copy->pg->broken = true; /* closing the connection is what stops the server */
-    copy->pg->copying = false;
+    if (copy->pg != NULL) {
+        if (!copy->ended)
+            copy->pg->broken = true; /* closing the connection is what stops the server */
+        copy->pg->copying = false;
+    }
     PQfreemem(copy->message);
     copy_stream_release(&copy->stream);
     free(copy);

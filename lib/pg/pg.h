@@ -142,4 +142,19 @@ MUST_CHECK enum err_code pg_copy_next(struct pg_copy *copy, struct pg_field *fie
 void pg_copy_close(struct pg_copy *copy); /* not at the end: the pg is then broken */
 DEFINE_FREEP(struct pg_copy *, pg_copy_close)
 
+/* A COPY's bytes can be kept as they come, and read again later in place of it. keep is called with
+ * each message before its rows are handed out. next hands out what was kept, in pieces of any size,
+ * *ret_n_bytes 0 at the end; a piece stays until the call after the one that gave it returned. */
+struct pg_copy_tape {
+    enum err_code (*keep)(void *context, const void *bytes, size_t n_bytes, struct err *err);
+    enum err_code (*next)(void *context, const void **ret_bytes, size_t *ret_n_bytes,
+                          struct err *err);
+    void *context;
+};
+/* Before the first row. */
+void pg_copy_keep(struct pg_copy *copy, const struct pg_copy_tape *tape);
+/* Needs no connection. */
+MUST_CHECK enum err_code pg_copy_replay(const struct pg_copy_tape *tape, int n_columns,
+                                        struct pg_copy **ret_copy, struct err *err);
+
 #endif

@@ -73,10 +73,10 @@ void dataset_split_rule(const struct dataset *dataset, const struct project *pro
 MUST_CHECK enum err_code split_rules_equal(const char *a, const char *b, bool *ret_equal,
                                            struct err *err);
 
-/* JSON for runs.stats: counts, the fingerprint of the rows, the split, left-out columns, warnings:
- * the caller's (JSON strings with commas between them) and the dataset's own. */
+/* JSON for runs.stats: counts, the frame's fingerprint, the split, left-out columns, warnings: the
+ * caller's (JSON strings with commas between them) and the dataset's own. */
 MUST_CHECK enum err_code dataset_stats(const struct dataset *dataset, const struct project *project,
-                                       const struct buf *warnings, struct buf *json,
-                                       struct err *err);
+                                       const char *fingerprint, const struct buf *warnings,
+                                       struct buf *json, struct err *err);
 
 #endif

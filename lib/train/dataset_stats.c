@@ -225,11 +225,9 @@ static void put_left_out(const struct schema *schema, struct buf *json)
 }
 
 enum err_code dataset_stats(const struct dataset *dataset, const struct project *project,
-                            const struct buf *warnings, struct buf *json, struct err *err)
+                            const char *fingerprint, const struct buf *warnings, struct buf *json,
+                            struct err *err)
 {
-    char fingerprint[FINGERPRINT_SIZE];
-
-    TRY(frame_fingerprint(dataset->frame, fingerprint, err));
     buf_printf(json,
                "{\"rows\":%zu,\"without_target\":%zu,\"train\":%zu,\"valid\":%zu,\"test\":%zu,"
                "\"fingerprint\":\"%s\",",

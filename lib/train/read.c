@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/buf.h"
+#include "base/json.h"
 #include "split/split.h"
 
 #define MISSING_BYTES_MAX 480 /* of an error's message: then it says how many more there are */
@@ -70,26 +70,57 @@ static enum err_code explain(enum err_code code, const struct relation *relation
     return code;
 }
 
-enum err_code read_rows(struct pg *reader, const struct read_request *request,
-                        struct frame **ret_frame, struct err *err)
+/* schema->read's columns, then those of the models, as indices into the relation's. */
+static enum err_code find_columns(const struct read_request *request, int **ret_columns, int *ret_n,
+                                  struct err *err)
 {
-    const struct relation *relation = request->relation;
     const struct schema *schema = request->schema;
-    size_t n_most = (size_t)relation->n_columns + 1;
-    CLEANUP(free_ptr) int *columns = calloc(n_most, sizeof(*columns));
-    CLEANUP(free_ptr) int *key_columns = calloc(n_most, sizeof(*key_columns));
-    CLEANUP(free_ptr) enum pg_type *key_types = calloc(n_most, sizeof(*key_types));
-    CLEANUP(key_release) struct split_key key = {0};
-    const struct frame_order order = {split_key_hash, &key};
-    const struct frame_options options = {.order = &order, .spill = request->spill};
+    int *columns = calloc((size_t)request->relation->n_columns + 1, sizeof(*columns));
     int n = 0;
 
-    if (columns == NULL || key_columns == NULL || key_types == NULL)
+    if (columns == NULL)
         return err_nomem(err);
     for (int i = 0; i < schema->n_read; i++)
         columns[n++] = schema->columns[schema->read[i]].relation_index;
     for (int i = 0; i < request->n_models; i++)
-        add_columns_of(request->models[i], relation, columns, &n);
+        add_columns_of(request->models[i], request->relation, columns, &n);
+    *ret_columns = columns;
+    *ret_n = n;
+    return ERR_OK;
+}
+
+enum err_code read_columns(const struct read_request *request, struct buf *text, struct err *err)
+{
+    CLEANUP(free_ptr) int *columns = NULL;
+    int n;
+
+    TRY(find_columns(request, &columns, &n, err));
+    for (int i = 0; i < n; i++) {
+        const struct relation_column *column = &request->relation->columns[columns[i]];
+
+        json_put_text(text, column->name);
+        buf_printf(text, " %s %s\n", pg_type_name(column->type), column->type_name);
+    }
+    return buf_check(text, err);
+}
+
+enum err_code read_rows(struct pg *reader, const struct read_request *request,
+                        struct frame **ret_frame, struct err *err)
+{
+    const struct relation *relation = request->relation;
+    size_t n_most = (size_t)relation->n_columns + 1;
+    CLEANUP(free_ptr) int *columns = NULL;
+    CLEANUP(free_ptr) int *key_columns = calloc(n_most, sizeof(*key_columns));
+    CLEANUP(free_ptr) enum pg_type *key_types = calloc(n_most, sizeof(*key_types));
+    CLEANUP(key_release) struct split_key key = {0};
+    const struct frame_order order = {split_key_hash, &key};
+    const struct frame_options options = {
+        .order = &order, .spill = request->spill, .tape = request->tape};
+    int n;
+
+    if (key_columns == NULL || key_types == NULL)
+        return err_nomem(err);
+    TRY(find_columns(request, &columns, &n, err));
     TRY(find_key(request, key_columns, key_types, &key, err));
     return explain(frame_read(reader, relation, columns, n, &options, request->progress,
                               request->context, ret_frame, err),

@@ -23,7 +23,8 @@ struct read_request {
     const struct model *const *models; /* [n_models] */
     int n_models;
     struct spill_rule spill;
-    frame_progress_fn progress; /* may be NULL */
+    const struct pg_copy_tape *tape; /* frame_options's; NULL: none */
+    frame_progress_fn progress;      /* may be NULL */
     void *context;
 };
 
@@ -38,5 +39,9 @@ MUST_CHECK enum err_code read_rows(struct pg *reader, const struct read_request 
 MUST_CHECK enum err_code read_labelled(struct pg *reader, const struct read_request *request,
                                        const char *target, struct frame **ret_frame,
                                        struct err *err);
+
+/* The columns that read_rows reads, as text: rows that were kept of the same are those rows. */
+MUST_CHECK enum err_code read_columns(const struct read_request *request, struct buf *text,
+                                      struct err *err);
 
 #endif

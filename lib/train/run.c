@@ -1,18 +1,21 @@
 #include "train/run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "frame/profile.h"
 #include "model/drift.h"
 #include "train/calibrate.h"
 #include "train/candidate.h"
 #include "train/control.h"
 #include "train/dataset.h"
 #include "train/decide.h"
+#include "train/frozen.h"
 #include "train/read.h"
 #include "train/search.h"
 #include "train/suspicion.h"
@@ -33,7 +36,8 @@ struct run {
     struct rows training; /* all but the test rows */
     struct buf split;
     struct candidate candidate;
-    struct model *champion; /* the live one; NULL: none, or it cannot be opened */
+    struct model *champion;         /* the live one; NULL: none, or it cannot be opened */
+    char rows_key[FROZEN_KEY_SIZE]; /* of the rows this attempt has kept; "": none */
 };
 
 static void release_search(struct run *run)
@@ -85,6 +89,33 @@ static enum err_code open_champion(struct run *run, struct err *err)
     return ERR_OK;
 }
 
+/* The rows that an earlier attempt has kept, or those that are in the relation now, which are kept
+ * for the next attempt and for whoever helps. */
+static enum err_code read_or_replay(struct run *run, struct pg *pg, struct read_request *request,
+                                    struct err *err)
+{
+    const char *folder = run->options->spill.folder;
+    enum snapshot snapshot = run->project->snapshot;
+    CLEANUP(frozen_freep) struct frozen *frozen = NULL;
+    CLEANUP(buf_release) struct buf columns = {0};
+
+    TRY(read_columns(request, &columns, err));
+    TRY(frozen_open(folder, run->control, buf_text(&columns), &frozen, err));
+    if (frozen != NULL) {
+        log_info("the rows that an earlier attempt has read", "run=%lld",
+                 (long long)control_lease(run->control)->run_id);
+        request->tape = frozen_tape(frozen);
+        return read_rows(pg, request, &run->frame, err);
+    }
+    if (snapshot == SNAPSHOT_NONE)
+        return read_rows(pg, request, &run->frame, err);
+    TRY(frozen_new(folder, buf_text(&columns), &frozen, err));
+    snprintf(run->rows_key, sizeof(run->rows_key), "%s", frozen_key(frozen));
+    request->tape = frozen_tape(frozen);
+    TRY(read_rows(pg, request, &run->frame, err));
+    return frozen_publish(frozen, run->control, snapshot == SNAPSHOT_TABLE, err);
+}
+
 /* Definition and relation meet, and the rows are read in one snapshot. The connection is thrown
  * away after the read: a view's functions ran on it. */
 static enum err_code step_read(struct run *run, struct err *err)
@@ -117,7 +148,7 @@ static enum err_code step_read(struct run *run, struct err *err)
     request.relation = run->relation;
     request.schema = run->schema;
     request.n_models = run->champion != NULL;
-    code = read_rows(pg, &request, &run->frame, err);
+    code = read_or_replay(run, pg, &request, err);
     control_set_reader(run->control, NULL);
     return code;
 }
@@ -197,19 +228,36 @@ static enum err_code warn_of_drift(const struct run *run, struct buf *warnings, 
     return buf_check(&text, err);
 }
 
+/* Trials on other rows than these say nothing of these. */
+static enum err_code check_fingerprint(const struct run *run, struct pg *pg,
+                                       const char *fingerprint, struct err *err)
+{
+    const struct lease *lease = control_lease(run->control);
+    int64_t n_void = 0;
+
+    TRY(catalog_run_fingerprint(pg, lease, fingerprint, &n_void, err));
+    if (n_void > 0)
+        log_warning("the relation has changed: the run starts over", "run=%lld trials_void=%lld",
+                    (long long)lease->run_id, (long long)n_void);
+    return ERR_OK;
+}
+
 /* What the run saw, before anything is made of it. */
 static enum err_code step_profile(struct run *run, struct err *err)
 {
     CLEANUP(buf_release) struct buf stats = {0}, columns = {0}, warnings = {0};
     const struct designs *designs = &run->search_designs;
     const struct encoder *encoder = designs->of[designs->of[false].encoder == NULL].encoder;
+    char fingerprint[FINGERPRINT_SIZE];
     struct pg *pg;
 
     control_progress(run->control, "profile", 0, 0, NAN, 0);
     TRY(dataset_profile(run->dataset, encoder, run->control, &columns, &warnings, err));
     TRY(warn_of_drift(run, &warnings, err));
-    TRY(dataset_stats(run->dataset, run->project, &warnings, &stats, err));
+    TRY(frame_fingerprint(run->dataset->frame, fingerprint, err));
+    TRY(dataset_stats(run->dataset, run->project, fingerprint, &warnings, &stats, err));
     TRY(control_pg(run->control, &pg, err));
+    TRY(check_fingerprint(run, pg, fingerprint, err));
     return catalog_run_stats(pg, control_lease(run->control), buf_text(&stats), buf_text(&columns),
                              err);
 }
@@ -378,6 +426,14 @@ static enum err_code run_step(struct run *run, const struct run_step *step, stru
     return code;
 }
 
+static void forget_rows(const struct run *run)
+{
+    const char *folder = run->options->spill.folder;
+
+    frozen_remove(folder, control_lease(run->control)->rows_key);
+    frozen_remove(folder, run->rows_key);
+}
+
 /* A step that was broken off failed because of that, whatever it says itself. */
 static enum err_code run_all(struct run *run, struct err *err)
 {
@@ -409,6 +465,8 @@ enum err_code train_next(const struct train_options *options, bool *ret_claimed,
     run.control = control;
     code = run_all(&run, err);
     run_release(&run);
+    if (code != ERR_UNREACHABLE && code != ERR_CONFLICT) /* nobody goes on with it */
+        forget_rows(&run);
     if (code != ERR_OK && control_check(control, NULL) != ERR_CONFLICT) {
         struct err fail_err = {0};
 
