@@ -27,7 +27,9 @@ ALTER TABLE pgboost.trials
     DROP CONSTRAINT trials_status_check,
     ADD CONSTRAINT trials_status_check
         CHECK (status IN ('running', 'completed', 'pruned', 'failed')),
+    ADD COLUMN IF NOT EXISTS fold_scores jsonb,
     ADD COLUMN seed bigint,
+    ADD COLUMN origin text,
     ADD COLUMN steps jsonb,
     ADD COLUMN worker text,
     ADD COLUMN lease_epoch bigint NOT NULL DEFAULT 0,
@@ -36,5 +38,7 @@ ALTER TABLE pgboost.trials
     ADD COLUMN ended_at timestamptz;
 COMMENT ON COLUMN pgboost.trials.steps IS
     'the score at the rounds where the search looks: [[round, score], …], fold by fold';
+COMMENT ON COLUMN pgboost.trials.origin IS
+    'what suggested its setting: portfolio, grid, random, tpe, polish';
 COMMENT ON COLUMN pgboost.trials.lease_epoch IS
     'grows by one whenever another worker takes the trial; a result is written under its epoch';

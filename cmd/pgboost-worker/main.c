@@ -22,9 +22,11 @@
 static void print_help(void)
 {
     printf(
-        "pgboost-worker claims a queued training run and trains it.\n\n"
+        "pgboost-worker claims a queued training run and trains it; where none is queued, it\n"
+        "helps with the trials of one that is under way.\n\n"
         "Usage: pgboost-worker [OPTION]…\n\n"
         "  --run ID            this run; without it, the oldest that is queued\n"
+        "  --help-run ID       help with the trials of this run, which another worker holds\n"
         "  --name NAME         how the catalog calls this worker (default: HOST:PID)\n"
         "  --dsn DSN           catalog: reads and writes (default: PGBOOST_DSN, then PG*)\n"
         "  --read-dsn DSN      where relations are read (default: PGBOOST_READ_DSN, then dsn)\n"
@@ -46,6 +48,7 @@ static void print_help(void)
 
 enum {
     OPTION_RUN = 256,
+    OPTION_HELP_RUN,
     OPTION_NAME,
     OPTION_DSN,
     OPTION_READ_DSN,
@@ -61,6 +64,7 @@ enum {
 
 static const struct option long_options[] = {
     {"run", required_argument, NULL, OPTION_RUN},
+    {"help-run", required_argument, NULL, OPTION_HELP_RUN},
     {"name", required_argument, NULL, OPTION_NAME},
     {"dsn", required_argument, NULL, OPTION_DSN},
     {"read-dsn", required_argument, NULL, OPTION_READ_DSN},
@@ -107,6 +111,10 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
 
         switch (option) {
         case OPTION_RUN:
+            valid = parse_integer(optarg, 1, INT64_MAX, &settings->train.run_id);
+            break;
+        case OPTION_HELP_RUN:
+            settings->train.helps_only = true;
             valid = parse_integer(optarg, 1, INT64_MAX, &settings->train.run_id);
             break;
         case OPTION_NAME:

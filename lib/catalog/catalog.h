@@ -123,14 +123,23 @@ MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, const int64_t *sta
 /* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
 MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
 
-/* A claimed run: what a worker holds. */
+/* A search's trials: how many there are (0: as many as time allows), how many may be under way at
+ * once, and for how long they are to be had (INFINITY: until there are so many). */
+struct search_offer {
+    int n_trials, parallel;
+    double seconds;
+};
+
+/* A claimed run: what a worker holds. Epoch 0: it does not, but helps with the run's trials. */
 struct lease {
     int64_t run_id, project_id, epoch;
     int attempts;
     const char *project, *definition; /* in arena: the definition as the run was queued */
-    /* Of the rows an earlier attempt has read; NULL: none. */
+    const char *worker;               /* whose lease it is */
+    /* Of the rows that were read, by an earlier attempt or by who holds the run; NULL: none. */
     const char *rows_key, *rows_fingerprint;
     bool rows_in_table;
+    struct search_offer offer; /* epoch 0: what is left of it */
     struct arena arena;
 };
 void lease_release(struct lease *lease);
@@ -142,7 +151,13 @@ void lease_release(struct lease *lease);
 MUST_CHECK enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
                                            bool *ret_claimed, struct lease *ret_lease,
                                            struct err *err);
-/* Extends the lease; *ret_cancel: someone asked to stop. */
+/* A run, run_id or any (0), that has trials to give away and rows to try them on; *ret_joined
+ * false: there is none. */
+MUST_CHECK enum err_code catalog_join_run(struct pg *pg, int64_t run_id, const char *worker,
+                                          bool *ret_joined, struct lease *ret_lease,
+                                          struct err *err);
+/* Extends the lease and those of the worker's trials; *ret_cancel: someone asked to stop, or there
+ * is nothing more to help with. */
 MUST_CHECK enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease,
                                            bool *ret_cancel, struct err *err);
 MUST_CHECK enum err_code catalog_progress(struct pg *pg, const struct lease *lease,
@@ -185,11 +200,15 @@ MUST_CHECK enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, cons
 struct trial_row {
     int64_t id, run_id;
     int number;
-    const char *status;                  /* running, completed, failed */
+    const char *status;                  /* running, completed, pruned, failed */
     const char *algorithm, *hyperparams; /* JSON */
     const char *score, *error;           /* text; NULL when none */
     int rounds;
     double seconds;
+    const char *steps, *fold_scores; /* JSON; NULL: none */
+    const char *origin;              /* what suggested it: portfolio … polish */
+    bool is_polish;
+    const char *worker;
 };
 struct trial_rows {
     int n;
@@ -197,14 +216,48 @@ struct trial_rows {
     struct arena arena;
 };
 void trial_rows_release(struct trial_rows *rows);
-/* Inserts or replaces trial number of the run. score NaN: none. */
-MUST_CHECK enum err_code catalog_save_trial(struct pg *pg, const struct lease *lease, int number,
-                                            const char *status, const char *algorithm,
-                                            const char *hyperparams, double score, int rounds,
-                                            double seconds, const char *error, int64_t *ret_id,
-                                            struct err *err);
 MUST_CHECK enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct trial_rows *ret_rows,
                                         struct err *err);
+
+/* A run's trials are to be had from here to catalog_close_search. Where an earlier attempt has
+ * begun, its offer stands, with the seconds that are left of it. */
+MUST_CHECK enum err_code catalog_open_search(struct pg *pg, const struct lease *lease,
+                                             struct search_offer *offer, struct err *err);
+MUST_CHECK enum err_code catalog_close_search(struct pg *pg, const struct lease *lease,
+                                              struct err *err);
+
+/* A worker's hold on a trial, kept up by catalog_heartbeat. */
+struct trial_hold {
+    int64_t id, epoch;
+    int number;
+};
+struct new_trial {
+    int number;
+    const char *algorithm, *hyperparams, *origin;
+    int64_t seed;
+};
+/* Begins a trial; *ret_begun false: another worker has begun that number, or the search is over. */
+MUST_CHECK enum err_code catalog_begin_trial(struct pg *pg, const struct lease *lease,
+                                             const struct new_trial *trial, bool *ret_begun,
+                                             struct trial_hold *ret_hold, struct err *err);
+/* The first trial whose worker is gone; *ret_taken false: there is none. One that has taken
+ * TRIAL_DEATHS_MAX workers with it has failed. */
+#define TRIAL_DEATHS_MAX 3
+MUST_CHECK enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease,
+                                            bool *ret_taken, struct trial_hold *ret_hold,
+                                            struct err *err);
+/* Under the hold; ERR_CONFLICT: the trial is another worker's, or void. */
+MUST_CHECK enum err_code catalog_trial_steps(struct pg *pg, const struct trial_hold *hold,
+                                             const char *steps, struct err *err);
+struct trial_end {
+    const char *status; /* completed, pruned, failed */
+    double score;       /* NaN: none */
+    int rounds;
+    double seconds;
+    const char *steps, *fold_scores, *error; /* NULL: none */
+};
+MUST_CHECK enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
+                                           const struct trial_end *end, struct err *err);
 
 /* Models and deployments ----------------------------------------------------------------------- */
 

@@ -14,6 +14,18 @@
 
 #define FENCED "id = $1::bigint AND lease_epoch = $2::bigint AND status = 'running'"
 
+#define LEASE_END "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
+
+/* Are trials of the run to be had? */
+#define SEARCHING "status = 'running' AND search IS NOT NULL AND NOT cancel_requested"
+
+/* What is left of a run's search, three columns, and how they are read from column `at` on. */
+#define OFFER_LEFT(search)                                                                         \
+    "(" search " ->> 'trials')::integer, (" search " ->> 'parallel')::integer,"                    \
+    " coalesce(extract(epoch FROM (" search " ->> 'until')::timestamptz - clock_timestamp()),"     \
+    "  'infinity')"
+void offer_from_row(const struct pg_table *table, int at, struct search_offer *ret_offer);
+
 struct fence {
     char run_id[24], epoch[24];
 };

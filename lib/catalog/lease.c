@@ -10,11 +10,19 @@
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
 
-#define LEASE_END "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
 #define ABANDONED "status = 'running' AND lease_until < clock_timestamp()"
 /* A reserved run waits for the worker that was started for it. */
 #define FREE  "(status = 'queued' AND coalesce(lease_until < clock_timestamp(), true))"
 #define TIRED "(attempts >= " TEXT_OF(RUN_ATTEMPTS_MAX) ")"
+
+/* Of the run r: the trial that took this worker with it is to blame, not the run, where others have
+ * come to an end. catalog_take_trial then ends it. */
+#define TRIAL_IS_TO_BLAME                                                                          \
+    "(EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id AND t.status = 'running'"         \
+    "  AND t.lease_epoch >= " TEXT_OF(                                                             \
+        TRIAL_DEATHS_MAX) " - 1)"                                                                  \
+                          " AND EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id"        \
+                          "  AND t.status = 'completed'))"
 
 #define NOTIFY_ENDED " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM ended"
 
@@ -38,6 +46,13 @@ enum err_code fence_lost(const struct lease *lease, struct err *err)
     err_set(err, ERR_CONFLICT, "the lease of run %lld is lost", (long long)lease->run_id);
     err_hint(err, "another worker has the run, or it was ended; this one must stop");
     return ERR_CONFLICT;
+}
+
+void offer_from_row(const struct pg_table *table, int at, struct search_offer *ret_offer)
+{
+    *ret_offer = (struct search_offer){.n_trials = (int)pg_get_int64(table, 0, at),
+                                       .parallel = (int)pg_get_int64(table, 0, at + 1),
+                                       .seconds = pg_get_double(table, 0, at + 2)};
 }
 
 /* Claim ---------------------------------------------------------------------------------------- */
@@ -65,8 +80,9 @@ enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n
 /* Runs whose worker is gone and that nobody shall try again: asked to stop, or out of attempts. */
 static const char bury_sql[] =
     "WITH dead AS ("
-    " SELECT id FROM pgboost.runs WHERE ($1::bigint = 0 OR id = $1::bigint) AND " ABANDONED
-    "  AND (cancel_requested OR " TIRED ") FOR NO KEY UPDATE SKIP LOCKED),"
+    " SELECT id FROM pgboost.runs r WHERE ($1::bigint = 0 OR id = $1::bigint) AND " ABANDONED
+    "  AND (cancel_requested OR (" TIRED " AND NOT " TRIAL_IS_TO_BLAME
+    ")) FOR NO KEY UPDATE SKIP LOCKED),"
     " ended AS ("
     " UPDATE pgboost.runs r SET finished_at = clock_timestamp(),"
     "  status = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'failed' END,"
@@ -78,9 +94,9 @@ static const char bury_sql[] =
 
 static const char claim_sql[] =
     "WITH next AS ("
-    " SELECT id FROM pgboost.runs WHERE ($1::bigint = 0 OR id = $1::bigint)"
-    "  AND (" FREE " OR (status = 'queued' AND $1::bigint <> 0)"
-    "   OR (" ABANDONED " AND NOT " TIRED ")) AND NOT cancel_requested"
+    " SELECT id FROM pgboost.runs r WHERE ($1::bigint = 0 OR id = $1::bigint)"
+    "  AND (" FREE " OR (status = 'queued' AND $1::bigint <> 0) OR (" ABANDONED "   AND (NOT " TIRED
+    " OR " TRIAL_IS_TO_BLAME "))) AND NOT cancel_requested"
     " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
     " UPDATE pgboost.runs r SET status = 'running', worker = $2, attempts = attempts + 1,"
     "  lease_epoch = lease_epoch + 1, lease_until = " LEASE_END ","
@@ -96,8 +112,8 @@ static enum err_code copy_text(struct arena *arena, const char *text, const char
     return text == NULL || *ret_text != NULL ? ERR_OK : err_nomem(err);
 }
 
-static enum err_code lease_from_row(const struct pg_table *table, struct lease *ret_lease,
-                                    struct err *err)
+static enum err_code lease_from_row(const struct pg_table *table, const char *worker,
+                                    struct lease *ret_lease, struct err *err)
 {
     CLEANUP(lease_release)
     struct lease lease = {
@@ -112,6 +128,7 @@ static enum err_code lease_from_row(const struct pg_table *table, struct lease *
     lease.definition = arena_strdup(&lease.arena, pg_get_text(table, 0, 5));
     if (lease.project == NULL || lease.definition == NULL)
         return err_nomem(err);
+    TRY(copy_text(&lease.arena, worker, &lease.worker, err));
     TRY(copy_text(&lease.arena, pg_get_text(table, 0, 6), &lease.rows_key, err));
     TRY(copy_text(&lease.arena, pg_get_text(table, 0, 8), &lease.rows_fingerprint, err));
     *ret_lease = lease;
@@ -131,10 +148,50 @@ enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worke
     *ret_claimed = table.n_rows > 0;
     if (table.n_rows == 0)
         return ERR_OK;
-    return lease_from_row(&table, ret_lease, err);
+    return lease_from_row(&table, worker, ret_lease, err);
+}
+
+/* Help: runs whose rows can be had, with trials that nobody holds. */
+static const char join_sql[] =
+    "SELECT r.id, r.project_id, 0, r.attempts, p.name, r.definition,"
+    "  r.rows_key, r.rows_in_table, r.rows_fingerprint, " OFFER_LEFT(
+        "r.search") " FROM pgboost.runs r JOIN pgboost.projects p ON p.id = r.project_id"
+                    " WHERE ($1::bigint = 0 OR r.id = $1::bigint) AND " SEARCHING
+                    "  AND r.rows_key IS NOT NULL AND r.rows_fingerprint IS NOT NULL"
+                    "  AND ((SELECT count(*) FROM pgboost.trials t WHERE t.run_id = r.id)"
+                    "    < coalesce(nullif((r.search ->> 'trials')::integer, 0), 2147483647)"
+                    "   OR EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id AND t.status "
+                    "= 'running'"
+                    "    AND t.lease_until < clock_timestamp()))"
+                    " ORDER BY r.id LIMIT 1";
+
+enum err_code catalog_join_run(struct pg *pg, int64_t run_id, const char *worker, bool *ret_joined,
+                               struct lease *ret_lease, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct pg_int id;
+
+    TRY(pg_rows(pg, join_sql, 1, (struct pg_param[]){pg_param_int(&id, run_id)}, &table, err));
+    *ret_joined = table.n_rows > 0;
+    if (table.n_rows == 0)
+        return ERR_OK;
+    TRY(lease_from_row(&table, worker, ret_lease, err));
+    offer_from_row(&table, 9, &ret_lease->offer);
+    return ERR_OK;
 }
 
 /* Writes under the lease ----------------------------------------------------------------------- */
+
+#define KEEP_TRIALS                                                                                \
+    "WITH trials AS (UPDATE pgboost.trials SET lease_until = " LEASE_END                           \
+    "  WHERE run_id = $1::bigint AND worker = $3 AND status = 'running')"
+
+/* Who helps has the trial alone, and goes on while its run has a future. */
+static const char beat_sql[] = KEEP_TRIALS " UPDATE pgboost.runs SET lease_until = " LEASE_END
+                                           " WHERE " FENCED " RETURNING cancel_requested";
+static const char help_sql[] =
+    KEEP_TRIALS " SELECT cancel_requested OR search IS NULL FROM pgboost.runs"
+                " WHERE id = $1::bigint AND status IN ('queued', 'running') AND $2::bigint = 0";
 
 enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease, bool *ret_cancel,
                                 struct err *err)
@@ -142,10 +199,8 @@ enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease, bool *
     CLEANUP(pg_table_release) struct pg_table table = {0};
     const struct fence fence = fence_of(lease);
 
-    TRY(pg_rows(pg,
-                "UPDATE pgboost.runs SET lease_until = " LEASE_END " WHERE " FENCED
-                " RETURNING cancel_requested",
-                2, (struct pg_param[]){FENCE_PARAMS(fence)}, &table, err));
+    TRY(pg_rows(pg, lease->epoch == 0 ? help_sql : beat_sql, 3,
+                (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(lease->worker)}, &table, err));
     if (table.n_rows == 0)
         return fence_lost(lease, err);
     *ret_cancel = pg_get_bool(&table, 0, 0);
@@ -182,7 +237,8 @@ static const char fingerprint_sql[] =
     "  FOR NO KEY UPDATE),"
     " void AS (DELETE FROM pgboost.trials t USING run"
     "  WHERE t.run_id = run.id AND run.rows_fingerprint IS DISTINCT FROM $3 RETURNING t.id)"
-    " UPDATE pgboost.runs r SET rows_fingerprint = $3 FROM run WHERE r.id = run.id"
+    " UPDATE pgboost.runs r SET rows_fingerprint = $3, search = CASE"
+    "  WHEN r.rows_fingerprint = $3 THEN search END FROM run WHERE r.id = run.id"
     " RETURNING (SELECT count(*) FROM void)";
 
 enum err_code catalog_run_fingerprint(struct pg *pg, const struct lease *lease,
@@ -227,10 +283,10 @@ enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, enum ru
 
 /* Not under a lease: whoever started the worker saw it die. A run that is free again keeps its
  * epoch; the next claim raises it. A death that was not the run's fault does not count. */
-#define OVER "cancel_requested OR (" TIRED " AND $4::boolean)"
+#define OVER "cancel_requested OR (" TIRED " AND $4::boolean AND NOT " TRIAL_IS_TO_BLAME ")"
 static const char died_sql[] =
     "WITH ended AS ("
-    " UPDATE pgboost.runs SET"
+    " UPDATE pgboost.runs r SET"
     "  status = CASE WHEN cancel_requested THEN 'cancelled' WHEN " OVER " THEN 'failed'"
     "   ELSE 'queued' END,"
     "  finished_at = CASE WHEN " OVER " THEN clock_timestamp() END,"

@@ -1,5 +1,8 @@
 /*
- * Trials: settings tried by a run, a row each.
+ * Trials: settings tried by a run, a row each, shared out among its workers.
+ *
+ * A trial is held under a lease of its own, with an epoch that fences out who lost it; who holds
+ * the run has no more right to it than any other worker.
  */
 #include <math.h>
 #include <stddef.h>
@@ -20,6 +23,11 @@ static const struct field trial_fields[] = {
     {"error", FIELD_TEXT, offsetof(struct trial_row, error)},
     {"rounds", FIELD_INT, offsetof(struct trial_row, rounds)},
     {"seconds", FIELD_DOUBLE, offsetof(struct trial_row, seconds)},
+    {"steps", FIELD_TEXT, offsetof(struct trial_row, steps)},
+    {"fold_scores", FIELD_TEXT, offsetof(struct trial_row, fold_scores)},
+    {"origin", FIELD_TEXT, offsetof(struct trial_row, origin)},
+    {"coalesce(origin = 'polish', false)", FIELD_BOOL, offsetof(struct trial_row, is_polish)},
+    {"worker", FIELD_TEXT, offsetof(struct trial_row, worker)},
 };
 static const struct row_spec trial_spec = ROW_SPEC(struct trial_row, trial_fields);
 
@@ -43,48 +51,175 @@ enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct trial_rows *r
     return ERR_OK;
 }
 
-/* FOR SHARE waits for a claim that is under way and looks again: a stale worker cannot slip in
- * between the claim's commit and this statement's snapshot. */
-static const char save_sql[] =
-    "INSERT INTO pgboost.trials AS t"
-    " (run_id, number, status, algorithm, hyperparams, score, rounds, seconds, error)"
-    " SELECT run.id, $3::integer, $4, $5, $6::jsonb, $7::double precision, $8::integer,"
-    "  $9::double precision, $10"
-    " FROM (SELECT id FROM pgboost.runs WHERE " FENCED " FOR SHARE) run"
-    " ON CONFLICT (run_id, number) DO UPDATE SET status = excluded.status,"
-    "  algorithm = excluded.algorithm, hyperparams = excluded.hyperparams,"
-    "  score = excluded.score, rounds = excluded.rounds, seconds = excluded.seconds,"
-    "  error = excluded.error"
-    " RETURNING t.id";
+/* A trial is begun by inserting its row: of several workers with the same number one succeeds. FOR
+ * SHARE waits for whoever voids the trials or ends the run. */
+static const char begin_sql[] =
+    "INSERT INTO pgboost.trials"
+    " (run_id, number, status, algorithm, hyperparams, seed, worker, origin, lease_until,"
+    "  started_at)"
+    " SELECT run.id, $2::integer, 'running', $3, $4::jsonb, $5::bigint, $6, $7, " LEASE_END ","
+    "  clock_timestamp()"
+    " FROM (SELECT id FROM pgboost.runs WHERE id = $1::bigint AND " SEARCHING " FOR SHARE) run"
+    " ON CONFLICT (run_id, number) DO NOTHING RETURNING id, number, lease_epoch";
 
-enum err_code catalog_save_trial(struct pg *pg, const struct lease *lease, int number,
-                                 const char *status, const char *algorithm, const char *hyperparams,
-                                 double score, int rounds, double seconds, const char *error,
-                                 int64_t *ret_id, struct err *err)
+static void hold_from_row(const struct pg_table *table, struct trial_hold *ret_hold)
+{
+    *ret_hold = (struct trial_hold){.id = pg_get_int64(table, 0, 0),
+                                    .number = (int)pg_get_int64(table, 0, 1),
+                                    .epoch = pg_get_int64(table, 0, 2)};
+}
+
+enum err_code catalog_begin_trial(struct pg *pg, const struct lease *lease,
+                                  const struct new_trial *trial, bool *ret_begun,
+                                  struct trial_hold *ret_hold, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct pg_int run_text, number_text, seed_text;
+
+    TRY(pg_rows(pg, begin_sql, 7,
+                (struct pg_param[]){
+                    pg_param_int(&run_text, lease->run_id),
+                    pg_param_int(&number_text, trial->number),
+                    PG_TEXT(trial->algorithm),
+                    PG_TEXT(trial->hyperparams),
+                    pg_param_int(&seed_text, trial->seed),
+                    PG_TEXT(lease->worker),
+                    PG_TEXT(trial->origin),
+                },
+                &table, err));
+    *ret_begun = table.n_rows > 0;
+    if (*ret_begun)
+        hold_from_row(&table, ret_hold);
+    return ERR_OK;
+}
+
+#define TRIAL_ABANDONED                                                                            \
+    "t.run_id = $1::bigint AND t.status = 'running' AND t.lease_until < clock_timestamp()"
+
+static const char bury_sql[] =
+    "UPDATE pgboost.trials t SET status = 'failed', ended_at = clock_timestamp(),"
+    " error = 'its worker died in each of " TEXT_OF(
+        TRIAL_DEATHS_MAX) " attempts'"
+                          " WHERE " TRIAL_ABANDONED
+                          " AND t.lease_epoch >= " TEXT_OF(TRIAL_DEATHS_MAX) " - 1";
+
+static const char take_sql[] =
+    "WITH next AS (SELECT t.id FROM pgboost.trials t JOIN pgboost.runs r ON r.id = t.run_id"
+    "  WHERE r.status = 'running' AND " TRIAL_ABANDONED
+    "  ORDER BY t.number LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED)"
+    " UPDATE pgboost.trials t SET worker = $2, lease_epoch = lease_epoch + 1,"
+    "  lease_until = " LEASE_END ", started_at = clock_timestamp(), steps = NULL"
+    " FROM next WHERE t.id = next.id RETURNING t.id, t.number, t.lease_epoch";
+
+enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease, bool *ret_taken,
+                                 struct trial_hold *ret_hold, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct pg_int run_text;
+
+    TRY(pg_rows(pg, take_sql, 2,
+                (struct pg_param[]){pg_param_int(&run_text, lease->run_id), PG_TEXT(lease->worker)},
+                &table, err));
+    *ret_taken = table.n_rows > 0;
+    if (*ret_taken)
+        hold_from_row(&table, ret_hold);
+    return ERR_OK;
+}
+
+#define HELD "id = $1::bigint AND lease_epoch = $2::bigint AND status = 'running'"
+
+struct hold_text {
+    struct pg_int id, epoch;
+};
+#define HOLD_PARAMS(text, hold)                                                                    \
+    pg_param_int(&(text).id, (hold)->id), pg_param_int(&(text).epoch, (hold)->epoch)
+
+static enum err_code hold_lost(const struct trial_hold *hold, struct err *err)
+{
+    return err_set(err, ERR_CONFLICT, "trial %d is another worker's now", hold->number);
+}
+
+enum err_code catalog_trial_steps(struct pg *pg, const struct trial_hold *hold, const char *steps,
+                                  struct err *err)
+{
+    struct hold_text text;
+    int64_t n_rows;
+
+    TRY(pg_exec(pg, "UPDATE pgboost.trials SET steps = $3::jsonb WHERE " HELD, 3,
+                (struct pg_param[]){HOLD_PARAMS(text, hold), PG_TEXT(steps)}, &n_rows, err));
+    return n_rows == 1 ? ERR_OK : hold_lost(hold, err);
+}
+
+/* A run that gets on is not at its first attempt's mercy: deaths count since the last trial. */
+static const char end_sql[] =
+    "WITH trial AS (UPDATE pgboost.trials SET status = $3, score = $4::double precision,"
+    "  rounds = $5::integer, seconds = $6::double precision, steps = $7::jsonb, error = $8,"
+    "  fold_scores = $9::jsonb, ended_at = clock_timestamp(), lease_until = NULL"
+    "  WHERE " HELD " RETURNING run_id),"
+    " run AS (UPDATE pgboost.runs r SET attempts = 1 FROM trial"
+    "  WHERE r.id = trial.run_id AND r.attempts > 1 AND r.status = 'running')"
+    " SELECT run_id FROM trial";
+
+enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
+                                const struct trial_end *end, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct hold_text text;
+    struct pg_int rounds_text;
+    char score_text[40], seconds_text[40];
+
+    snprintf(score_text, sizeof(score_text), "%.17g", end->score);
+    snprintf(seconds_text, sizeof(seconds_text), "%.6f", end->seconds);
+    TRY(pg_rows(pg, end_sql, 9,
+                (struct pg_param[]){
+                    HOLD_PARAMS(text, hold),
+                    PG_TEXT(end->status),
+                    PG_TEXT(isnan(end->score) ? NULL : score_text),
+                    pg_param_int(&rounds_text, end->rounds),
+                    PG_TEXT(seconds_text),
+                    PG_TEXT(end->steps),
+                    PG_TEXT(end->error),
+                    PG_TEXT(end->fold_scores),
+                },
+                &table, err));
+    return table.n_rows == 1 ? ERR_OK : hold_lost(hold, err);
+}
+
+/* A search ----------------------------------------------------------------------------------- */
+
+static const char open_sql[] =
+    "UPDATE pgboost.runs SET search = coalesce(search, jsonb_strip_nulls(jsonb_build_object("
+    "  'trials', $3::integer, 'parallel', $4::integer,"
+    "  'until', clock_timestamp() + $5::double precision * interval '1 second')))"
+    " WHERE " FENCED " RETURNING " OFFER_LEFT("search");
+
+enum err_code catalog_open_search(struct pg *pg, const struct lease *lease,
+                                  struct search_offer *offer, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
     const struct fence fence = fence_of(lease);
-    struct pg_int number_text, rounds_text;
-    char score_text[40], seconds_text[40];
+    struct pg_int trials_text, parallel_text;
+    char seconds_text[40];
 
-    snprintf(score_text, sizeof(score_text), "%.17g", score);
-    snprintf(seconds_text, sizeof(seconds_text), "%.6f", seconds);
-    TRY(pg_rows(pg, save_sql, 10,
-                (struct pg_param[]){
-                    FENCE_PARAMS(fence),
-                    pg_param_int(&number_text, number),
-                    PG_TEXT(status),
-                    PG_TEXT(algorithm),
-                    PG_TEXT(hyperparams),
-                    PG_TEXT(isnan(score) ? NULL : score_text),
-                    pg_param_int(&rounds_text, rounds),
-                    PG_TEXT(seconds_text),
-                    PG_TEXT(error),
-                },
+    snprintf(seconds_text, sizeof(seconds_text), "%.3f", offer->seconds);
+    TRY(pg_rows(pg, open_sql, 5,
+                (struct pg_param[]){FENCE_PARAMS(fence),
+                                    pg_param_int(&trials_text, offer->n_trials),
+                                    pg_param_int(&parallel_text, offer->parallel),
+                                    PG_TEXT(isinf(offer->seconds) ? NULL : seconds_text)},
                 &table, err));
     if (table.n_rows == 0)
         return fence_lost(lease, err);
-    if (ret_id != NULL)
-        *ret_id = pg_get_int64(&table, 0, 0);
+    offer_from_row(&table, 0, offer);
     return ERR_OK;
+}
+
+enum err_code catalog_close_search(struct pg *pg, const struct lease *lease, struct err *err)
+{
+    const struct fence fence = fence_of(lease);
+    int64_t n_rows;
+
+    TRY(pg_exec(pg, "UPDATE pgboost.runs SET search = NULL WHERE " FENCED, 2,
+                (struct pg_param[]){FENCE_PARAMS(fence)}, &n_rows, err));
+    return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }

@@ -139,6 +139,17 @@ const char *algorithm_name(enum algorithm_id id)
     return choice_name(algorithm_choices, (int)id, "xgboost");
 }
 
+bool algorithm_find(const char *name, enum algorithm_id *ret_id)
+{
+    for (const struct choice *choice = algorithm_choices; choice->name != NULL; choice++) {
+        if (strcmp(choice->name, name) != 0)
+            continue;
+        *ret_id = (enum algorithm_id)choice->value;
+        return true;
+    }
+    return false;
+}
+
 const char *column_as_name(enum column_as as)
 {
     return choice_name(column_as_choices, (int)as, "auto");

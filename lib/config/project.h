@@ -17,6 +17,7 @@
 
 enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
+enum on_cancel { CANCEL_DISCARDS, CANCEL_FINISHES };
 enum snapshot { SNAPSHOT_FILE, SNAPSHOT_TABLE, SNAPSHOT_NONE };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
@@ -99,7 +100,9 @@ struct project {
     enum test_by test_by;
     enum search_strategy search_strategy;
     enum snapshot snapshot;
-    int search_trials;        /* 0: no bound of its own */
+    int search_trials;   /* 0: no bound of its own */
+    int search_parallel; /* trials under way at once; 0: by the threads */
+    enum on_cancel on_cancel;
     double search_minutes;    /* 0: no bound */
     const cJSON *hyperparams; /* object or NULL; owned by `json` */
     enum calibration_choice calibration;
@@ -133,6 +136,7 @@ MUST_CHECK enum err_code project_check_name(const char *name, struct err *err);
 
 const char *task_name(enum task task);
 const char *algorithm_name(enum algorithm_id id); /* "dart" */
+bool algorithm_find(const char *name, enum algorithm_id *ret_id);
 
 /* "mean", "onehot", "robust" …: as a definition writes them. */
 const char *column_as_name(enum column_as as);

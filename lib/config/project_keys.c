@@ -33,6 +33,12 @@ const struct choice snapshot_choices[] = {
     {NULL, 0},
 };
 
+const struct choice on_cancel_choices[] = {
+    {"discard", CANCEL_DISCARDS},
+    {"finish", CANCEL_FINISHES},
+    {NULL, 0},
+};
+
 const struct choice deploy_choices[] = {
     {"if_better", DEPLOY_IF_BETTER},
     {"always", DEPLOY_ALWAYS},
@@ -118,6 +124,10 @@ const struct project_key project_keys[] = {
      .expected = "a whole number between 1 and 100000"},
     {"search.minutes", KEY_NUMBER, .offset = AT(search_minutes), .low = 0, .high = 1e6,
      .open = true, .expected = "a number of minutes above 0"},
+    {"search.parallel", KEY_INT, .offset = AT(search_parallel), .low = 1, .high = 1000,
+     .expected = "a whole number between 1 and 1000"},
+    {"search.on_cancel", KEY_CHOICE, .offset = AT(on_cancel), .choices = on_cancel_choices,
+     .fallback = "discard"},
     {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
      .expected = "an object such as {\"eta\": 0.1}"},
     {"calibration", KEY_CHOICE, .offset = AT(calibration), .choices = calibration_choices,

@@ -37,8 +37,12 @@ struct control {
     atomic_bool ending; /* the run's end is being written: the lease then ends with it */
     _Atomic int64_t held_until_ms;
     pthread_mutex_t reader_lock;
-    int reader_fd; /* of the connection that reads the relation, -1: none */
+    int reader_fd;        /* of the connection that reads the relation, -1: none */
+    atomic_bool finishes; /* asked to stop, the run ends with its best model */
+    atomic_bool is_asked; /* and it was */
     int64_t progress_at_ms;
+    int n_pruned;
+    double seconds_left; /* of the search; INFINITY: not known */
     char stage[32];
 };
 
@@ -99,7 +103,7 @@ static void *heartbeat_main(void *argument)
 
         if (code == ERR_OK) {
             atomic_store(&control->held_until_ms, started + LEASE_SECONDS * 1000 - LEASE_MARGIN_MS);
-            if (cancel)
+            if (cancel && !atomic_load(&control->is_asked))
                 set_hold(control, HOLD_CANCELLED);
         } else if (atomic_load(&control->ending)) {
             continue; /* the run may be over; if it is not, the next beat tells */
@@ -139,8 +143,11 @@ static enum err_code connect_once(struct control *control, struct err *err)
     return pg_connect(&options, &control->pg, err);
 }
 
-enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
-                            struct control **ret_control, struct err *err)
+typedef enum err_code catalog_claim_fn(struct pg *pg, int64_t run_id, const char *worker,
+                                       bool *ret_claimed, struct lease *ret_lease, struct err *err);
+
+static enum err_code take(const char *dsn, const char *worker, int64_t run_id,
+                          catalog_claim_fn *claim, struct control **ret_control, struct err *err)
 {
     CLEANUP(control_freep) struct control *control = calloc(1, sizeof(*control));
     bool claimed = false;
@@ -148,6 +155,7 @@ enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
     if (control == NULL)
         return err_nomem(err);
     control->stop_pipe[0] = control->stop_pipe[1] = control->reader_fd = -1;
+    control->seconds_left = INFINITY;
     pthread_mutex_init(&control->reader_lock, NULL);
     control->dsn = strdup(dsn != NULL ? dsn : "");
     if (control->dsn == NULL)
@@ -155,11 +163,28 @@ enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
     atomic_store(&control->held_until_ms, deadline_in(LEASE_SECONDS * 1000 - LEASE_MARGIN_MS));
     TRY(connect_once(control, err));
     TRY(catalog_check_version(control->pg, err));
-    TRY(catalog_claim_run(control->pg, run_id, worker, &claimed, &control->lease, err));
+    TRY(claim(control->pg, run_id, worker, &claimed, &control->lease, err));
     if (claimed)
         TRY(start_heartbeat(control, err));
     *ret_control = claimed ? TAKE_PTR(control) : NULL;
     return ERR_OK;
+}
+
+enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
+                            struct control **ret_control, struct err *err)
+{
+    return take(dsn, worker, run_id, catalog_claim_run, ret_control, err);
+}
+
+enum err_code control_join(const char *dsn, const char *worker, int64_t run_id,
+                           struct control **ret_control, struct err *err)
+{
+    return take(dsn, worker, run_id, catalog_join_run, ret_control, err);
+}
+
+static bool is_holder(const struct control *control)
+{
+    return control->lease.epoch != 0;
 }
 
 void control_free(struct control *control)
@@ -232,7 +257,7 @@ static void write_progress(struct control *control, const char *json)
 {
     struct err err;
 
-    if (control->pg == NULL || pg_broken(control->pg))
+    if (control->pg == NULL || pg_broken(control->pg) || !is_holder(control))
         return;
     if (catalog_progress(control->pg, &control->lease, json, &err) == ERR_CONFLICT &&
         !atomic_load(&control->ending))
@@ -254,9 +279,34 @@ void control_progress(struct control *control, const char *stage, int64_t done, 
     buf_printf(&json, ",\"done\":%lld,\"total\":%lld,\"rounds\":%d,\"best\":", (long long)done,
                (long long)total, rounds);
     json_put_double(&json, best);
+    if (strcmp(stage, "search") == 0) {
+        buf_printf(&json, ",\"pruned\":%d,\"seconds_left\":", control->n_pruned);
+        json_put_double(&json, control->seconds_left);
+    }
     buf_putc(&json, '}');
     if (buf_check(&json, NULL) == ERR_OK)
         write_progress(control, buf_text(&json));
+}
+
+void control_note_search(struct control *control, int n_pruned, double seconds_left)
+{
+    control->n_pruned = n_pruned;
+    control->seconds_left = seconds_left;
+}
+
+void control_set_finishes(struct control *control)
+{
+    atomic_store(&control->finishes, true);
+}
+
+bool control_may_finish(struct control *control)
+{
+    int cancelled = HOLD_CANCELLED;
+
+    if (!atomic_load(&control->finishes) || !is_holder(control))
+        return false;
+    atomic_store(&control->is_asked, true);
+    return atomic_compare_exchange_strong(&control->hold, &cancelled, HOLD_OURS);
 }
 
 void control_set_ending(struct control *control, bool ending)
@@ -268,6 +318,8 @@ enum err_code control_fail(struct control *control, const struct err *error, str
 {
     struct pg *pg;
 
+    if (!is_holder(control))
+        return ERR_OK;
     control_set_ending(control, true);
     TRY(control_pg(control, &pg, err));
     switch (error->code) {

@@ -3,9 +3,9 @@
  * connection on which results are written.
  *
  * The run is the worker's as long as the heartbeat succeeds. `control_check` is asked between
- * rounds: it fails with ERR_CANCELLED when someone asked to stop, and with ERR_CONFLICT when the
- * lease may have ended; then whoever holds the run now must not be disturbed, and every write would
- * be refused by its epoch anyway.
+ * rounds: it fails with ERR_CANCELLED when someone asked to stop, or nobody needs help any more,
+ * and with ERR_CONFLICT when the lease may have ended; then whoever holds the run now must not be
+ * disturbed, and every write would be refused by its epoch anyway.
  */
 #ifndef PGBOOST_TRAIN_CONTROL_H
 #define PGBOOST_TRAIN_CONTROL_H
@@ -20,6 +20,10 @@ struct control;
  * nothing to do. */
 MUST_CHECK enum err_code control_claim(const char *dsn, const char *worker, int64_t run_id,
                                        struct control **ret_control, struct err *err);
+/* The same for a run that another worker holds and gives trials of away. Its lease is the trial's:
+ * the run is looked at only, progress and failure are its holder's to write. */
+MUST_CHECK enum err_code control_join(const char *dsn, const char *worker, int64_t run_id,
+                                      struct control **ret_control, struct err *err);
 /* Stops the heartbeat. The run must have been finished or failed, or its lease just ends. */
 void control_free(struct control *control);
 DEFINE_FREEP(struct control *, control_free)
@@ -40,6 +44,15 @@ void control_set_reader(struct control *control, struct pg *reader);
  * write is no failure of the run. best NaN: not known yet. */
 void control_progress(struct control *control, const char *stage, int64_t done, int64_t total,
                       double best, int rounds);
+
+/* Of a search, for the progress from here on: trials that were broken off, and how long the rest
+ * will take (INFINITY: not known). */
+void control_note_search(struct control *control, int n_pruned, double seconds_left);
+
+/* Where a wish to cancel means "with the best so far": allows it. */
+void control_set_finishes(struct control *control);
+/* Whether someone asked to stop and it is allowed: the wish is then forgotten. */
+bool control_may_finish(struct control *control);
 
 /* Around the transaction that ends the run: a heartbeat that then finds no lease is no alarm. */
 void control_set_ending(struct control *control, bool ending);

@@ -16,6 +16,7 @@
 #include "train/dataset.h"
 #include "train/decide.h"
 #include "train/frozen.h"
+#include "train/helpers.h"
 #include "train/read.h"
 #include "train/search.h"
 #include "train/suspicion.h"
@@ -36,6 +37,8 @@ struct run {
     struct rows training; /* all but the test rows */
     struct buf split;
     struct candidate candidate;
+    struct helpers helpers;         /* of the search */
+    bool helps;                     /* another worker holds the run */
     struct model *champion;         /* the live one; NULL: none, or it cannot be opened */
     char rows_key[FROZEN_KEY_SIZE]; /* of the rows this attempt has kept; "": none */
 };
@@ -44,6 +47,7 @@ static void release_search(struct run *run)
 {
     design_release(&run->search_designs.of[false]);
     design_release(&run->search_designs.of[true]);
+    helpers_release(&run->helpers);
 }
 
 static void run_release(struct run *run)
@@ -107,6 +111,10 @@ static enum err_code read_or_replay(struct run *run, struct pg *pg, struct read_
         request->tape = frozen_tape(frozen);
         return read_rows(pg, request, &run->frame, err);
     }
+    if (run->helps) {
+        err_set(err, ERR_NOT_FOUND, "the rows of the run are not to be had here");
+        return err_hint(err, "\"snapshot\": \"table\" puts them where other machines find them");
+    }
     if (snapshot == SNAPSHOT_NONE)
         return read_rows(pg, request, &run->frame, err);
     TRY(frozen_new(folder, buf_text(&columns), &frozen, err));
@@ -151,6 +159,17 @@ static enum err_code step_read(struct run *run, struct err *err)
     code = read_or_replay(run, pg, &request, err);
     control_set_reader(run->control, NULL);
     return code;
+}
+
+/* Whoever helps has the holder's very rows. */
+static enum err_code step_same(struct run *run, struct err *err)
+{
+    char fingerprint[FINGERPRINT_SIZE];
+
+    TRY(frame_fingerprint(run->frame, fingerprint, err));
+    if (strcmp(fingerprint, control_lease(run->control)->rows_fingerprint) == 0)
+        return ERR_OK;
+    return err_set(err, ERR_CORRUPT, "the rows that were kept are not those of the run");
 }
 
 static enum err_code step_split(struct run *run, struct err *err)
@@ -265,6 +284,11 @@ static enum err_code step_profile(struct run *run, struct err *err)
 static enum err_code step_search(struct run *run, struct err *err)
 {
     return search_run(&run->setup, &run->search_designs, run->control, &run->best, err);
+}
+
+static enum err_code step_help(struct run *run, struct err *err)
+{
+    return search_help(&run->setup, &run->search_designs, run->control, err);
 }
 
 /* What the winner said of the validation rows, before anything learns from them. */
@@ -402,15 +426,28 @@ static enum err_code step_finish(struct run *run, struct err *err)
     return ERR_OK;
 }
 
+enum { HOLDS = 1, HELPS = 2 };
+
 static const struct run_step {
     const char *name; /* for the log */
     enum err_code (*run)(struct run *run, struct err *err);
+    unsigned who;
 } run_steps[] = {
-    {"read", step_read},     {"split", step_split},         {"setup", step_setup},
-    {"encode", step_encode}, {"matrix", step_matrix},       {"profile", step_profile},
-    {"search", step_search}, {"calibrate", step_calibrate}, {"refit", step_refit},
-    {"golden", step_golden}, {"verify", step_verify},       {"measure", step_measure},
-    {"finish", step_finish},
+    {"read", step_read, HOLDS | HELPS},
+    {"same", step_same, HELPS},
+    {"split", step_split, HOLDS | HELPS},
+    {"setup", step_setup, HOLDS | HELPS},
+    {"encode", step_encode, HOLDS | HELPS},
+    {"matrix", step_matrix, HOLDS | HELPS},
+    {"profile", step_profile, HOLDS},
+    {"search", step_search, HOLDS},
+    {"help", step_help, HELPS},
+    {"calibrate", step_calibrate, HOLDS},
+    {"refit", step_refit, HOLDS},
+    {"golden", step_golden, HOLDS},
+    {"verify", step_verify, HOLDS},
+    {"measure", step_measure, HOLDS},
+    {"finish", step_finish, HOLDS},
 };
 
 static enum err_code run_step(struct run *run, const struct run_step *step, struct err *err)
@@ -440,6 +477,8 @@ static enum err_code run_all(struct run *run, struct err *err)
     for (size_t i = 0; i < N_ELEMENTS(run_steps); i++) {
         enum err_code code;
 
+        if (!(run_steps[i].who & (run->helps ? HELPS : HOLDS)))
+            continue;
         TRY(control_check(run->control, err));
         code = run_step(run, &run_steps[i], err);
         if (code != ERR_OK) {
@@ -450,28 +489,39 @@ static enum err_code run_all(struct run *run, struct err *err)
     return ERR_OK;
 }
 
+/* A holder writes how its run failed, a helper's trial is there for others. */
+static enum err_code end_run(struct run *run, enum err_code code, struct err *err)
+{
+    struct err fail_err = {0};
+
+    if (run->helps)
+        return code == ERR_CANCELLED ? ERR_OK : code;    /* nothing more to help with */
+    if (code != ERR_UNREACHABLE && code != ERR_CONFLICT) /* nobody goes on with it */
+        forget_rows(run);
+    if (code != ERR_OK && control_check(run->control, NULL) != ERR_CONFLICT &&
+        control_fail(run->control, err, &fail_err) != ERR_OK)
+        log_err(LOG_ERROR, "the run's end could not be written", &fail_err);
+    return code;
+}
+
 enum err_code train_next(const struct train_options *options, bool *ret_claimed, struct err *err)
 {
     CLEANUP(control_freep) struct control *control = NULL;
     struct run run = {.options = options};
     enum err_code code;
 
-    TRY(control_claim(options->dsn, options->worker, options->run_id, &control, err));
+    if (!options->helps_only)
+        TRY(control_claim(options->dsn, options->worker, options->run_id, &control, err));
+    run.helps = control == NULL;
+    if (run.helps)
+        TRY(control_join(options->dsn, options->worker, options->run_id, &control, err));
     *ret_claimed = control != NULL;
     if (control == NULL)
         return ERR_OK;
-    log_info("run claimed", "run=%lld attempt=%d", (long long)control_lease(control)->run_id,
-             control_lease(control)->attempts);
+    log_info(run.helps ? "helping with a run" : "run claimed", "run=%lld attempt=%d",
+             (long long)control_lease(control)->run_id, control_lease(control)->attempts);
     run.control = control;
     code = run_all(&run, err);
     run_release(&run);
-    if (code != ERR_UNREACHABLE && code != ERR_CONFLICT) /* nobody goes on with it */
-        forget_rows(&run);
-    if (code != ERR_OK && control_check(control, NULL) != ERR_CONFLICT) {
-        struct err fail_err = {0};
-
-        if (control_fail(control, err, &fail_err) != ERR_OK)
-            log_err(LOG_ERROR, "the run's end could not be written", &fail_err);
-    }
-    return code;
+    return end_run(&run, code, err);
 }

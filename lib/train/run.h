@@ -21,11 +21,13 @@ struct train_options {
     const char *read_dsn; /* NULL: dsn */
     const char *worker;   /* this worker's name */
     int64_t run_id;       /* 0: any */
+    bool helps_only;      /* with trials of a run that another worker holds */
     int threads;
     struct spill_rule spill; /* of a run's rows, and of its encoded matrix */
 };
 
-/* Claims a run and trains it. *ret_claimed false: there was nothing to do. An error of the run is
+/* Claims a run and trains it, or else helps with the trials of one that another worker holds.
+ * *ret_claimed false: there was nothing to do. An error of the run is
  * returned after it was written to the catalog (as far as that was possible). */
 MUST_CHECK enum err_code train_next(const struct train_options *options, bool *ret_claimed,
                                     struct err *err);
