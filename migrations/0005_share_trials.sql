@@ -30,6 +30,7 @@ ALTER TABLE pgboost.trials
     ADD COLUMN IF NOT EXISTS fold_scores jsonb,
     ADD COLUMN seed bigint,
     ADD COLUMN origin text,
+    ADD COLUMN predict_us double precision,
     ADD COLUMN steps jsonb,
     ADD COLUMN worker text,
     ADD COLUMN lease_epoch bigint NOT NULL DEFAULT 0,
@@ -38,6 +39,8 @@ ALTER TABLE pgboost.trials
     ADD COLUMN ended_at timestamptz;
 COMMENT ON COLUMN pgboost.trials.steps IS
     'the score at the rounds where the search looks: [[round, score], …], fold by fold';
+COMMENT ON COLUMN pgboost.trials.predict_us IS
+    'microseconds that its model takes to predict one row, measured on validation rows';
 COMMENT ON COLUMN pgboost.trials.origin IS
     'what suggested its setting: portfolio, grid, random, tpe, polish';
 COMMENT ON COLUMN pgboost.trials.lease_epoch IS

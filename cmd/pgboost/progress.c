@@ -16,6 +16,8 @@ struct state {
     char stage[48];
     int64_t done, total; /* total 0: not counted */
     double best;         /* NaN: none yet */
+    int64_t n_pruned;
+    double seconds_left; /* NaN: not known */
 };
 
 static double number_of(const cJSON *root, const char *name)
@@ -37,7 +39,7 @@ static void read_state(const struct run_row *run, struct state *state)
     CLEANUP(cjson_delete_ptr) cJSON *root = NULL;
     const cJSON *stage;
 
-    *state = (struct state){.best = NAN};
+    *state = (struct state){.best = NAN, .seconds_left = NAN};
     snprintf(state->stage, sizeof(state->stage), "%s",
              strcmp(run->status, "running") == 0 ? "starting" : run->status);
     if (run->progress == NULL || strcmp(run->status, "running") != 0 ||
@@ -49,6 +51,8 @@ static void read_state(const struct run_row *run, struct state *state)
     state->done = count_of(root, "done");
     state->total = count_of(root, "total");
     state->best = number_of(root, "best");
+    state->n_pruned = count_of(root, "pruned");
+    state->seconds_left = number_of(root, "seconds_left");
 }
 
 static void put_bar(struct buf *out, const struct state *state)
@@ -72,6 +76,19 @@ static void put_state(struct buf *out, const struct run_row *run, const struct s
         buf_printf(out, " %" PRId64, state->done);
     if (!isnan(state->best))
         buf_printf(out, ", best %s %.6g", run->metric, state->best);
+    if (state->n_pruned > 0)
+        buf_printf(out, ", %" PRId64 " pruned", state->n_pruned);
+}
+
+/* Of the search: what comes after it is not known yet. */
+static void put_time_left(struct buf *out, double seconds_left)
+{
+    if (seconds_left < 60)
+        buf_printf(out, ", %.0f s to go", seconds_left > 0 ? ceil(seconds_left) : 0);
+    else if (seconds_left < 3600)
+        buf_printf(out, ", %.0f min to go", ceil(seconds_left / 60));
+    else
+        buf_printf(out, ", %.1f h to go", seconds_left / 3600);
 }
 
 static void draw(struct progress *progress, const struct run_row *run, const struct state *state)
@@ -84,6 +101,8 @@ static void draw(struct progress *progress, const struct run_row *run, const str
         put_bar(&line, state);
     put_state(&line, run, state);
     buf_printf(&line, "  %d:%02d", seconds / 60, seconds % 60);
+    if (!isnan(state->seconds_left))
+        put_time_left(&line, state->seconds_left);
     fputs(buf_text(&line), stderr);
     fflush(stderr);
     progress->drawn = true;

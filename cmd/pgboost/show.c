@@ -9,6 +9,7 @@
 #include "metric/metric.h"
 #include "profile.h"
 #include "rows.h"
+#include "searched.h"
 #include "text.h"
 
 #define LEADERS 10
@@ -19,6 +20,7 @@ struct page {
     struct model_rows models;           /* best first */
     struct model_rows live;             /* the live model, where it is not among them */
     struct run_rows runs;               /* the last one, or none */
+    struct trials trials;               /* of the last run */
     struct deployment_rows deployments; /* the last decision, or none */
     char deployed_at[40];               /* of the live model; "": none */
     char *profile;                      /* of the last run that has one; NULL: none */
@@ -31,6 +33,7 @@ static void page_release(struct page *page)
     model_rows_release(&page->models);
     model_rows_release(&page->live);
     run_rows_release(&page->runs);
+    trials_release(&page->trials);
     deployment_rows_release(&page->deployments);
     free(page->profile);
 }
@@ -65,6 +68,8 @@ static enum err_code read_page(struct pg *pg, const char *name, struct page *pag
     if (page->project.items[0].live_model_id != 0 && live_model(page) == NULL)
         TRY(catalog_model(pg, page->project.items[0].live_model_id, &page->live, err));
     TRY(catalog_runs(pg, name, 1, &page->runs, err));
+    if (page->runs.n > 0)
+        TRY(trials_read(pg, page->runs.items[0].id, &page->trials, err));
     TRY(catalog_deployments(pg, name, 1, &page->deployments, err));
     TRY(catalog_last_profile(pg, name, &page->profile, &page->profile_run_id, err));
     return find_deployed_at(pg, page, err);
@@ -299,6 +304,8 @@ static enum err_code put_page(struct buf *out, const struct page *page, bool col
         profile_put_warnings(out, page->runs.items[0].stats);
     if (page->models.n > 0)
         put_leaderboard(out, page, colour);
+    if (page->runs.n > 0)
+        TRY(searched_put(out, &page->trials, page->runs.items[0].id, project, colour, err));
     if (live != NULL)
         importance_put_table(out, live->metrics, live->id, colour);
     return put_profile(out, page, colour, err);

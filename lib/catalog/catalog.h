@@ -207,6 +207,7 @@ struct trial_row {
     double seconds;
     const char *steps, *fold_scores; /* JSON; NULL: none */
     const char *origin;              /* what suggested it: portfolio … polish */
+    const char *predict_us;          /* a row by its model, text; NULL: not measured */
     bool is_polish;
     const char *worker;
 };
@@ -254,6 +255,7 @@ struct trial_end {
     double score;       /* NaN: none */
     int rounds;
     double seconds;
+    double predict_us;                       /* 0: not measured */
     const char *steps, *fold_scores, *error; /* NULL: none */
 };
 MUST_CHECK enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,

@@ -25,6 +25,7 @@ static const struct field trial_fields[] = {
     {"seconds", FIELD_DOUBLE, offsetof(struct trial_row, seconds)},
     {"steps", FIELD_TEXT, offsetof(struct trial_row, steps)},
     {"fold_scores", FIELD_TEXT, offsetof(struct trial_row, fold_scores)},
+    {"predict_us", FIELD_TEXT, offsetof(struct trial_row, predict_us)},
     {"origin", FIELD_TEXT, offsetof(struct trial_row, origin)},
     {"coalesce(origin = 'polish', false)", FIELD_BOOL, offsetof(struct trial_row, is_polish)},
     {"worker", FIELD_TEXT, offsetof(struct trial_row, worker)},
@@ -154,7 +155,8 @@ enum err_code catalog_trial_steps(struct pg *pg, const struct trial_hold *hold, 
 static const char end_sql[] =
     "WITH trial AS (UPDATE pgboost.trials SET status = $3, score = $4::double precision,"
     "  rounds = $5::integer, seconds = $6::double precision, steps = $7::jsonb, error = $8,"
-    "  fold_scores = $9::jsonb, ended_at = clock_timestamp(), lease_until = NULL"
+    "  fold_scores = $9::jsonb, predict_us = $10::double precision, ended_at = clock_timestamp(), "
+    "lease_until = NULL"
     "  WHERE " HELD " RETURNING run_id),"
     " run AS (UPDATE pgboost.runs r SET attempts = 1 FROM trial"
     "  WHERE r.id = trial.run_id AND r.attempts > 1 AND r.status = 'running')"
@@ -166,11 +168,12 @@ enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
     CLEANUP(pg_table_release) struct pg_table table = {0};
     struct hold_text text;
     struct pg_int rounds_text;
-    char score_text[40], seconds_text[40];
+    char score_text[40], seconds_text[40], predict_text[40];
 
     snprintf(score_text, sizeof(score_text), "%.17g", end->score);
+    snprintf(predict_text, sizeof(predict_text), "%.4g", end->predict_us);
     snprintf(seconds_text, sizeof(seconds_text), "%.6f", end->seconds);
-    TRY(pg_rows(pg, end_sql, 9,
+    TRY(pg_rows(pg, end_sql, 10,
                 (struct pg_param[]){
                     HOLD_PARAMS(text, hold),
                     PG_TEXT(end->status),
@@ -180,6 +183,7 @@ enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
                     PG_TEXT(end->steps),
                     PG_TEXT(end->error),
                     PG_TEXT(end->fold_scores),
+                    PG_TEXT(end->predict_us > 0 ? predict_text : NULL),
                 },
                 &table, err));
     return table.n_rows == 1 ? ERR_OK : hold_lost(hold, err);
