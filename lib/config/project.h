@@ -17,7 +17,7 @@
 
 enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
-enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
+enum search_strategy { SEARCH_AUTO, SEARCH_NONE, SEARCH_GRID, SEARCH_RANDOM, SEARCH_TPE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
 enum calibration_choice {
     CALIBRATE_AUTO,
@@ -97,9 +97,10 @@ struct project {
     double test_size;      /* 0.2 */
     enum test_by test_by;
     enum search_strategy search_strategy;
-    int search_trials;        /* 0: no bound of its own */
-    double search_minutes;    /* 0: no bound */
-    const cJSON *hyperparams; /* object or NULL; owned by `json` */
+    int search_trials;          /* 0: no bound of its own */
+    double search_minutes;      /* 0: no bound */
+    const cJSON *search_params; /* object or NULL; owned by `json`; lib/search looks into it */
+    const cJSON *hyperparams;   /* likewise */
     enum calibration_choice calibration;
     struct threshold threshold;
     enum deploy_rule deploy;

@@ -22,8 +22,8 @@ const struct choice test_by_choices[] = {
 };
 
 const struct choice search_choices[] = {
-    {"auto", SEARCH_AUTO},    {"none", SEARCH_NONE}, {"grid", CHOICE_LATER},
-    {"random", CHOICE_LATER}, {"tpe", CHOICE_LATER}, {NULL, 0},
+    {"auto", SEARCH_AUTO},     {"none", SEARCH_NONE}, {"grid", SEARCH_GRID},
+    {"random", SEARCH_RANDOM}, {"tpe", SEARCH_TPE},   {NULL, 0},
 };
 
 const struct choice deploy_choices[] = {
@@ -111,6 +111,8 @@ const struct project_key project_keys[] = {
      .expected = "a whole number between 1 and 100000"},
     {"search.minutes", KEY_NUMBER, .offset = AT(search_minutes), .low = 0, .high = 1e6,
      .open = true, .expected = "a number of minutes above 0"},
+    {"search.params", KEY_OBJECT, .offset = AT(search_params),
+     .expected = "an object such as {\"max_depth\": [3, 6, 9]}"},
     {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
      .expected = "an object such as {\"eta\": 0.1}"},
     {"calibration", KEY_CHOICE, .offset = AT(calibration), .choices = calibration_choices,
@@ -128,7 +130,6 @@ const struct project_key project_keys[] = {
     {"timezone", TEXT, .offset = AT(timezone), .fallback = "UTC"},
     {.name = "schedule", .type = KEY_LATER},
     {.name = "source", .type = KEY_LATER},
-    {.name = "search.params", .type = KEY_LATER},
     {.name = "search.folds", .type = KEY_LATER},
 };
 
