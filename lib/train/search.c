@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "search/sampler.h"
 
 static int n_trials(const struct project *project, bool classification)
 {
@@ -100,7 +101,10 @@ enum err_code search_run(const struct trial_setup *setup, const struct designs *
     CLEANUP(search_best_release) struct search_best best = {0};
     struct err first_err = {0};
 
-    TRY(hyperparams_check(setup->project->hyperparams, setup->project->algorithms, err));
+    TRY(sampler_check(setup->project, err));
+    if (setup->project->search_params != NULL || (setup->project->search_strategy != SEARCH_AUTO &&
+                                                  setup->project->search_strategy != SEARCH_NONE))
+        return err_set(err, ERR_CONFIG, "runs search the portfolio alone so far");
     for (int number = 0; number < n; number++) {
         if (number > 0 && best.n_completed > 0 && clock_ms() >= setup->deadline_ms)
             break;
