@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "search/hyperparams.h"
+#include "search/sampler.h"
 #include "text.h"
 #include "train/calibrate.h"
 #include "train/objective.h"
@@ -34,7 +34,7 @@ static enum err_code check(struct definition *definition, struct pg *reader, str
     const struct training_objective *objective;
     const struct project *project = definition->project;
 
-    TRY(hyperparams_check(project->hyperparams, project->algorithms, err));
+    TRY(sampler_check(project, err));
     TRY(open_relation(definition, reader, err));
     TRY(schema_new(definition->project, definition->relation, &definition->schema, err));
     TRY(calibrate_check(definition->project, definition->schema->task, 0, err));

@@ -24,6 +24,14 @@
                           " AND EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id"        \
                           "  AND t.status = 'completed'))"
 
+/* The run r has rows to try settings on, and trials that nobody holds. */
+#define HAS_TRIALS                                                                                 \
+    "(" SEARCHING " AND r.rows_key IS NOT NULL AND r.rows_fingerprint IS NOT NULL"                 \
+    " AND ((SELECT count(*) FROM pgboost.trials t WHERE t.run_id = r.id)"                          \
+    "   < coalesce(nullif((r.search ->> 'trials')::integer, 0), 2147483647)"                       \
+    "  OR EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id AND t.status = 'running'"     \
+    "   AND t.lease_until < clock_timestamp())))"
+
 #define NOTIFY_ENDED " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM ended"
 
 void lease_release(struct lease *lease)
@@ -69,9 +77,10 @@ enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n
     buf_putc(&ids, '}');
     TRY(buf_check(&ids, err));
     TRY(pg_row(pg,
-               "SELECT coalesce(min(id), 0) FROM pgboost.runs"
-               " WHERE ((" FREE " AND NOT cancel_requested) OR (" ABANDONED "))"
-               " AND id <> ALL ($1::bigint[])",
+               "SELECT coalesce("
+               " min(id) FILTER (WHERE (" FREE " AND NOT cancel_requested) OR (" ABANDONED ")),"
+               " min(id) FILTER (WHERE rows_in_table AND " HAS_TRIALS "), 0) FROM pgboost.runs r"
+               " WHERE status IN ('queued', 'running') AND id <> ALL ($1::bigint[])",
                1, (struct pg_param[]){PG_TEXT(buf_text(&ids))}, &table, err));
     *ret_run_id = pg_get_int64(&table, 0, 0);
     return ERR_OK;
@@ -156,13 +165,7 @@ static const char join_sql[] =
     "SELECT r.id, r.project_id, 0, r.attempts, p.name, r.definition,"
     "  r.rows_key, r.rows_in_table, r.rows_fingerprint, " OFFER_LEFT(
         "r.search") " FROM pgboost.runs r JOIN pgboost.projects p ON p.id = r.project_id"
-                    " WHERE ($1::bigint = 0 OR r.id = $1::bigint) AND " SEARCHING
-                    "  AND r.rows_key IS NOT NULL AND r.rows_fingerprint IS NOT NULL"
-                    "  AND ((SELECT count(*) FROM pgboost.trials t WHERE t.run_id = r.id)"
-                    "    < coalesce(nullif((r.search ->> 'trials')::integer, 0), 2147483647)"
-                    "   OR EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id AND t.status "
-                    "= 'running'"
-                    "    AND t.lease_until < clock_timestamp()))"
+                    " WHERE ($1::bigint = 0 OR r.id = $1::bigint) AND " HAS_TRIALS
                     " ORDER BY r.id LIMIT 1";
 
 enum err_code catalog_join_run(struct pg *pg, int64_t run_id, const char *worker, bool *ret_joined,

@@ -19,7 +19,7 @@ enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
 enum on_cancel { CANCEL_DISCARDS, CANCEL_FINISHES };
 enum snapshot { SNAPSHOT_FILE, SNAPSHOT_TABLE, SNAPSHOT_NONE };
-enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
+enum search_strategy { SEARCH_AUTO, SEARCH_NONE, SEARCH_GRID, SEARCH_RANDOM, SEARCH_TPE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
 enum calibration_choice {
     CALIBRATE_AUTO,
@@ -100,11 +100,12 @@ struct project {
     enum test_by test_by;
     enum search_strategy search_strategy;
     enum snapshot snapshot;
-    int search_trials;   /* 0: no bound of its own */
     int search_parallel; /* trials under way at once; 0: by the threads */
     enum on_cancel on_cancel;
-    double search_minutes;    /* 0: no bound */
-    const cJSON *hyperparams; /* object or NULL; owned by `json` */
+    int search_trials;          /* 0: no bound of its own */
+    double search_minutes;      /* 0: no bound */
+    const cJSON *search_params; /* object or NULL; owned by `json`; lib/search looks into it */
+    const cJSON *hyperparams;   /* likewise */
     enum calibration_choice calibration;
     struct threshold threshold;
     enum deploy_rule deploy;

@@ -22,8 +22,8 @@ const struct choice test_by_choices[] = {
 };
 
 const struct choice search_choices[] = {
-    {"auto", SEARCH_AUTO},    {"none", SEARCH_NONE}, {"grid", CHOICE_LATER},
-    {"random", CHOICE_LATER}, {"tpe", CHOICE_LATER}, {NULL, 0},
+    {"auto", SEARCH_AUTO},     {"none", SEARCH_NONE}, {"grid", SEARCH_GRID},
+    {"random", SEARCH_RANDOM}, {"tpe", SEARCH_TPE},   {NULL, 0},
 };
 
 const struct choice snapshot_choices[] = {
@@ -128,6 +128,8 @@ const struct project_key project_keys[] = {
      .expected = "a whole number between 1 and 1000"},
     {"search.on_cancel", KEY_CHOICE, .offset = AT(on_cancel), .choices = on_cancel_choices,
      .fallback = "discard"},
+    {"search.params", KEY_OBJECT, .offset = AT(search_params),
+     .expected = "an object such as {\"max_depth\": [3, 6, 9]}"},
     {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
      .expected = "an object such as {\"eta\": 0.1}"},
     {"calibration", KEY_CHOICE, .offset = AT(calibration), .choices = calibration_choices,
@@ -147,7 +149,6 @@ const struct project_key project_keys[] = {
     {"timezone", TEXT, .offset = AT(timezone), .fallback = "UTC"},
     {.name = "schedule", .type = KEY_LATER},
     {.name = "source", .type = KEY_LATER},
-    {.name = "search.params", .type = KEY_LATER},
     {.name = "search.folds", .type = KEY_LATER},
 };
 

@@ -60,14 +60,13 @@ const int n_hyperparams = (int)N_ELEMENTS(hyperparam_table);
 
 _Static_assert(N_ELEMENTS(hyperparam_table) <= HYPERPARAMS_MAX, "every parameter fits at once");
 
-/* By name; an alias gives what it stands for. */
-static const struct hyperparam *find(const char *name)
+const struct hyperparam *hyperparam_find(const char *name)
 {
     for (int i = 0; i < n_hyperparams; i++) {
         const struct hyperparam *param = &hyperparam_table[i];
 
         if (strcmp(param->name, name) == 0)
-            return param->alias_of != NULL ? find(param->alias_of) : param;
+            return param->alias_of != NULL ? hyperparam_find(param->alias_of) : param;
     }
     return NULL;
 }
@@ -145,7 +144,7 @@ static struct hyperparam_value *value_of(struct hyperparams *params, const struc
 enum err_code hyperparams_set(struct hyperparams *params, const char *name, double number,
                               const char *choice, struct err *err)
 {
-    const struct hyperparam *param = find(name);
+    const struct hyperparam *param = hyperparam_find(name);
     struct hyperparam_value *value;
 
     if (param == NULL)
@@ -178,7 +177,7 @@ enum err_code hyperparams_overlay(struct hyperparams *params, enum algorithm_id 
     const cJSON *item;
 
     cJSON_ArrayForEach (item, object) {
-        const struct hyperparam *param = find(item->string);
+        const struct hyperparam *param = hyperparam_find(item->string);
         bool fits = param == NULL || (param->algorithms & ALGORITHM_BIT(algorithm));
 
         TRY(set_item(fits ? &laid : &others, item, err));
@@ -208,10 +207,19 @@ enum err_code hyperparams_check(const cJSON *object, unsigned algorithms, struct
 
     cJSON_ArrayForEach (item, object) {
         TRY(set_item(&params, item, err));
-        if (!(find(item->string)->algorithms & algorithms))
-            return refuse_misfit(find(item->string), item->string, err);
+        if (!(hyperparam_find(item->string)->algorithms & algorithms))
+            return refuse_misfit(hyperparam_find(item->string), item->string, err);
     }
     return ERR_OK;
+}
+
+const struct hyperparam_value *hyperparams_value(const struct hyperparams *params,
+                                                 const struct hyperparam *param)
+{
+    for (int i = 0; i < params->n; i++)
+        if (params->values[i].param == param)
+            return &params->values[i];
+    return NULL;
 }
 
 double hyperparams_get(const struct hyperparams *params, const char *name, double fallback)

@@ -42,6 +42,9 @@ struct hyperparams {
     struct hyperparam_value values[HYPERPARAMS_MAX];
 };
 
+/* The row of a name, of an alias the row it stands for; NULL: there is none. */
+const struct hyperparam *hyperparam_find(const char *name);
+
 /* One value by name or alias: number of INT and FLOAT, choice of CHOICE (NULL otherwise). Errors as
  * hyperparams_overlay's. */
 MUST_CHECK enum err_code hyperparams_set(struct hyperparams *params, const char *name,
@@ -58,6 +61,10 @@ MUST_CHECK enum err_code hyperparams_overlay(struct hyperparams *params,
  * above. */
 MUST_CHECK enum err_code hyperparams_check(const cJSON *object, unsigned algorithms,
                                            struct err *err);
+
+/* What is set for a row of the table, or NULL. */
+const struct hyperparam_value *hyperparams_value(const struct hyperparams *params,
+                                                 const struct hyperparam *param);
 
 /* The number set for a name (not an alias), or fallback. */
 double hyperparams_get(const struct hyperparams *params, const char *name, double fallback);

@@ -146,6 +146,21 @@ static const struct {
     [ALGORITHM_LINEAR] = {{ROWS(linear_rows)}, {ROWS(linear_rows)}},
 };
 
+bool setting_equal(const struct setting *a, const struct setting *b)
+{
+    if (a->algorithm != b->algorithm || a->params.n != b->params.n)
+        return false;
+    for (int i = 0; i < a->params.n; i++) {
+        const struct hyperparam_value *mine = &a->params.values[i];
+        const struct hyperparam_value *other = hyperparams_value(&b->params, mine->param);
+
+        if (other == NULL || other->number != mine->number ||
+            strcmp(other->choice, mine->choice) != 0)
+            return false;
+    }
+    return true;
+}
+
 int portfolio_size(enum algorithm_id algorithm, bool classification)
 {
     return portfolios[algorithm][classification].n;

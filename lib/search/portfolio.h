@@ -18,6 +18,9 @@ struct setting {
     struct hyperparams params;
 };
 
+/* Same algorithm, same values, in whatever order? */
+bool setting_equal(const struct setting *a, const struct setting *b);
+
 int portfolio_size(enum algorithm_id algorithm, bool classification);
 /* Setting i of [0, portfolio_size); ret_setting is overwritten. */
 void portfolio_get(enum algorithm_id algorithm, bool classification, int i,

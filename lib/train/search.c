@@ -49,13 +49,6 @@ static bool higher_is_better(const struct search *search)
     return search->setup.metric->higher_is_better;
 }
 
-enum err_code search_check(const struct project *project, bool classification, struct err *err)
-{
-    CLEANUP(sampler_release) struct sampler sampler = {0};
-
-    return sampler_init(&sampler, project, classification, true, err);
-}
-
 static enum err_code search_init(struct search *search, const struct search_request *request,
                                  struct err *err)
 {

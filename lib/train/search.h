@@ -27,10 +27,6 @@ struct search_request {
     const struct train_options *options;
 };
 
-/* Checks what the definition says of the search. ERR_CONFIG with the field. */
-MUST_CHECK enum err_code search_check(const struct project *project, bool classification,
-                                      struct err *err);
-
 /* Runs the trials that the strategy and the budget allow, with helpers where several trials at a
  * time are faster than several threads for one. A trial that fails is recorded and the search goes
  * on; when all fail, the commonest reason is the error. */

@@ -43,6 +43,7 @@ static void defaults(void **state)
     assert_int_equal(p->test_by, TEST_BY_AUTO);
     assert_int_equal(p->search_strategy, SEARCH_AUTO);
     assert_int_equal(p->search_trials, 0);
+    assert_null(p->search_params);
     assert_true(p->search_minutes == 0);
     assert_null(p->hyperparams);
     assert_int_equal(p->deploy, DEPLOY_IF_BETTER);
@@ -64,7 +65,8 @@ static void every_key(void **state)
         " \"c\": {\"as\": \"ignore\"}, \"d\": {}}, \"algorithms\": [\"dart\", \"linear\"],\n"
         " \"objective\": \"binary:logistic\", \"metric\": \"roc_auc\",\n"
         " \"test\": {\"size\": 0.250, \"by\": \"time\"},\n"
-        " \"search\": {\"strategy\": \"none\", \"trials\": 7, \"minutes\": 0.5},\n"
+        " \"search\": {\"strategy\": \"tpe\", \"trials\": 7, \"minutes\": 0.5,\n"
+        "              \"params\": {\"max_depth\": [3, 6]}},\n"
         " \"hyperparams\": {\"eta\": 0.1000000000000000055}, \"deploy\": \"never\", \"keep\": "
         "1000,\n"
         " \"seed\": 9007199254740991, \"threads\": 3, \"timezone\": \"Europe/Zurich\"}";
@@ -94,7 +96,8 @@ static void every_key(void **state)
     assert_string_equal(p->metric, "roc_auc");
     assert_true(p->test_size == 0.25);
     assert_int_equal(p->test_by, TEST_BY_TIME);
-    assert_int_equal(p->search_strategy, SEARCH_NONE);
+    assert_int_equal(p->search_strategy, SEARCH_TPE);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(p->search_params, "max_depth")), 2);
     assert_int_equal(p->search_trials, 7);
     assert_true(p->search_minutes == 0.5);
     assert_true(cJSON_GetObjectItem(p->hyperparams, "eta")->valuedouble == 0.1);
@@ -304,6 +307,17 @@ static void refuses_wrong_types(void **state)
         {"{" REQUIRED ",\"keep\":true}",
          "x.json: line 1: \"keep\": expected a whole number between 1 and 1000, found true",
          "/keep", NULL},
+        {"{" REQUIRED ",\"search\":{\"trials\":0}}",
+         "x.json: line 1: \"search.trials\": expected a whole number between 1 and 100000, found 0",
+         "/search/trials", NULL},
+        {"{" REQUIRED ",\"search\":{\"strategy\":\"tpf\"}}",
+         "x.json: line 1: \"search.strategy\": expected one of \"auto\", \"none\", \"grid\", "
+         "\"random\", \"tpe\", found \"tpf\"",
+         "/search/strategy", NULL},
+        {"{" REQUIRED ",\"search\":{\"params\":[3]}}",
+         "x.json: line 1: \"search.params\": expected an object such as {\"max_depth\": [3, 6, "
+         "9]}, found a list",
+         "/search/params", NULL},
         {"{" REQUIRED ",\"search\":{\"minutes\":0}}",
          "x.json: line 1: \"search.minutes\": expected a number of minutes above 0, found 0",
          "/search/minutes", NULL},
@@ -419,9 +433,6 @@ static void refuses_what_comes_later(void **state)
         {"{" REQUIRED ",\"task\":\"ranking\"}",
          "x.json: line 1: \"task\": \"ranking\" is not available in this version", "/task",
          "available: \"regression\", \"classification\""},
-        {"{" REQUIRED ",\"search\":{\"strategy\":\"tpe\"}}",
-         "x.json: line 1: \"search.strategy\": \"tpe\" is not available in this version",
-         "/search/strategy", "available: \"auto\", \"none\""},
         {"{" REQUIRED ",\"schedule\":\"0 3 * * *\"}",
          "x.json: line 1: \"schedule\": not available in this version", "/schedule",
          "leave it out"},
@@ -574,7 +585,7 @@ static void examples_are_valid(void **state)
         if (project_parse(at, (size_t)(strstr(at, "```") - at), "example", &p, &err) != ERR_OK)
             fail_msg("%s", err.message);
     }
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 4);
     if (glob("models/*.json", 0, NULL, &files) != 0)
         return; /* there need not be any */
     for (size_t i = 0; i < files.gl_pathc; i++) {
