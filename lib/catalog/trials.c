@@ -99,10 +99,8 @@ enum err_code catalog_begin_trial(struct pg *pg, const struct lease *lease,
 
 static const char bury_sql[] =
     "UPDATE pgboost.trials t SET status = 'failed', ended_at = clock_timestamp(),"
-    " error = 'its worker died in each of " TEXT_OF(
-        TRIAL_DEATHS_MAX) " attempts'"
-                          " WHERE " TRIAL_ABANDONED
-                          " AND t.lease_epoch >= " TEXT_OF(TRIAL_DEATHS_MAX) " - 1";
+    " error = format('its worker died in each of %s attempts', t.lease_epoch + 1)"
+    " WHERE " TRIAL_ABANDONED " AND t.lease_epoch >= $2::bigint - 1";
 
 static const char take_sql[] =
     "WITH next AS (SELECT t.id FROM pgboost.trials t JOIN pgboost.runs r ON r.id = t.run_id"
@@ -116,11 +114,12 @@ enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease, bool 
                                  struct trial_hold *ret_hold, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int run_text;
+    struct pg_int run_text, deaths_text;
+    const struct pg_param run = pg_param_int(&run_text, lease->run_id);
 
-    TRY(pg_rows(pg, take_sql, 2,
-                (struct pg_param[]){pg_param_int(&run_text, lease->run_id), PG_TEXT(lease->worker)},
-                &table, err));
+    TRY(pg_exec(pg, bury_sql, 2,
+                (struct pg_param[]){run, pg_param_int(&deaths_text, TRIAL_DEATHS_MAX)}, NULL, err));
+    TRY(pg_rows(pg, take_sql, 2, (struct pg_param[]){run, PG_TEXT(lease->worker)}, &table, err));
     *ret_taken = table.n_rows > 0;
     if (*ret_taken)
         hold_from_row(&table, ret_hold);

@@ -16,7 +16,6 @@
 #include "train/dataset.h"
 #include "train/decide.h"
 #include "train/frozen.h"
-#include "train/helpers.h"
 #include "train/read.h"
 #include "train/search.h"
 #include "train/suspicion.h"
@@ -37,7 +36,6 @@ struct run {
     struct rows training; /* all but the test rows */
     struct buf split;
     struct candidate candidate;
-    struct helpers helpers;         /* of the search */
     bool helps;                     /* another worker holds the run */
     struct model *champion;         /* the live one; NULL: none, or it cannot be opened */
     char rows_key[FROZEN_KEY_SIZE]; /* of the rows this attempt has kept; "": none */
@@ -47,7 +45,6 @@ static void release_search(struct run *run)
 {
     design_release(&run->search_designs.of[false]);
     design_release(&run->search_designs.of[true]);
-    helpers_release(&run->helpers);
 }
 
 static void run_release(struct run *run)
@@ -281,14 +278,23 @@ static enum err_code step_profile(struct run *run, struct err *err)
                              err);
 }
 
+static struct search_request search_request(const struct run *run)
+{
+    return (struct search_request){&run->setup, &run->search_designs, run->control, run->options};
+}
+
 static enum err_code step_search(struct run *run, struct err *err)
 {
-    return search_run(&run->setup, &run->search_designs, run->control, &run->best, err);
+    const struct search_request request = search_request(run);
+
+    return search_run(&request, &run->best, err);
 }
 
 static enum err_code step_help(struct run *run, struct err *err)
 {
-    return search_help(&run->setup, &run->search_designs, run->control, err);
+    const struct search_request request = search_request(run);
+
+    return search_help(&request, err);
 }
 
 /* What the winner said of the validation rows, before anything learns from them. */
