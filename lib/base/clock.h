@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 int64_t clock_ms(void); /* monotonic milliseconds */
+int64_t clock_us(void); /* the same in microseconds */
 
 /* A deadline is a point on clock_ms's line. INT64_MAX never comes. */
 #define DEADLINE_NEVER INT64_MAX

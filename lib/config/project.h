@@ -11,6 +11,7 @@
 #define PGBOOST_CONFIG_PROJECT_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
 #include "base/arena.h"
 #include "base/err.h"
