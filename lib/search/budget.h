@@ -1,0 +1,49 @@
+/*
+ * How long a search goes on: by trials, by minutes, or until the first of both is spent.
+ *
+ * A trial counts when it has begun and was not given back: completed, pruned, failed and running
+ * ones. The first trial always runs, to its best round when time ends; later ones begin only when
+ * time is left for one of the usual length. Under "auto" the last trial, or what begins in the last
+ * fifth of the minutes, is the polish.
+ */
+#ifndef PGBOOST_SEARCH_BUDGET_H
+#define PGBOOST_SEARCH_BUDGET_H
+
+#include "search/sampler.h"
+
+#define BUDGET_TRIALS 50 /* of random and tpe where the definition sets no bound */
+
+struct budget {
+    int n_trials;   /* 0: time alone ends it */
+    double seconds; /* 0: trials alone end it */
+    bool polishes;
+};
+
+/* By the definition:
+ *             neither bound            minutes alone       trials (and minutes)
+ *   none      one of each algorithm    the same            at most so many
+ *   grid      all of it                the same            at most so many, from its start
+ *   random    BUDGET_TRIALS            no bound but time   so many
+ *   tpe       BUDGET_TRIALS            no bound but time   so many
+ *   auto      portfolio and polish     no bound but time   so many; the polish among them when
+ * there are more than the portfolio has */
+struct budget budget_of(const struct sampler *sampler, const struct project *project);
+
+enum budget_next { BUDGET_TRIAL, BUDGET_POLISH, BUDGET_SPENT };
+
+/* What is next, after n_begun trials and so many seconds; usual_seconds: the median length of a
+ * trial so far (0: unknown). was_polished: the polish has begun, or there was none to have
+ * (sampler_polish). */
+enum budget_next budget_next(const struct budget *budget, int n_begun, double seconds,
+                             double usual_seconds, bool was_polished);
+
+/* ERR_LIMIT when the minutes ended before the first trial had a round. */
+MUST_CHECK enum err_code budget_check_first(const struct budget *budget, int n_rounds,
+                                            struct err *err);
+
+/* PostgresML's search_args: {"n_iter": 10, "cv": 5}; both whole numbers above 0, at those values
+ * where they are missing. ERR_CONFIG with the field "/search_args/NAME". args NULL: none. */
+MUST_CHECK enum err_code search_args_read(const cJSON *args, int *ret_n_iter, int *ret_cv,
+                                          struct err *err);
+
+#endif
