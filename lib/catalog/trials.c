@@ -17,6 +17,7 @@ static const struct field trial_fields[] = {
     {"algorithm", FIELD_TEXT, offsetof(struct trial_row, algorithm)},
     {"hyperparams", FIELD_TEXT, offsetof(struct trial_row, hyperparams)},
     {"score", FIELD_TEXT, offsetof(struct trial_row, score)},
+    {"fold_scores", FIELD_TEXT, offsetof(struct trial_row, fold_scores)},
     {"error", FIELD_TEXT, offsetof(struct trial_row, error)},
     {"rounds", FIELD_INT, offsetof(struct trial_row, rounds)},
     {"seconds", FIELD_DOUBLE, offsetof(struct trial_row, seconds)},
@@ -47,39 +48,39 @@ enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct trial_rows *r
  * between the claim's commit and this statement's snapshot. */
 static const char save_sql[] =
     "INSERT INTO pgboost.trials AS t"
-    " (run_id, number, status, algorithm, hyperparams, score, rounds, seconds, error)"
+    " (run_id, number, status, algorithm, hyperparams, score, rounds, seconds, error,"
+    "  fold_scores)"
     " SELECT run.id, $3::integer, $4, $5, $6::jsonb, $7::double precision, $8::integer,"
-    "  $9::double precision, $10"
+    "  $9::double precision, $10, $11::jsonb"
     " FROM (SELECT id FROM pgboost.runs WHERE " FENCED " FOR SHARE) run"
     " ON CONFLICT (run_id, number) DO UPDATE SET status = excluded.status,"
     "  algorithm = excluded.algorithm, hyperparams = excluded.hyperparams,"
     "  score = excluded.score, rounds = excluded.rounds, seconds = excluded.seconds,"
-    "  error = excluded.error"
+    "  error = excluded.error, fold_scores = excluded.fold_scores"
     " RETURNING t.id";
 
-enum err_code catalog_save_trial(struct pg *pg, const struct lease *lease, int number,
-                                 const char *status, const char *algorithm, const char *hyperparams,
-                                 double score, int rounds, double seconds, const char *error,
-                                 int64_t *ret_id, struct err *err)
+enum err_code catalog_save_trial(struct pg *pg, const struct lease *lease,
+                                 const struct new_trial *trial, int64_t *ret_id, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
     const struct fence fence = fence_of(lease);
     struct pg_int number_text, rounds_text;
     char score_text[40], seconds_text[40];
 
-    snprintf(score_text, sizeof(score_text), "%.17g", score);
-    snprintf(seconds_text, sizeof(seconds_text), "%.6f", seconds);
-    TRY(pg_rows(pg, save_sql, 10,
+    snprintf(score_text, sizeof(score_text), "%.17g", trial->score);
+    snprintf(seconds_text, sizeof(seconds_text), "%.6f", trial->seconds);
+    TRY(pg_rows(pg, save_sql, 11,
                 (struct pg_param[]){
                     FENCE_PARAMS(fence),
-                    pg_param_int(&number_text, number),
-                    PG_TEXT(status),
-                    PG_TEXT(algorithm),
-                    PG_TEXT(hyperparams),
-                    PG_TEXT(isnan(score) ? NULL : score_text),
-                    pg_param_int(&rounds_text, rounds),
+                    pg_param_int(&number_text, trial->number),
+                    PG_TEXT(trial->status),
+                    PG_TEXT(trial->algorithm),
+                    PG_TEXT(trial->hyperparams),
+                    PG_TEXT(isnan(trial->score) ? NULL : score_text),
+                    pg_param_int(&rounds_text, trial->rounds),
                     PG_TEXT(seconds_text),
-                    PG_TEXT(error),
+                    PG_TEXT(trial->error),
+                    PG_TEXT(trial->fold_scores),
                 },
                 &table, err));
     if (table.n_rows == 0)

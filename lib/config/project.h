@@ -18,6 +18,7 @@
 enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
+enum refit_rows { REFIT_TRAIN, REFIT_ALL }; /* all but the test rows, or all */
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
 enum calibration_choice {
     CALIBRATE_AUTO,
@@ -99,9 +100,11 @@ struct project {
     enum search_strategy search_strategy;
     int search_trials;        /* 0: no bound of its own */
     double search_minutes;    /* 0: no bound */
+    int search_folds;         /* 1: a hold-out; 0: by the number of rows */
     const cJSON *hyperparams; /* object or NULL; owned by `json` */
     enum calibration_choice calibration;
     struct threshold threshold;
+    enum refit_rows refit;
     enum deploy_rule deploy;
     int keep;              /* models; 10 */
     int64_t seed;          /* 42 */

@@ -66,6 +66,12 @@ const struct choice algorithm_choices[] = {
     {NULL, 0},
 };
 
+const struct choice refit_choices[] = {
+    {"train", REFIT_TRAIN},
+    {"all", REFIT_ALL},
+    {NULL, 0},
+};
+
 const struct choice calibration_choices[] = {
     {"auto", CALIBRATE_AUTO},
     {"none", CALIBRATE_NONE},
@@ -111,12 +117,15 @@ const struct project_key project_keys[] = {
      .expected = "a whole number between 1 and 100000"},
     {"search.minutes", KEY_NUMBER, .offset = AT(search_minutes), .low = 0, .high = 1e6,
      .open = true, .expected = "a number of minutes above 0"},
+    {"search.folds", KEY_INT, .offset = AT(search_folds), .low = 1, .high = 100,
+     .expected = "a whole number between 1 and 100"},
     {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
      .expected = "an object such as {\"eta\": 0.1}"},
     {"calibration", KEY_CHOICE, .offset = AT(calibration), .choices = calibration_choices,
      .fallback = "auto"},
     {"threshold", KEY_THRESHOLD, .offset = AT(threshold), .choices = threshold_choices, .low = 0,
      .high = 1, .open = true, .expected = "a number between 0 and 1", .fallback = "none"},
+    {"refit", KEY_CHOICE, .offset = AT(refit), .choices = refit_choices, .fallback = "train"},
     {"deploy", KEY_CHOICE, .offset = AT(deploy), .choices = deploy_choices,
      .fallback = "if_better"},
     {"keep", KEY_INT, .offset = AT(keep), .low = 1, .high = 1000,
@@ -129,7 +138,6 @@ const struct project_key project_keys[] = {
     {.name = "schedule", .type = KEY_LATER},
     {.name = "source", .type = KEY_LATER},
     {.name = "search.params", .type = KEY_LATER},
-    {.name = "search.folds", .type = KEY_LATER},
 };
 
 const int n_project_keys = N_ELEMENTS(project_keys);

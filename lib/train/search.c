@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 
 static int n_trials(const struct project *project, bool classification)
@@ -19,16 +20,27 @@ static enum err_code save_trial(struct control *control, int number, const char 
                                 const struct setting *setting, const struct trial_result *result,
                                 const char *error, int64_t *ret_id, struct err *err)
 {
-    CLEANUP(buf_release) struct buf json = {0};
+    CLEANUP(buf_release) struct buf json = {0}, fold_scores = {0};
+    struct new_trial trial = {.number = number,
+                              .status = status,
+                              .algorithm = algorithm_name(setting->algorithm->id),
+                              .score = NAN,
+                              .error = error};
     struct pg *pg;
 
     hyperparams_to_json(&setting->params, &json);
+    trial.hyperparams = buf_text(&json);
+    if (result != NULL) {
+        trial_put_folds(result, &fold_scores);
+        trial.score = result->score;
+        trial.rounds = result->rounds;
+        trial.seconds = result->seconds;
+        trial.fold_scores = buf_text(&fold_scores);
+    }
     TRY(buf_check(&json, err));
+    TRY(buf_check(&fold_scores, err));
     TRY(control_pg(control, &pg, err));
-    return catalog_save_trial(
-        pg, control_lease(control), number, status, algorithm_name(setting->algorithm->id),
-        buf_text(&json), result != NULL ? result->score : NAN, result != NULL ? result->rounds : 0,
-        result != NULL ? result->seconds : 0, error, ret_id, err);
+    return catalog_save_trial(pg, control_lease(control), &trial, ret_id, err);
 }
 
 void search_best_release(struct search_best *best)
@@ -53,7 +65,7 @@ static void keep_best(const struct trial_setup *setup, const struct setting *set
     trial_result_release(&best->result);
     best->setting = *setting;
     best->result = *result;
-    result->margins = NULL;
+    *result = (struct trial_result){0};
     best->trial_id = trial_id;
 }
 
@@ -65,7 +77,14 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
     struct setting setting;
     CLEANUP(trial_result_release) struct trial_result result = {0};
     struct err trial_err = {0};
-    double best_score = best->n_completed > 0 ? best->result.score : NAN;
+    struct trial_request request = {
+        .n_folds = designs->n_folds,
+        .setting = &setting,
+        .control = control,
+        .number = number,
+        .n_trials = n,
+        .best = best->n_completed > 0 ? best->result.score : NAN,
+    };
     int64_t trial_id;
     enum err_code code;
 
@@ -73,8 +92,8 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
     TRY(hyperparams_overlay(&setting.params, setting.algorithm->id, setup->project->hyperparams,
                             err));
     TRY(save_trial(control, number, "running", &setting, NULL, NULL, &trial_id, err));
-    code = trial_run(setup, &designs->of[setting.algorithm->is_linear], &setting, number, n,
-                     best_score, control, &result, &trial_err);
+    request.folds = designs->folds[setting.algorithm->is_linear];
+    code = trial_run(setup, &request, &result, &trial_err);
     if (ends_run(code)) {
         *err = trial_err;
         return code;
@@ -112,6 +131,6 @@ enum err_code search_run(const struct trial_setup *setup, const struct designs *
         return err->code;
     }
     *ret_best = best;
-    best.result.margins = NULL;
+    best.result = (struct trial_result){0}; /* it is the caller's */
     return ERR_OK;
 }

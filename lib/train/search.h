@@ -1,16 +1,11 @@
 /*
  * The search of a run: trials over the settings of all its algorithms, the best by the key metric
- * on the validation rows.
+ * on the validation rows of all folds.
  */
 #ifndef PGBOOST_TRAIN_SEARCH_H
 #define PGBOOST_TRAIN_SEARCH_H
 
 #include "train/trial.h"
-
-/* The same rows for each kind of algorithm; those of a kind that does not compete are empty. */
-struct designs {
-    struct design of[2]; /* [is_linear] */
-};
 
 struct search_best {
     struct setting setting;
