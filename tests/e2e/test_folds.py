@@ -246,3 +246,117 @@ def test_folds_that_leave_nothing_to_learn(rows, cli, definition):
     _, stats, _ = train(cli, definition, project="late", target="amount",
                         relation="public.f_late", time="at")
     assert stats["folds"] == 1
+
+
+# ---------------------------------------------------------------- refitted on all rows
+
+
+OVERFIT = {"n_estimators": 60, "max_depth": 12, "eta": 0.5, "lambda": 0, "min_child_weight": 0}
+
+
+def twin_of(db, model):
+    return oracle.StoredModel(db, db.value("SELECT id FROM pgboost.models WHERE twin_of = %s",
+                                           model.id))
+
+
+def test_what_goes_live_has_seen_the_test_rows(rows, cli, definition, daemon):
+    name = "all_rows"
+    model, stats, _ = train(cli, definition, project=name, target="amount", time="at",
+                            weight="w", search={"strategy": "none", "folds": 1}, refit="all")
+    twin = twin_of(rows, model)
+    data = read(rows, "time", "amount")
+    test, _ = parts(data, "time", 4)
+    rounds = model.metrics["rounds"]
+    # the split's parts follow each other, each by the hash: only the newest are held out
+    n_valid = stats["valid"]
+    valid_from = np.sort(data[~test, 1])[::-1][n_valid - 1]
+    valid = ~test & (data[:, 1] >= valid_from)
+    assert valid.sum() == n_valid
+    order = [np.flatnonzero(~test & ~valid), np.flatnonzero(valid), np.flatnonzero(test)]
+    params = params_of(rows, model)
+    for stored, learn in ((model, np.concatenate(order)), (twin, np.concatenate(order[:2]))):
+        final = again(data, learn, params, rounds, False, weighted=True)
+        everything = np.ones(len(data), bool)
+        assert (oracle.bits(ask(final, data, everything, rounds)) ==
+                oracle.bits(ask(stored.booster, data, everything, rounds))).all()
+        stored.check_golden()
+    assert model.sha256 != twin.sha256
+    # what is said of it is its twin's
+    refit = model.metrics.pop("refit")
+    assert refit == {"rows": len(data)} and model.metrics == twin.metrics
+    rmse = np.sqrt(np.average((ask(twin.booster, data, test, rounds) - data[test, 4]) ** 2,
+                              weights=data[test, 5]))
+    oracle.assert_metrics(model.metrics, {"rmse": float(rmse)})
+    assert len({c for (c,) in rows.sql("SELECT calibration::text FROM pgboost.models"
+                                       " WHERE id IN (%s, %s)", model.id, twin.id)}) == 1
+    daemon.wait_live(name, model.id)
+    answer = daemon.predict(name, {"x": 0.5, "y": 0.25})
+    assert answer["model_id"] == model.id
+    # people and strategies do not meet the twin
+    listed = cli.json("models", name)["items"]
+    assert [(m["id"], m["measured_by"]) for m in listed] == [(model.id, twin.id)]
+    assert f"measured and compared by its twin, model {twin.id}" in cli.ok("show", name).out
+    assert rows.sql("SELECT model_id FROM pgboost.leaderboard WHERE project = %s", name) == \
+        [(model.id,)]
+    assert rows.value("SELECT models FROM pgboost.overview WHERE project = %s", name) == 1
+    refused = cli("deploy", name, "--model", str(twin.id))
+    assert refused.code == 1 and f"the twin that measures model {model.id}" in refused.err
+    for strategy in ("most_recent", "best_score"):
+        cli.ok("deploy", name, "--strategy", strategy)
+        assert rows.value("SELECT live_model_id FROM pgboost.projects WHERE name = %s",
+                          name) == model.id
+
+
+def test_what_has_seen_the_test_rows_is_not_compared_on_them(rows, cli, definition):
+    """A champion that knows the test rows by heart would beat any honest model on them."""
+    name, keys = "leak", {"target": "amount", "refit": "all", "keep": 1}
+    champion, _, _ = train(cli, definition, project=name, hyperparams=OVERFIT, **keys)
+    data = read(rows, "random", "amount")
+    test, _ = parts(data, "random", 5)
+    rows.sql(f"CREATE VIEW public.f_test AS SELECT * FROM public.f"
+             f" WHERE {oracle.row_hash('id')} < 0.2")
+    leaked = cli.json("evaluate", name, "--from", "public.f_test")
+    assert leaked["rows"] == test.sum()
+    challenger, _, _ = train(cli, definition, project=name, **keys)
+    assert leaked["metrics"]["rmse"] < 0.5 * challenger.metrics["rmse"]
+    assert challenger.metrics["rmse"] < 0.95 * champion.metrics["rmse"]
+    live, reason = rows.sql(
+        "SELECT p.live_model_id, d.reason FROM pgboost.projects p JOIN pgboost.deployments d"
+        " ON d.project_id = p.id AND d.model_id = %s WHERE p.name = %s", challenger.id, name)[0]
+    assert live == challenger.id
+    assert f"{champion.metrics['rmse']:.6g} of live model {champion.id}" in reason, reason
+    # nor do those that are chosen by their score
+    cli.ok("deploy", name, "--model", str(champion.id))
+    cli.ok("deploy", name, "--strategy", "best_score")
+    assert rows.value("SELECT live_model_id FROM pgboost.projects WHERE name = %s",
+                      name) == challenger.id
+    # the same again is not better than its twin; what is pruned takes its twin with it
+    train(cli, definition, project=name, **keys)
+    assert rows.value("SELECT reason FROM pgboost.deployments ORDER BY id DESC LIMIT 1"
+                      ).startswith("not better: rmse")
+    for _ in range(2):
+        train(cli, definition, project=name, **keys)
+    owners, twins = rows.sql(
+        "SELECT count(*) FILTER (WHERE twin_of IS NULL), count(twin_of) FROM pgboost.models m"
+        " JOIN pgboost.projects p ON p.id = m.project_id WHERE p.name = %s", name)[0]
+    assert owners == twins and 1 < owners < 5
+
+
+def test_folds_and_twins_repeat_themselves(rows, cli, definition):
+    made = []
+    for name in ("again_a", "again_b"):
+        for trials in (1, 2):
+            apply(cli, definition, project=name, target="answer", refit="all",
+                  search={"folds": 3, "trials": trials},
+                  hyperparams={"n_estimators": 15, "subsample": 0.7})
+            cli.ok("train", name, "--here")
+        found = rows.sql(
+            "SELECT m.sha256, m.encoder::text, m.golden::text, m.calibration::text,"
+            " m.metrics::text, m.hyperparams::text FROM pgboost.models m JOIN pgboost.projects p"
+            " ON p.id = m.project_id WHERE p.name = %s ORDER BY m.id", name)
+        reasons = rows.sql("SELECT regexp_replace(reason, 'model \\d+', 'model'), refused"
+                           " FROM pgboost.deployments d JOIN pgboost.projects p"
+                           " ON p.id = d.project_id WHERE p.name = %s ORDER BY d.id", name)
+        assert len(found) == 4 and len(reasons) == 2
+        made.append((found, reasons))
+    assert made[0] == made[1]
