@@ -27,7 +27,6 @@ ALTER TABLE pgboost.trials
     DROP CONSTRAINT trials_status_check,
     ADD CONSTRAINT trials_status_check
         CHECK (status IN ('running', 'completed', 'pruned', 'failed')),
-    ADD COLUMN IF NOT EXISTS fold_scores jsonb,
     ADD COLUMN seed bigint,
     ADD COLUMN origin text,
     ADD COLUMN predict_us double precision,

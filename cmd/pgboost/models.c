@@ -9,6 +9,7 @@ static const struct list_column columns[] = {
     {"score", "score", LIST_NUMBER, offsetof(struct model_row, score)},
     {"live", "live", LIST_FLAG, offsetof(struct model_row, live)},
     {"run", "run_id", LIST_ID, offsetof(struct model_row, run_id)},
+    {NULL, "measured_by", LIST_ID, offsetof(struct model_row, measured_by)},
     {NULL, "trial_id", LIST_ID, offsetof(struct model_row, trial_id)},
     {"created (UTC)", "created_at", LIST_TIME, offsetof(struct model_row, created_at)},
     {NULL, "hyperparams", LIST_JSON, offsetof(struct model_row, hyperparams)},

@@ -133,6 +133,7 @@ static void put_fact(struct buf *out, const char *name, const char *value)
 static void put_live(struct buf *out, const struct page *page)
 {
     const struct project_row *project = &page->project.items[0];
+    const struct model_row *live = live_model(page);
 
     buf_printf(out, "%-12s", "live model");
     if (project->live_model_id == 0) {
@@ -148,6 +149,11 @@ static void put_live(struct buf *out, const struct page *page)
         put_age(out, page->deployed_at);
     }
     buf_putc(out, '\n');
+    if (live != NULL && live->measured_by != 0)
+        buf_printf(out,
+                   "%-12srefitted on all rows; measured and compared by its twin, model %" PRId64
+                   ", which did not learn from the test rows\n",
+                   "", live->measured_by);
 }
 
 /* The last decision, in one sentence: whether the model went live, and why. */

@@ -265,6 +265,7 @@ MUST_CHECK enum err_code catalog_end_trial(struct pg *pg, const struct trial_hol
 
 struct model_row {
     int64_t id, project_id, run_id, trial_id;
+    int64_t measured_by; /* its twin that did not learn from the test rows; 0: it did not itself */
     const char *project, *algorithm, *metric;
     const char *task, *relation, *target;                 /* what it was trained for */
     const char *split;                                    /* JSON: how its test rows were chosen */
@@ -288,8 +289,12 @@ void model_rows_release(struct model_rows *rows);
 /* Everything of one model, bytes included (binary). */
 MUST_CHECK enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
                                        struct err *err);
+/* Likewise of what tells how good a model is: its twin where it has one, under the model's own id.
+ */
+MUST_CHECK enum err_code catalog_measured_model(struct pg *pg, int64_t model_id,
+                                                struct model_rows *ret_row, struct err *err);
 /* Listing, without bytes, encoder, golden and calibration: best first by the project's metric when
- * project is named, else newest first. */
+ * project is named, else newest first. Twins are not listed. */
 MUST_CHECK enum err_code catalog_models(struct pg *pg, const char *project, int limit,
                                         struct model_rows *ret_rows, struct err *err);
 
@@ -311,6 +316,9 @@ struct new_model {
     bool deploy;
     int64_t seen_version;
     const char *reason; /* of the decision, for people */
+    /* Inserted beside it: trained without the test rows, the one that the metrics are of. NULL: the
+     * model is that itself. Of a twin only what insertion needs is looked at. */
+    const struct new_model *twin;
 };
 MUST_CHECK enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
                                             const struct new_model *model, int64_t *ret_model_id,
@@ -323,7 +331,7 @@ MUST_CHECK enum err_code catalog_insert_model(struct pg *pg, int64_t project_id,
                                               struct err *err);
 
 /* Deletes models of the project but the `keep` newest, the live one and the one to roll back to; at
- * most a few a call. */
+ * most a few a call. Twins go with theirs. */
 MUST_CHECK enum err_code catalog_prune_models(struct pg *pg, int64_t project_id, int keep,
                                               int64_t *ret_n_deleted, struct err *err);
 

@@ -62,7 +62,8 @@ static const struct strategy {
 } strategies[] = {
     {"most_recent",
      "SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
-     " WHERE p.id = $1::bigint AND " SAME_TARGET " ORDER BY m.id DESC LIMIT 1",
+     " WHERE p.id = $1::bigint AND m.twin_of IS NULL AND " SAME_TARGET
+     " ORDER BY m.id DESC LIMIT 1",
      "project \"%s\" has no model of its present target yet"},
     /* Before the present model went live other than by a rollback: going back twice goes back two
      * models, not forth again to the one that was left. */
@@ -150,7 +151,7 @@ static enum err_code check_model(struct pg *pg, const char *project, int64_t pro
     struct pg_int project_text, model_text;
 
     TRY(pg_rows(pg,
-                "SELECT " SAME_TARGET ", m.target FROM pgboost.models m"
+                "SELECT " SAME_TARGET ", m.target, m.twin_of FROM pgboost.models m"
                 " JOIN pgboost.projects p ON p.id = m.project_id"
                 " WHERE p.id = $1::bigint AND m.id = $2::bigint",
                 2,
@@ -161,6 +162,12 @@ static enum err_code check_model(struct pg *pg, const char *project, int64_t pro
         err_set(err, ERR_NOT_FOUND, "project \"%s\" has no model %lld", project,
                 (long long)model_id);
         return err_hint(err, "\"pgboost models\" lists those it has");
+    }
+    if (!pg_is_null(&table, 0, 2)) {
+        err_set(err, ERR_CONFLICT,
+                "model %lld is the twin that measures model %lld, and not served",
+                (long long)model_id, (long long)pg_get_int64(&table, 0, 2));
+        return err_hint(err, "deploy model %lld", (long long)pg_get_int64(&table, 0, 2));
     }
     if (!pg_get_bool(&table, 0, 0)) {
         err_set(err, ERR_CONFLICT,

@@ -14,21 +14,23 @@
 static const char insert_model_sql[] =
     "INSERT INTO pgboost.models (project_id, run_id, trial_id, algorithm, hyperparams, metric,"
     " score, metrics, encoder, labels, model, sha256, base_margin_bits, golden, xgboost_version,"
-    " task, relation, target, split, calibration)"
+    " task, relation, target, split, calibration, twin_of)"
     " VALUES ($1::bigint, nullif($2::bigint, 0), nullif($3::bigint, 0), $4, $5::jsonb, $6,"
     " $7::double precision, $8::jsonb, $9::jsonb, $10::jsonb, $11::bytea, $12, $13::bigint,"
-    " $14::jsonb, $15, $16, $17, $18, $19::jsonb, $20::jsonb) RETURNING id";
+    " $14::jsonb, $15, $16, $17, $18, $19::jsonb, $20::jsonb,"
+    " nullif($21::bigint, 0)) RETURNING id";
 
-/* run_id 0: of no run. */
+/* run_id 0: of no run; twin_of 0: of none. */
 static enum err_code insert_model(struct pg *pg, int64_t project_id, int64_t run_id,
-                                  const struct new_model *model, int64_t *ret_id, struct err *err)
+                                  const struct new_model *model, int64_t twin_of, int64_t *ret_id,
+                                  struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int project_text, run_text, trial_id, base_margin_bits;
+    struct pg_int project_text, run_text, trial_id, base_margin_bits, twin_text;
     char score[40];
 
     snprintf(score, sizeof(score), "%.17g", model->score);
-    TRY(pg_row(pg, insert_model_sql, 20,
+    TRY(pg_row(pg, insert_model_sql, 21,
                (struct pg_param[]){
                    pg_param_int(&project_text, project_id),
                    pg_param_int(&run_text, run_id),
@@ -50,6 +52,7 @@ static enum err_code insert_model(struct pg *pg, int64_t project_id, int64_t run
                    PG_TEXT(model->target),
                    PG_TEXT(model->split),
                    PG_TEXT(model->calibration),
+                   pg_param_int(&twin_text, twin_of),
                },
                &table, err));
     *ret_id = pg_get_int64(&table, 0, 0);
@@ -120,10 +123,25 @@ static enum err_code end_run(struct pg *pg, const struct lease *lease, int64_t m
     return ERR_OK;
 }
 
+static enum err_code insert_with_twin(struct pg *pg, const struct lease *lease,
+                                      const struct new_model *model, int64_t *ret_id,
+                                      struct err *err)
+{
+    struct new_model twin;
+    int64_t twin_id;
+
+    TRY(insert_model(pg, lease->project_id, lease->run_id, model, 0, ret_id, err));
+    if (model->twin == NULL)
+        return ERR_OK;
+    twin = *model->twin;
+    twin.trial_id = model->trial_id;
+    return insert_model(pg, lease->project_id, lease->run_id, &twin, *ret_id, &twin_id, err);
+}
+
 static enum err_code finish(struct pg *pg, const struct lease *lease, const struct new_model *model,
                             int64_t *ret_model_id, struct err *err)
 {
-    TRY(insert_model(pg, lease->project_id, lease->run_id, model, ret_model_id, err));
+    TRY(insert_with_twin(pg, lease, model, ret_model_id, err));
     if (model->deploy)
         TRY(make_live(pg, lease, *ret_model_id, model->seen_version, err));
     if (model->deploy || model->reason != NULL)
@@ -164,5 +182,5 @@ enum err_code catalog_insert_model(struct pg *pg, int64_t project_id, const stru
                                    int64_t *ret_model_id, struct err *err)
 {
     TRY(check_size(model, "train it with fewer or smaller trees", err));
-    return insert_model(pg, project_id, 0, model, ret_model_id, err);
+    return insert_model(pg, project_id, 0, model, 0, ret_model_id, err);
 }

@@ -15,6 +15,8 @@ static const struct field model_fields[] = {
     {"m.project_id", FIELD_INT64, offsetof(struct model_row, project_id)},
     {"m.run_id", FIELD_INT64, offsetof(struct model_row, run_id)},
     {"m.trial_id", FIELD_INT64, offsetof(struct model_row, trial_id)},
+    {"(SELECT t.id FROM pgboost.models t WHERE t.twin_of = m.id)", FIELD_INT64,
+     offsetof(struct model_row, measured_by)},
     {"p.name", FIELD_TEXT, offsetof(struct model_row, project)},
     {"m.algorithm", FIELD_TEXT, offsetof(struct model_row, algorithm)},
     {"m.task", FIELD_TEXT, offsetof(struct model_row, task)},
@@ -81,21 +83,38 @@ static enum err_code read_bytes(struct pg *pg, int64_t model_id, struct model_ro
 }
 
 /* A model never changes once it is there, so its two reads belong together. */
-enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
-                            struct err *err)
+static enum err_code read_model(struct pg *pg, const char *where, int64_t model_id,
+                                struct model_rows *ret_row, struct err *err)
 {
     CLEANUP(model_rows_release) struct model_rows rows = {0};
     struct pg_int id;
     struct selected selected;
 
-    TRY(catalog_select(pg, &whole_spec, FROM_MODELS " WHERE m.id = $1::bigint", 1,
-                       (struct pg_param[]){pg_param_int(&id, model_id)}, &selected, err));
+    TRY(catalog_select(pg, &whole_spec, where, 1, (struct pg_param[]){pg_param_int(&id, model_id)},
+                       &selected, err));
     rows = (struct model_rows){.n = selected.n, .items = selected.items, .arena = selected.arena};
     if (rows.n == 0)
         return no_model(model_id, err);
-    TRY(read_bytes(pg, model_id, &rows, err));
+    TRY(read_bytes(pg, rows.items[0].id, &rows, err));
     *ret_row = rows;
     rows = (struct model_rows){0};
+    return ERR_OK;
+}
+
+enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
+                            struct err *err)
+{
+    return read_model(pg, FROM_MODELS " WHERE m.id = $1::bigint", model_id, ret_row, err);
+}
+
+enum err_code catalog_measured_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
+                                     struct err *err)
+{
+    TRY(read_model(pg,
+                   FROM_MODELS " WHERE m.id = coalesce((SELECT t.id FROM pgboost.models t"
+                               " WHERE t.twin_of = $1::bigint), $1::bigint)",
+                   model_id, ret_row, err));
+    ret_row->items[0].id = model_id;
     return ERR_OK;
 }
 
@@ -109,7 +128,7 @@ enum err_code catalog_models(struct pg *pg, const char *project, int limit,
     /* The score only orders within one project: across projects it means nothing. */
     TRY(catalog_select(pg, &listed_spec,
                        FROM_MODELS
-                       " WHERE $1::text IS NULL OR p.name = $1"
+                       " WHERE ($1::text IS NULL OR p.name = $1) AND m.twin_of IS NULL"
                        " ORDER BY CASE WHEN $1 IS NOT NULL THEN"
                        "   pgboost.metric_value(m.metrics, p.metric)"
                        "   * CASE WHEN p.higher_is_better THEN -1 ELSE 1 END END NULLS LAST,"
@@ -125,8 +144,9 @@ static const char prune_sql[] =
     "DELETE FROM pgboost.models WHERE id IN ("
     " SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
     " WHERE p.id = $1::bigint AND m.id IS DISTINCT FROM p.live_model_id"
+    "  AND m.twin_of IS NULL"
     "  AND m.id NOT IN (SELECT id FROM pgboost.models WHERE project_id = $1::bigint"
-    "   ORDER BY id DESC LIMIT $2::bigint)"
+    "   AND twin_of IS NULL ORDER BY id DESC LIMIT $2::bigint)"
     "  AND m.id NOT IN (SELECT model_id FROM pgboost.deployments"
     "   WHERE project_id = $1::bigint AND NOT refused ORDER BY version DESC LIMIT 2)"
     " ORDER BY m.id LIMIT 20)";

@@ -21,6 +21,7 @@ enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, T
 enum on_cancel { CANCEL_DISCARDS, CANCEL_FINISHES };
 enum snapshot { SNAPSHOT_FILE, SNAPSHOT_TABLE, SNAPSHOT_NONE };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE, SEARCH_GRID, SEARCH_RANDOM, SEARCH_TPE };
+enum refit_rows { REFIT_TRAIN, REFIT_ALL }; /* all but the test rows, or all */
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
 enum calibration_choice {
     CALIBRATE_AUTO,
@@ -100,6 +101,7 @@ struct project {
     double test_size;      /* 0.2 */
     enum test_by test_by;
     enum search_strategy search_strategy;
+    int search_folds; /* 1: a hold-out; 0: by the number of rows */
     enum snapshot snapshot;
     int search_parallel; /* trials under way at once; 0: by the threads */
     enum on_cancel on_cancel;
@@ -109,6 +111,7 @@ struct project {
     const cJSON *hyperparams;   /* likewise */
     enum calibration_choice calibration;
     struct threshold threshold;
+    enum refit_rows refit;
     enum deploy_rule deploy;
     int keep;              /* models; 10 */
     int64_t seed;          /* 42 */

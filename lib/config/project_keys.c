@@ -79,6 +79,12 @@ const struct choice algorithm_choices[] = {
     {NULL, 0},
 };
 
+const struct choice refit_choices[] = {
+    {"train", REFIT_TRAIN},
+    {"all", REFIT_ALL},
+    {NULL, 0},
+};
+
 const struct choice calibration_choices[] = {
     {"auto", CALIBRATE_AUTO},
     {"none", CALIBRATE_NONE},
@@ -130,6 +136,8 @@ const struct project_key project_keys[] = {
      .fallback = "discard"},
     {"search.params", KEY_OBJECT, .offset = AT(search_params),
      .expected = "an object such as {\"max_depth\": [3, 6, 9]}"},
+    {"search.folds", KEY_INT, .offset = AT(search_folds), .low = 1, .high = 100,
+     .expected = "a whole number between 1 and 100"},
     {"hyperparams", KEY_OBJECT, .offset = AT(hyperparams),
      .expected = "an object such as {\"eta\": 0.1}"},
     {"calibration", KEY_CHOICE, .offset = AT(calibration), .choices = calibration_choices,
@@ -138,6 +146,7 @@ const struct project_key project_keys[] = {
      .high = 1, .open = true, .expected = "a number between 0 and 1", .fallback = "none"},
     {"snapshot", KEY_CHOICE, .offset = AT(snapshot), .choices = snapshot_choices,
      .fallback = "file"},
+    {"refit", KEY_CHOICE, .offset = AT(refit), .choices = refit_choices, .fallback = "train"},
     {"deploy", KEY_CHOICE, .offset = AT(deploy), .choices = deploy_choices,
      .fallback = "if_better"},
     {"keep", KEY_INT, .offset = AT(keep), .low = 1, .high = 1000,
@@ -149,7 +158,6 @@ const struct project_key project_keys[] = {
     {"timezone", TEXT, .offset = AT(timezone), .fallback = "UTC"},
     {.name = "schedule", .type = KEY_LATER},
     {.name = "source", .type = KEY_LATER},
-    {.name = "search.folds", .type = KEY_LATER},
 };
 
 const int n_project_keys = N_ELEMENTS(project_keys);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "metric/metric_internal.h"
 
 #define CLASSIFICATION (METRIC_BINARY | METRIC_MULTICLASS)
@@ -93,6 +94,18 @@ const struct metric *metric_find(const char *name)
         if (strcmp(metrics[i].name, name) == 0)
             return &metrics[i];
     return NULL;
+}
+
+bool metric_by_fold(const struct metric *metric)
+{
+    static const char *const names[] = {"roc_auc",     "pr_auc",     "ks",  "lift",
+                                        "ndcg",        "map",        "mrr", "precision_at_k",
+                                        "concordance", "cox_nloglik"};
+
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        if (strcmp(metric->name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 const struct metric *metric_default(enum metric_task task)

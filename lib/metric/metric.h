@@ -96,6 +96,10 @@ extern const int n_metrics;
 
 const struct metric *metric_find(const char *name); /* or NULL */
 
+/* Does only the order of the rows' predictions count? Then those of different models do not mix,
+ * and a cross-validated value is the mean over its folds. */
+bool metric_by_fold(const struct metric *metric);
+
 /* The key metric where the project names none: rmse, log_loss, ndcg, concordance. */
 const struct metric *metric_default(enum metric_task task);
 

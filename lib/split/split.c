@@ -8,15 +8,16 @@
 
 #define ROWS_LEAST 10
 
-enum part { TRAIN, VALID, TEST, PARTS };
+/* Behind these stand the folds: VALID + k for a row that validates in fold k. */
+enum { TRAIN, TEST, VALID, PARTS_MAX = VALID + SPLIT_FOLDS_MAX };
 
 /* A row on its way to a part. */
 struct item {
     uint64_t hash; /* SPLIT_HASH_BITS */
     int64_t order; /* what the rows are cut by, ascending: place or time; NULL time INT64_MIN */
     uint32_t row;
-    uint32_t class : 30; /* 0 unless stratified */
-    enum part part : 2;
+    uint32_t class : 25; /* 0 unless stratified */
+    uint32_t part : 7;
 };
 
 double split_validation_share(size_t n_rows, bool searching)
@@ -163,7 +164,7 @@ static void sort_items(struct item *items, size_t n, int (*compare)(const void *
         qsort(items, n, sizeof(*items), compare);
 }
 
-static void mark(struct item *items, size_t from, size_t to, enum part part)
+static void mark(struct item *items, size_t from, size_t to, uint32_t part)
 {
     for (size_t i = from; i < to; i++)
         items[i].part = part;
@@ -207,7 +208,19 @@ static size_t start_of_last(const struct item *items, size_t n)
     return last > 1 ? last - 1 : n;
 }
 
-/* By place: [test | train | valid] */
+/* Of several folds: of n ordered items, the fold of each by how many are before its place. */
+static void deal(struct item *items, size_t n, int n_folds)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && items[i].order != items[i - 1].order)
+            before = i;
+        items[i].part = VALID + (uint32_t)((size_t)n_folds * before / n);
+    }
+}
+
+/* By place: [test | train | valid], or [test | fold | fold | …] */
 static void place_random(struct item *items, size_t n, const struct split_options *options)
 {
     double end = ldexp(options->test_size, SPLIT_HASH_BITS);
@@ -218,10 +231,14 @@ static void place_random(struct item *items, size_t n, const struct split_option
     if (n_test == 0)
         n_test = n_of_first(items, n);
     n_rest = n - n_test;
+    mark(items, 0, n_test, TEST);
+    if (options->n_folds > 1) {
+        deal(items + n_test, n_rest, options->n_folds);
+        return;
+    }
     valid_from = n_test + cut_at(items + n_test, n_rest, n_to_validate(n_rest, options));
     if (valid_from == n)
         valid_from = n_test + start_of_last(items + n_test, n_rest);
-    mark(items, 0, n_test, TEST);
     mark(items, n_test, valid_from, TRAIN);
     mark(items, valid_from, n, VALID);
 }
@@ -283,6 +300,11 @@ static void place_stratified(struct item *items, size_t n, const struct split_op
 
         for (to = from; to < n && items[to].class == items[from].class; to++)
             n_rest += items[to].part == TRAIN;
+        if (options->n_folds > 1) {
+            if (n_rest > 1)
+                deal(items + to - n_rest, n_rest, options->n_folds);
+            continue;
+        }
         n_valid = n_of_class(valid_share, n_rest);
         while (n_valid > 0 && n_valid < n_rest &&
                items[to - n_valid].order == items[to - n_valid - 1].order)
@@ -291,19 +313,32 @@ static void place_stratified(struct item *items, size_t n, const struct split_op
     }
 }
 
-/* By time: [train | valid | test] */
+/* Of several folds: the newer half of the ordered items, the others always train. */
+static void deal_forward(struct item *items, size_t n, int n_folds)
+{
+    size_t from = cut_at(items, n, n / 2);
+
+    mark(items, 0, from, TRAIN);
+    deal(items + from, n - from, n_folds);
+}
+
+/* By time: [train | valid | test], or [train | fold | fold | … | test] */
 static void place_by_time(struct item *items, size_t n, const struct split_options *options,
                           struct split *split)
 {
     /* 0.29 × 100 is a little less than 29 in doubles */
     size_t test_from = cut_at(items, n, (size_t)floor(options->test_size * (double)n + 1e-9));
-    size_t valid_from = cut_at(items, test_from, n_to_validate(test_from, options));
+    size_t valid_from;
 
+    mark(items, test_from, n, TEST);
+    split->test_from = test_from < n ? items[test_from].order : 0;
+    if (options->n_folds > 1) {
+        deal_forward(items, test_from, options->n_folds);
+        return;
+    }
+    valid_from = cut_at(items, test_from, n_to_validate(test_from, options));
     mark(items, 0, valid_from, TRAIN);
     mark(items, valid_from, test_from, VALID);
-    mark(items, test_from, n, TEST);
-    split->valid_from = valid_from < test_from ? items[valid_from].order : 0;
-    split->test_from = test_from < n ? items[test_from].order : 0;
 }
 
 static void place(struct item *items, size_t n, const struct split_options *options,
@@ -332,23 +367,120 @@ static void place(struct item *items, size_t n, const struct split_options *opti
     sort_items(items, n, compare_hash);
 }
 
-static enum err_code check_parts(const struct split *split, const struct split_options *options,
-                                 struct err *err)
+/* Does a row of this part train in the fold? A later fold's rows are newer, in a split by time. */
+static bool trains(uint32_t part, int fold, bool forward)
 {
-    size_t n_train = split->train.n, n_valid = split->valid.n, n_test = split->test.n;
+    if (part == TRAIN)
+        return true;
+    return part >= VALID &&
+           (forward ? part < VALID + (uint32_t)fold : part != VALID + (uint32_t)fold);
+}
 
-    if (n_train > 0 && n_valid > 0 && n_test > 0)
-        return ERR_OK;
+static enum err_code rows_alloc(struct rows *rows, size_t n, struct err *err)
+{
+    rows->n = 0;
+    rows->items = calloc(n + 1, sizeof(*rows->items));
+    return rows->items != NULL ? ERR_OK : err_nomem(err);
+}
+
+static void rows_add(struct rows *rows, const struct item *item)
+{
+    rows->items[rows->n++] = item->row;
+}
+
+/* counts[]: of the items in each part. */
+static enum err_code collect_fold(const struct item *items, size_t n, const size_t *counts,
+                                  int number, bool forward, struct fold *fold, struct err *err)
+{
+    size_t n_train = 0;
+
+    for (uint32_t part = 0; part < PARTS_MAX; part++)
+        n_train += trains(part, number, forward) ? counts[part] : 0;
+    TRY(rows_alloc(&fold->train, n_train, err));
+    TRY(rows_alloc(&fold->valid, counts[VALID + number], err));
+    for (size_t i = 0; i < n; i++) {
+        if (trains(items[i].part, number, forward)) {
+            rows_add(&fold->train, &items[i]);
+        } else if (items[i].part == VALID + (uint32_t)number) {
+            if (fold->valid.n == 0 || items[i].order < fold->valid_from)
+                fold->valid_from = items[i].order;
+            rows_add(&fold->valid, &items[i]);
+        }
+    }
+    return ERR_OK;
+}
+
+static void fold_release(struct fold *fold)
+{
+    free(fold->train.items);
+    free(fold->valid.items);
+    *fold = (struct fold){0};
+}
+
+/* Folds of the items in their order, those left out that nothing trains or validates in; of one
+ * fold an empty one stays, for an error to speak of. */
+static enum err_code collect(const struct item *items, size_t n,
+                             const struct split_options *options, struct split *split,
+                             struct err *err)
+{
+    int n_folds = options->n_folds > 1 ? options->n_folds : 1;
+    size_t counts[PARTS_MAX] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        counts[items[i].part]++;
+    TRY(rows_alloc(&split->test, counts[TEST], err));
+    for (size_t i = 0; i < n; i++)
+        if (items[i].part == TEST)
+            rows_add(&split->test, &items[i]);
+    split->folds = calloc((size_t)n_folds, sizeof(*split->folds));
+    if (split->folds == NULL)
+        return err_nomem(err);
+    for (int k = 0; k < n_folds; k++) {
+        struct fold *fold = &split->folds[split->n_folds++];
+
+        TRY(collect_fold(items, n, counts, k, options->by == SPLIT_TIME, fold, err));
+        if (n_folds > 1 && (fold->train.n == 0 || fold->valid.n == 0)) {
+            fold_release(fold);
+            split->n_folds--;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code too_few_folds(const struct split *split, const struct split_options *options,
+                                   size_t n_rows, struct err *err)
+{
+    err_set(err, ERR_DATA, "%zu rows, %zu of them for the test, leave %d of %d folds", n_rows,
+            split->test.n, split->n_folds, options->n_folds);
+    err_field(err, "/search/folds");
+    if (options->by == SPLIT_TIME)
+        return err_hint(err, "too many rows share one time or have none: \"folds\": 1 holds out "
+                             "the newest");
+    return err_hint(err, options->by == SPLIT_GROUP
+                             ? "there are too few groups: \"folds\": 1 holds out some of them"
+                             : "rows that cannot be told apart stay in one fold: \"folds\": 1 "
+                               "holds out some of them");
+}
+
+static enum err_code check_parts(const struct split *split, const struct split_options *options,
+                                 size_t n_rows, struct err *err)
+{
+    const struct fold *fold = split->folds;
+    size_t n_test = split->test.n;
+
     if (options->by == SPLIT_GROUP && split->n_groups < 3) {
         err_set(err, ERR_DATA, "%zu rows are of %zu %s: training, validation and test need three",
-                n_train + n_valid + n_test, split->n_groups,
-                split->n_groups == 1 ? "group" : "groups");
+                n_rows, split->n_groups, split->n_groups == 1 ? "group" : "groups");
         return err_hint(err, "is \"group\" the right column? \"test\": {\"by\": \"random\"} lets "
                              "groups be on several sides");
     }
+    if (options->n_folds > 1 && n_test > 0)
+        return split->n_folds > 1 ? ERR_OK : too_few_folds(split, options, n_rows, err);
+    if (options->n_folds <= 1 && fold->train.n > 0 && fold->valid.n > 0 && n_test > 0)
+        return ERR_OK;
     err_set(err, ERR_DATA,
-            "%zu rows split into %zu for training, %zu for validation and %zu for the test",
-            n_train + n_valid + n_test, n_train, n_valid, n_test);
+            "%zu rows split into %zu for training, %zu for validation and %zu for the test", n_rows,
+            fold->train.n, fold->valid.n, n_test);
     if (options->by == SPLIT_TIME)
         return err_hint(err, "too many rows share one time or have none: split with \"test\": "
                              "{\"by\": \"random\"}, or use a finer time column");
@@ -358,28 +490,6 @@ static enum err_code check_parts(const struct split *split, const struct split_o
                         "\"test\": {\"size\": …}, or define smaller groups");
     return err_hint(err, "get more rows, change \"test\": {\"size\": …}, or name a \"key\" that "
                          "tells rows apart");
-}
-
-/* items in the order of the parts. */
-static enum err_code collect(const struct item *items, size_t n, struct split *split,
-                             struct err *err)
-{
-    struct rows *parts[PARTS] = {&split->train, &split->valid, &split->test};
-
-    for (size_t i = 0; i < n; i++)
-        parts[items[i].part]->n++;
-    for (int p = 0; p < PARTS; p++) {
-        parts[p]->items = calloc(parts[p]->n + 1, sizeof(*parts[p]->items));
-        if (parts[p]->items == NULL)
-            return err_nomem(err);
-        parts[p]->n = 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct rows *rows = parts[items[i].part];
-
-        rows->items[rows->n++] = items[i].row;
-    }
-    return ERR_OK;
 }
 
 static enum err_code check_options(const struct frame *frame, size_t n_rows,
@@ -394,6 +504,9 @@ static enum err_code check_options(const struct frame *frame, size_t n_rows,
     if (!(options->test_size > 0 && options->test_size < 1))
         return err_set(err, ERR_INVALID, "a test size of %g is not between 0 and 1",
                        options->test_size);
+    if (options->n_folds > SPLIT_FOLDS_MAX)
+        return err_set(err, ERR_INVALID, "%d folds are more than %d", options->n_folds,
+                       SPLIT_FOLDS_MAX);
     if (options->by == SPLIT_TIME && frame->columns[options->time].kind != CELL_TIMESTAMP &&
         frame->columns[options->time].kind != CELL_INT)
         return err_set(err, ERR_INVALID, "column \"%s\" is neither a time nor a whole number",
@@ -413,8 +526,8 @@ enum err_code split_new(const struct frame *frame, const uint32_t *rows, size_t 
     TRY(check_options(frame, n_rows, options, err));
     fill_items(frame, rows, n_rows, options, items);
     place(items, n_rows, options, split);
-    TRY(collect(items, n_rows, split, err));
-    TRY(check_parts(split, options, err));
+    TRY(collect(items, n_rows, options, split, err));
+    TRY(check_parts(split, options, n_rows, err));
     *ret_split = TAKE_PTR(split);
     return ERR_OK;
 }
@@ -423,8 +536,9 @@ void split_free(struct split *split)
 {
     if (split == NULL)
         return;
-    free(split->train.items);
-    free(split->valid.items);
+    for (int k = 0; k < split->n_folds; k++)
+        fold_release(&split->folds[k]);
+    free(split->folds);
     free(split->test.items);
     free(split);
 }

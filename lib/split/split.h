@@ -17,9 +17,16 @@
  *               after it; rows with a NULL time never test, and count as the oldest
  *   group       as random, by the hash of the group's text in place of the key's: whole groups go
  *               to one side. A row whose group is NULL is a group of its own, by its own hash
- * Validation rows are taken from the rest (share: split_validation_share): the newest of them, or
- * those at the hash's other end, so that a larger test does not move them; at least the last place.
- * Stratified: within each class. Rows of equal time, or (otherwise) of one place, stay on one side:
+ * The rest is one fold or several: each has rows that train and rows that validate. One fold, the
+ * hold-out: validation rows (share: split_validation_share) are the newest of the rest, or those at
+ * the hash's other end, so that a larger test does not move them; at least the last place.
+ * Several: a row validates in the fold floor(n_folds × before ÷ n), where n are the rows of the
+ * rest and before those of a smaller place, and trains in all others. Stratified: within each
+ * class; the only row of its class always trains.
+ *   time        n are the newer half of the rest, before those of them that are older; a row trains
+ *               in the folds that validate on newer rows, never on older ones
+ * A fold in which no row would validate or train is left out.
+ * Rows of equal time, or (otherwise) of one place, stay on one side:
  * of several classes, on that of the one with the smallest hash. A row's place is its hash unless
  * the caller gives another (`places`): split_group_places, or split/twins.h.
  * Each part is ordered by hash, then by row: where keys differ, the order the relation sent them in
@@ -43,22 +50,36 @@ struct split_options {
     const uint32_t *classes; /* [frame rows]; SPLIT_STRATIFIED only */
     uint32_t n_classes;
     bool searching; /* several settings compete on the validation rows */
+    int n_folds;    /* 0 and 1: a hold-out; at most SPLIT_FOLDS_MAX */
 };
+#define SPLIT_FOLDS_MAX 100
 
 struct rows {
     uint32_t *items;
     size_t n;
 };
 
-struct split {
-    struct rows train, valid, test;
-    int64_t test_from;  /* SPLIT_TIME: first time of the test rows, as the column holds it */
-    int64_t valid_from; /* likewise */
-    size_t n_groups;    /* SPLIT_GROUP: different places */
+struct fold {
+    struct rows train, valid;
+    int64_t valid_from; /* SPLIT_TIME: first time of the validation rows, as the column holds it */
 };
 
+/* Every row but the test rows is in the last fold. */
+struct split {
+    int n_folds; /* ≥ 1 */
+    struct fold *folds;
+    struct rows test;
+    int64_t test_from; /* SPLIT_TIME: first time of the test rows */
+    size_t n_groups;   /* SPLIT_GROUP: different places */
+};
+static inline const struct fold *split_last(const struct split *split)
+{
+    return &split->folds[split->n_folds - 1];
+}
+
 /* Splits rows[n_rows] of frame (those whose target is not NULL). ERR_DATA when a part would be
- * empty or there are fewer than 10 rows: the message has the numbers, the hint what to change. */
+ * empty, there are fewer than 10 rows, or of several folds fewer than two are left: the message has
+ * the numbers, the hint what to change. */
 MUST_CHECK enum err_code split_new(const struct frame *frame, const uint32_t *rows, size_t n_rows,
                                    const struct split_options *options, struct split **ret_split,
                                    struct err *err);

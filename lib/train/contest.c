@@ -37,14 +37,15 @@ static void contest_release(struct contest *contest)
     buf_release(&contest->split);
 }
 
-/* Opens one candidate; a damaged one does not take part. */
+/* Opens one candidate, or its twin that did not learn from the test rows; a damaged one does not
+ * take part. */
 static enum err_code add_candidate(struct contest *contest, struct pg *catalog, int64_t model_id,
                                    struct err *err)
 {
     CLEANUP(model_rows_release) struct model_rows rows = {0};
     struct err open_err;
 
-    TRY(catalog_model(catalog, model_id, &rows, err));
+    TRY(catalog_measured_model(catalog, model_id, &rows, err));
     if (strcmp(rows.items[0].target, contest->project->target) != 0 ||
         model_open(&rows.items[0], &contest->models[contest->n], &open_err) != ERR_OK)
         return ERR_OK;

@@ -74,8 +74,7 @@ static enum err_code weigh_and_split(const struct project *project, struct datas
     }
     TRY(dataset_read_weights(dataset, &rows, err));
     TRY(dataset_split_rows(project, dataset, &rows, err));
-    TRY(frame_check(dataset->frame, err));
-    return dataset_check_parts(dataset, err);
+    return frame_check(dataset->frame, err);
 }
 
 static enum err_code fill(struct dataset *dataset, const struct project *project, struct err *err)
@@ -166,16 +165,42 @@ enum err_code dataset_labelled(const struct model *model, struct frame *frame,
     return ERR_OK;
 }
 
-enum err_code dataset_training_rows(const struct dataset *dataset, struct rows *ret_rows,
-                                    struct err *err)
+/* Behind those that are there already. */
+static enum err_code append_rows(struct rows *rows, const struct rows *more, struct err *err)
 {
-    const struct rows *train = &dataset->split->train, *valid = &dataset->split->valid;
-    uint32_t *items = calloc(train->n + valid->n + 1, sizeof(*items));
+    uint32_t *items = reallocarray(rows->items, rows->n + more->n + 1, sizeof(*items));
 
     if (items == NULL)
         return err_nomem(err);
-    memcpy(items, train->items, train->n * sizeof(*items));
-    memcpy(items + train->n, valid->items, valid->n * sizeof(*items));
-    *ret_rows = (struct rows){.items = items, .n = train->n + valid->n};
+    memcpy(items + rows->n, more->items, more->n * sizeof(*items));
+    rows->items = items;
+    rows->n += more->n;
+    return ERR_OK;
+}
+
+enum err_code dataset_training_rows(const struct dataset *dataset, bool with_test,
+                                    struct rows *ret_rows, struct err *err)
+{
+    const struct fold *last = split_last(dataset->split);
+    CLEANUP(rows_release) struct rows rows = {0};
+
+    TRY(append_rows(&rows, &last->train, err));
+    TRY(append_rows(&rows, &last->valid, err));
+    if (with_test)
+        TRY(append_rows(&rows, &dataset->split->test, err));
+    *ret_rows = rows;
+    rows = (struct rows){0};
+    return ERR_OK;
+}
+
+enum err_code dataset_validation_rows(const struct dataset *dataset, struct rows *ret_rows,
+                                      struct err *err)
+{
+    CLEANUP(rows_release) struct rows rows = {0};
+
+    for (int k = 0; k < dataset->split->n_folds; k++)
+        TRY(append_rows(&rows, &dataset->split->folds[k].valid, err));
+    *ret_rows = rows;
+    rows = (struct rows){0};
     return ERR_OK;
 }

@@ -58,9 +58,13 @@ int dataset_column(const struct dataset *dataset, int column);
 /* How target means see the target. */
 struct encoder_target dataset_encoder_target(const struct dataset *dataset);
 
-/* All rows but the test rows: train, then validation. The caller releases. */
-MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, struct rows *ret_rows,
-                                               struct err *err);
+/* All rows but the test rows: those that train in the last fold, then those that validate in it.
+ * with_test: the test rows behind them. The caller releases. */
+MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, bool with_test,
+                                               struct rows *ret_rows, struct err *err);
+/* The validation rows of each fold, one fold behind the other. The caller releases. */
+MUST_CHECK enum err_code dataset_validation_rows(const struct dataset *dataset,
+                                                 struct rows *ret_rows, struct err *err);
 void rows_release(struct rows *rows);
 
 /* How test rows are chosen, as a JSON object: models with the same rule have never trained on each

@@ -24,9 +24,9 @@ MUST_CHECK enum err_code dataset_check_weight(const struct dataset *dataset,
                                               const struct rows *rows, const char *name,
                                               struct err *err);
 
-/* The split of the rows, and whether its parts are something to learn from. */
+/* The split of the rows, in as many folds as the project says or the rows suggest, and whether its
+ * parts are something to learn from. */
 MUST_CHECK enum err_code dataset_split_rows(const struct project *project, struct dataset *dataset,
                                             const struct rows *rows, struct err *err);
-MUST_CHECK enum err_code dataset_check_parts(const struct dataset *dataset, struct err *err);
 
 #endif

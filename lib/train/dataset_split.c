@@ -72,34 +72,25 @@ static enum err_code split_by_group(const struct project *project, struct datase
     return split_new(frame, rows->items, rows->n, options, &dataset->split, err);
 }
 
-enum err_code dataset_split_rows(const struct project *project, struct dataset *dataset,
-                                 const struct rows *rows, struct err *err)
-{
-    struct split_options options = {.by = choose_split(project, dataset),
-                                    .test_size = project->test_size,
-                                    .hashes = dataset->frame->keys,
-                                    .time = dataset_column(dataset, dataset->schema->time),
-                                    .classes = dataset->labels.classes,
-                                    .n_classes = dataset->labels.n,
-                                    .searching = project->search_strategy != SEARCH_NONE};
+/* Few rows: a hold-out of them would be a matter of luck, and several fits take no time. */
+#define FOLDS_ROWS  1000
+#define FOLDS_CELLS 100000
+#define FOLDS_FEW   5
 
-    dataset->split_by = options.by;
-    switch (options.by) {
-    case SPLIT_RANDOM:
-    case SPLIT_STRATIFIED:
-        return split_by_hash(project, dataset, rows, &options, err);
-    case SPLIT_GROUP:
-        return split_by_group(project, dataset, rows, &options, err);
-    case SPLIT_TIME:
-        break;
-    }
-    return split_new(dataset->frame, rows->items, rows->n, &options, &dataset->split, err);
+static int n_folds_of(const struct project *project, const struct dataset *dataset,
+                      const struct rows *rows)
+{
+    size_t n_features = (size_t)dataset->schema->n_features;
+
+    if (project->search_folds > 0)
+        return project->search_folds;
+    return rows->n < FOLDS_ROWS && rows->n * n_features <= FOLDS_CELLS ? FOLDS_FEW : 1;
 }
 
-/* What the split left to learn from. */
-static enum err_code check_training(const struct dataset *dataset, struct err *err)
+/* What the split left a fold to learn from. */
+static enum err_code check_training(const struct dataset *dataset, const struct rows *train,
+                                    struct err *err)
 {
-    const struct rows *train = &dataset->split->train;
     const char *target = dataset->frame->columns[0].name;
     double first = dataset->y[train->items[0]];
 
@@ -118,12 +109,68 @@ static enum err_code check_training(const struct dataset *dataset, struct err *e
     return err_hint(err, "there is nothing to learn from an answer that is always the same");
 }
 
-enum err_code dataset_check_parts(const struct dataset *dataset, struct err *err)
+static enum err_code check_fold(const struct dataset *dataset, const struct fold *fold,
+                                struct err *err)
+{
+    TRY(dataset_check_weight(dataset, &fold->train, "training", err));
+    TRY(dataset_check_weight(dataset, &fold->valid, "validation", err));
+    return check_training(dataset, &fold->train, err);
+}
+
+static enum err_code check_parts(const struct dataset *dataset, struct err *err)
 {
     const struct split *split = dataset->split;
 
-    TRY(dataset_check_weight(dataset, &split->train, "training", err));
-    TRY(dataset_check_weight(dataset, &split->valid, "validation", err));
     TRY(dataset_check_weight(dataset, &split->test, "test", err));
-    return check_training(dataset, err);
+    for (int k = 0; k < split->n_folds; k++) {
+        enum err_code code = check_fold(dataset, &split->folds[k], err);
+
+        if (code != ERR_OK && split->n_folds > 1)
+            return err_prefix(err, "fold %d of %d", k + 1, split->n_folds);
+        TRY(code);
+    }
+    return ERR_OK;
+}
+
+static enum err_code split_in_folds(const struct project *project, struct dataset *dataset,
+                                    const struct rows *rows, int n_folds, struct err *err)
+{
+    struct split_options options = {.by = choose_split(project, dataset),
+                                    .test_size = project->test_size,
+                                    .hashes = dataset->frame->keys,
+                                    .time = dataset_column(dataset, dataset->schema->time),
+                                    .classes = dataset->labels.classes,
+                                    .n_classes = dataset->labels.n,
+                                    .searching = project->search_strategy != SEARCH_NONE,
+                                    .n_folds = n_folds};
+
+    dataset->split_by = options.by;
+    switch (options.by) {
+    case SPLIT_RANDOM:
+    case SPLIT_STRATIFIED:
+        TRY(split_by_hash(project, dataset, rows, &options, err));
+        break;
+    case SPLIT_GROUP:
+        TRY(split_by_group(project, dataset, rows, &options, err));
+        break;
+    case SPLIT_TIME:
+        TRY(split_new(dataset->frame, rows->items, rows->n, &options, &dataset->split, err));
+        break;
+    }
+    return check_parts(dataset, err);
+}
+
+/* Nobody asked for folds: where they leave one without something to learn, a hold-out it is. */
+enum err_code dataset_split_rows(const struct project *project, struct dataset *dataset,
+                                 const struct rows *rows, struct err *err)
+{
+    int n_folds = n_folds_of(project, dataset, rows);
+    enum err_code code = split_in_folds(project, dataset, rows, n_folds, err);
+
+    if (code != ERR_DATA || n_folds == 1 || project->search_folds > 0)
+        return code;
+    split_free(dataset->split);
+    dataset->split = NULL;
+    twins_release(&dataset->twins);
+    return split_in_folds(project, dataset, rows, 1, err);
 }

@@ -122,7 +122,7 @@ static void put_split(const struct dataset *dataset, const struct project *proje
         const struct column *time = &dataset->frame->columns[dataset_column(dataset, schema->time)];
 
         put_time(time, "test_from", dataset->split->test_from, json);
-        put_time(time, "valid_from", dataset->split->valid_from, json);
+        put_time(time, "valid_from", dataset->split->folds[0].valid_from, json);
     }
     if (dataset->split_by == SPLIT_GROUP)
         buf_printf(json, ",\"groups\":%zu", dataset->split->n_groups);
@@ -158,7 +158,8 @@ static void warn_of_twins(const struct dataset *dataset, struct buf *list)
 static enum err_code warn_of_classes(const struct dataset *dataset, struct buf *list,
                                      struct err *err)
 {
-    const struct rows *parts[] = {&dataset->split->train, &dataset->split->valid};
+    const struct fold *last = split_last(dataset->split);
+    const struct rows *parts[] = {&last->train, &last->valid};
     CLEANUP(free_ptr) bool *learnt = calloc(dataset->labels.n + 1, sizeof(*learnt));
 
     if (learnt == NULL)
@@ -176,7 +177,7 @@ static enum err_code warn_of_classes(const struct dataset *dataset, struct buf *
 /* min_child_weight and lambda are compared with sums of weights. */
 static void warn_of_weights(const struct dataset *dataset, struct buf *list)
 {
-    const struct rows *train = &dataset->split->train;
+    const struct rows *train = &split_last(dataset->split)->train;
     double mean;
 
     if (dataset->weights == NULL)
@@ -189,8 +190,20 @@ static void warn_of_weights(const struct dataset *dataset, struct buf *list)
              dataset->schema->columns[dataset->schema->weight].name, mean);
 }
 
-static enum err_code put_warnings(const struct dataset *dataset, const struct buf *warnings,
-                                  struct buf *json, struct err *err)
+static void warn_of_folds(const struct dataset *dataset, const struct project *project,
+                          struct buf *list)
+{
+    int n_folds = dataset->split->n_folds;
+
+    if (n_folds < project->search_folds)
+        warn(list,
+             "there are %d folds in place of %d: rows that stay together left the others "
+             "empty",
+             n_folds, project->search_folds);
+}
+
+static enum err_code put_warnings(const struct dataset *dataset, const struct project *project,
+                                  const struct buf *warnings, struct buf *json, struct err *err)
 {
     CLEANUP(buf_release) struct buf list = {0};
 
@@ -199,6 +212,7 @@ static enum err_code put_warnings(const struct dataset *dataset, const struct bu
         warn(&list, "the target has only two whole values: \"task\": \"classification\" would give "
                     "probabilities");
     warn_of_twins(dataset, &list);
+    warn_of_folds(dataset, project, &list);
     TRY(warn_of_classes(dataset, &list, err));
     warn_of_weights(dataset, &list);
     TRY(buf_check(&list, err));
@@ -228,16 +242,19 @@ enum err_code dataset_stats(const struct dataset *dataset, const struct project 
                             const char *fingerprint, const struct buf *warnings, struct buf *json,
                             struct err *err)
 {
+    const struct split *split = dataset->split;
+    const struct fold *last = split_last(split);
+
     buf_printf(json,
                "{\"rows\":%zu,\"without_target\":%zu,\"train\":%zu,\"valid\":%zu,\"test\":%zu,"
-               "\"fingerprint\":\"%s\",",
-               dataset->frame->n_rows, dataset->n_without_target, dataset->split->train.n,
-               dataset->split->valid.n, dataset->split->test.n, fingerprint);
+               "\"folds\":%d,\"fingerprint\":\"%s\",",
+               dataset->frame->n_rows, dataset->n_without_target, last->train.n, last->valid.n,
+               split->test.n, split->n_folds, fingerprint);
     put_split(dataset, project, json);
     buf_puts(json, ",\"left_out\":[");
     put_left_out(dataset->schema, json);
     buf_puts(json, "],\"warnings\":[");
-    TRY(put_warnings(dataset, warnings, json, err));
+    TRY(put_warnings(dataset, project, warnings, json, err));
     buf_puts(json, "]}");
     return buf_check(json, err);
 }

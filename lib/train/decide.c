@@ -124,7 +124,8 @@ static enum err_code comparable(const struct model_row *live, const struct chall
     return ERR_OK;
 }
 
-/* Meets the champion; one whose bytes are damaged is no champion. */
+/* Meets the champion, or its twin that did not learn from the test rows; one whose bytes are
+ * damaged is no champion. */
 static enum err_code meet(struct pg *pg, int64_t champion_id, const struct challenger *challenger,
                           struct decision *decision, struct err *err)
 {
@@ -134,7 +135,7 @@ static enum err_code meet(struct pg *pg, int64_t champion_id, const struct chall
     bool is_comparable;
     enum err_code code;
 
-    TRY(catalog_model(pg, champion_id, &rows, err));
+    TRY(catalog_measured_model(pg, champion_id, &rows, err));
     TRY(comparable(&rows.items[0], challenger, decision, &is_comparable, err));
     if (!is_comparable)
         return ERR_OK;

@@ -180,7 +180,7 @@ static enum err_code step_rows(struct import *import, struct err *err)
     TRY(read_rows(pg, &request, &import->frame, err));
     TRY(dataset_new(import->project, import->schema, import->frame, &import->dataset, err));
     import->frame = NULL;
-    return dataset_training_rows(import->dataset, &import->training, err);
+    return dataset_training_rows(import->dataset, false, &import->training, err);
 }
 
 /* One number a column, or the file's author alone knows what the feature means. */

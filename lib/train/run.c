@@ -30,35 +30,31 @@ struct run {
     struct frame *frame; /* until the dataset takes it */
     struct dataset *dataset;
     struct designs search_designs;
-    struct design final_design;
     struct trial_setup setup;
     struct search_best best;
-    struct rows training; /* all but the test rows */
+    struct rows training;   /* all but the test rows */
+    struct rows validation; /* of all folds */
     struct buf split;
-    struct candidate candidate;
-    bool helps;                     /* another worker holds the run */
-    struct model *champion;         /* the live one; NULL: none, or it cannot be opened */
+    struct candidate candidate; /* what is measured */
+    struct candidate refitted;  /* its twin that learnt from the test rows too, where asked for */
+    struct model *champion;     /* the live one; NULL: none, or it cannot be opened */
+    bool helps;                 /* another worker holds the run */
     char rows_key[FROZEN_KEY_SIZE]; /* of the rows this attempt has kept; "": none */
 };
 
-static void release_search(struct run *run)
-{
-    design_release(&run->search_designs.of[false]);
-    design_release(&run->search_designs.of[true]);
-}
-
 static void run_release(struct run *run)
 {
-    release_search(run);
-    design_release(&run->final_design);
+    designs_release(&run->search_designs);
     search_best_release(&run->best);
     rows_release(&run->training);
+    rows_release(&run->validation);
     dataset_free(run->dataset);
     frame_free(run->frame);
     schema_free(run->schema);
     relation_free(run->relation);
     project_free(run->project);
     candidate_release(&run->candidate);
+    candidate_release(&run->refitted);
     model_free(run->champion);
     buf_release(&run->split);
 }
@@ -175,7 +171,8 @@ static enum err_code step_split(struct run *run, struct err *err)
     run->frame = NULL;
     dataset_split_rule(run->dataset, run->project, &run->split);
     TRY(buf_check(&run->split, err));
-    return dataset_training_rows(run->dataset, &run->training, err);
+    TRY(dataset_validation_rows(run->dataset, &run->validation, err));
+    return dataset_training_rows(run->dataset, false, &run->training, err);
 }
 
 /* What is shared by all trials. */
@@ -196,31 +193,20 @@ static enum err_code step_setup(struct run *run, struct err *err)
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
     TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));
     TRY(calibrate_check(project, run->schema->task, n_classes, err));
-    TRY(objective_check_target(setup->objective, run->dataset->y, run->dataset->frame->n_rows,
-                               project->target, err));
-    return trial_setup_rows(setup, &run->dataset->split->train, err);
+    return objective_check_target(setup->objective, run->dataset->y, run->dataset->frame->n_rows,
+                                  project->target, err);
 }
 
 static enum err_code step_encode(struct run *run, struct err *err)
 {
-    const unsigned linear = ALGORITHM_BIT(ALGORITHM_LINEAR), asked = run->project->algorithms;
-    const unsigned kinds[2] = {[false] = asked & ~linear, [true] = asked & linear};
-    const struct split *split = run->dataset->split;
-
     control_progress(run->control, "encode", 0, 0, NAN, 0);
-    for (int is_linear = 0; is_linear < 2; is_linear++)
-        if (kinds[is_linear] != 0)
-            TRY(design_encode(&run->search_designs.of[is_linear], is_linear, run->project,
-                              run->dataset, &split->train, &split->valid, &run->options->spill,
-                              err));
-    return ERR_OK;
+    return designs_encode(&run->search_designs, &run->setup, run->project->algorithms,
+                          &run->options->spill, err);
 }
 
 static enum err_code step_matrix(struct run *run, struct err *err)
 {
-    for (int i = 0; i < 2; i++)
-        TRY(design_build(&run->search_designs.of[i], run->project, run->setup.threads, err));
-    return ERR_OK;
+    return designs_build(&run->search_designs, &run->setup, err);
 }
 
 /* What the live model would miss. */
@@ -262,8 +248,7 @@ static enum err_code check_fingerprint(const struct run *run, struct pg *pg,
 static enum err_code step_profile(struct run *run, struct err *err)
 {
     CLEANUP(buf_release) struct buf stats = {0}, columns = {0}, warnings = {0};
-    const struct designs *designs = &run->search_designs;
-    const struct encoder *encoder = designs->of[designs->of[false].encoder == NULL].encoder;
+    const struct encoder *encoder = designs_encoder(&run->search_designs);
     char fingerprint[FINGERPRINT_SIZE];
     struct pg *pg;
 
@@ -304,7 +289,7 @@ static enum err_code step_calibrate(struct run *run, struct err *err)
     struct calibrate_input input = {
         .project = run->project,
         .dataset = run->dataset,
-        .rows = &run->dataset->split->valid,
+        .rows = &run->validation,
         .margins = run->best.result.margins,
     };
 
@@ -312,33 +297,28 @@ static enum err_code step_calibrate(struct run *run, struct err *err)
     return calibrate(&input, &run->candidate.calibration, &run->candidate.calibration_report, err);
 }
 
-/* The winner again, on all rows but the test rows, with the rounds that were best. */
-static enum err_code step_refit(struct run *run, struct err *err)
+/* The winner again, on other rows and with the rounds that were best: bytes, encoder and golden
+ * rows of the candidate. */
+static enum err_code fit(struct run *run, const struct rows *rows, struct candidate *candidate,
+                         struct err *err)
 {
-    struct setting *setting = &run->best.setting;
-    int rounds = run->best.result.rounds;
+    CLEANUP(design_release) struct design design = {0};
+    const struct setting *setting = &run->best.setting;
 
-    release_search(run);
-    TRY(trial_setup_rows(&run->setup, &run->training, err));
-    TRY(design_encode(&run->final_design, setting->algorithm->is_linear, run->project, run->dataset,
-                      &run->training, NULL, &run->options->spill, err));
-    TRY(design_build(&run->final_design, run->project, run->setup.threads, err));
-    TRY(trial_refit(&run->setup, &run->final_design, setting, rounds, run->control,
-                    &run->candidate.bytes, err));
-    if (setting->algorithm->rounds_max > 1)
-        TRY(hyperparams_set(&setting->params, "n_estimators", rounds, NULL, err));
-    run->candidate.algorithm = algorithm_name(setting->algorithm->id);
-    hyperparams_to_json(&setting->params, &run->candidate.hyperparams);
-    TRY(buf_check(&run->candidate.hyperparams, err));
-    return encoder_to_json(run->final_design.encoder, &run->candidate.encoder, err);
+    TRY(design_encode(&design, setting->algorithm->is_linear, &run->setup, rows, NULL,
+                      &run->options->spill, err));
+    TRY(design_build(&design, &run->setup, err));
+    TRY(trial_refit(&run->setup, &design, setting, run->best.result.rounds, run->control,
+                    &candidate->bytes, err));
+    TRY(encoder_to_json(design.encoder, &candidate->encoder, err));
+    candidate->algorithm = algorithm_name(setting->algorithm->id);
+    hyperparams_to_json(&setting->params, &candidate->hyperparams);
+    TRY(buf_check(&candidate->hyperparams, err));
+    return candidate_prove(candidate, design.encoder, run->dataset, err);
 }
 
-static enum err_code step_golden(struct run *run, struct err *err)
-{
-    return candidate_prove(&run->candidate, run->final_design.encoder, run->dataset, err);
-}
-
-static enum err_code step_verify(struct run *run, struct err *err)
+/* As serving will open it. */
+static enum err_code verify(struct run *run, struct candidate *candidate, struct err *err)
 {
     const struct model_row about = {
         .project_id = control_lease(run->control)->project_id,
@@ -348,7 +328,23 @@ static enum err_code step_verify(struct run *run, struct err *err)
         .metric = run->setup.metric->name,
     };
 
-    return candidate_open(&run->candidate, run->dataset, &about, err);
+    return candidate_open(candidate, run->dataset, &about, err);
+}
+
+/* On all rows but the test rows. */
+static enum err_code step_refit(struct run *run, struct err *err)
+{
+    struct setting *setting = &run->best.setting;
+
+    designs_release(&run->search_designs);
+    if (setting->algorithm->rounds_max > 1)
+        TRY(hyperparams_set(&setting->params, "n_estimators", run->best.result.rounds, NULL, err));
+    return fit(run, &run->training, &run->candidate, err);
+}
+
+static enum err_code step_verify(struct run *run, struct err *err)
+{
+    return verify(run, &run->candidate, err);
 }
 
 static enum err_code step_measure(struct run *run, struct err *err)
@@ -358,13 +354,46 @@ static enum err_code step_measure(struct run *run, struct err *err)
     control_progress(run->control, "measure", 0, 0, NAN, 0);
     TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric,
                           run->project->seed, err));
-    buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->dataset->split->valid.n,
+    buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->validation.n,
                run->setup.metric->name);
     json_put_double(json, run->best.result.score);
+    if (run->best.result.n_folds > 1) {
+        buf_puts(json, ",\"folds\":");
+        trial_put_folds(&run->best.result, json);
+    }
     buf_puts(json, "},\"learning_curve\":");
     learning_put(&run->best.result.learning, run->setup.objective->loss, json);
     buf_printf(json, ",\"rounds\":%d}", run->best.result.rounds);
     return buf_check(json, err);
+}
+
+/* The metrics of the one, and what the other was fitted on. */
+static enum err_code copy_measures(const struct candidate *from, size_t n_rows,
+                                   struct candidate *to, struct err *err)
+{
+    buf_append(&to->metrics, buf_text(&from->metrics), from->metrics.length - 1);
+    buf_printf(&to->metrics, ",\"refit\":{\"rows\":%zu}}", n_rows);
+    to->score = from->score;
+    to->baseline_score = from->baseline_score;
+    return buf_check(&to->metrics, err);
+}
+
+/* "refit": "all": what goes live learnt from the test rows as well. All that is said of it, its
+ * calibration too, is its twin's, which did not. */
+static enum err_code step_refit_all(struct run *run, struct err *err)
+{
+    CLEANUP(rows_release) struct rows all = {0};
+    struct candidate *refitted = &run->refitted;
+
+    if (run->project->refit != REFIT_ALL)
+        return ERR_OK;
+    TRY(dataset_training_rows(run->dataset, true, &all, err));
+    TRY(fit(run, &all, refitted, err));
+    buf_append(&refitted->calibration, buf_text(&run->candidate.calibration),
+               run->candidate.calibration.length);
+    TRY(buf_check(&refitted->calibration, err));
+    TRY(verify(run, refitted, err));
+    return copy_measures(&run->candidate, all.n, refitted, err);
 }
 
 static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct err *err)
@@ -378,13 +407,19 @@ static enum err_code finish_once(struct run *run, int64_t *ret_model_id, struct 
         .score = run->candidate.score,
         .baseline_score = run->candidate.baseline_score,
     };
-    struct new_model model =
+    const struct new_model measured =
         candidate_row(&run->candidate, run->project, run->setup.metric, buf_text(&run->split));
+    struct new_model model = measured;
     struct decision decision;
     enum err_code code;
     struct pg *pg;
 
     TRY(decide(run->control, &challenger, &decision, err));
+    if (run->refitted.model != NULL) {
+        model =
+            candidate_row(&run->refitted, run->project, run->setup.metric, buf_text(&run->split));
+        model.twin = &measured;
+    }
     model.trial_id = run->best.trial_id;
     model.deploy = decision.deploy;
     model.seen_version = decision.seen_version;
@@ -450,9 +485,9 @@ static const struct run_step {
     {"help", step_help, HELPS},
     {"calibrate", step_calibrate, HOLDS},
     {"refit", step_refit, HOLDS},
-    {"golden", step_golden, HOLDS},
     {"verify", step_verify, HOLDS},
     {"measure", step_measure, HOLDS},
+    {"refit all", step_refit_all, HOLDS},
     {"finish", step_finish, HOLDS},
 };
 

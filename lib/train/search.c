@@ -166,6 +166,7 @@ static enum err_code write_end(const struct search *search, const struct trial_h
         end.score = result->is_stopped ? NAN : result->score;
         end.rounds = result->rounds;
         end.seconds = result->seconds;
+        end.predict_us = result->predict_us;
         end.fold_scores = result->is_stopped ? NULL : buf_text(&folds);
     }
     TRY(buf_check(&steps, err));

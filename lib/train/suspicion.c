@@ -210,7 +210,7 @@ static enum err_code encode_sample(const struct dataset *dataset, const struct e
                                    const struct encoder_column *column, const struct column *from,
                                    size_t n, float **ret_features, double **ret_y, struct err *err)
 {
-    const struct rows *train = &dataset->split->train;
+    const struct rows *train = &split_last(dataset->split)->train;
     size_t width = (size_t)column->n_features;
     CLEANUP(free_ptr) float *vector = calloc((size_t)encoder->n_features + 1, sizeof(*vector));
     CLEANUP(free_ptr) float *features = calloc(n * width + 1, sizeof(*features));
@@ -239,7 +239,7 @@ static enum err_code strongest_feature(const struct dataset *dataset, const stru
                                        const char **ret_feature, struct err *err)
 {
     size_t width = (size_t)column->n_features;
-    size_t n = sample_size(&dataset->split->train, width + 1);
+    size_t n = sample_size(&split_last(dataset->split)->train, width + 1);
     CLEANUP(free_ptr) float *features = NULL;
     CLEANUP(free_ptr) double *y = NULL;
     CLEANUP(free_ptr) float *values = calloc(n + 1, sizeof(*values));

@@ -7,69 +7,12 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "forest/forest.h"
 #include "forest/objective.h"
 #include "train/measure.h"
 
-void design_release(struct design *design)
-{
-    encoded_release(&design->encoded_train);
-    encoded_release(&design->encoded_valid);
-    matrix_free(design->train);
-    matrix_free(design->valid);
-    encoder_free(design->encoder);
-    *design = (struct design){0};
-}
-
-enum err_code design_encode(struct design *design, bool is_linear, const struct project *project,
-                            const struct dataset *dataset, const struct rows *train,
-                            const struct rows *valid, const struct spill_rule *spill,
-                            struct err *err)
-{
-    struct encoder_target target = dataset_encoder_target(dataset);
-
-    design->is_linear = is_linear;
-    design->valid_rows = valid;
-    TRY((is_linear ? encoder_fit_linear : encoder_fit)(dataset->schema, project, dataset->frame,
-                                                       train->items, train->n, &target,
-                                                       &design->encoder, err));
-    TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true,
-                     is_linear ? NULL : spill, err));
-    return valid == NULL ? ERR_OK
-                         : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
-                                        false, spill, err);
-}
-
-enum err_code design_build(struct design *design, const struct project *project, int threads,
-                           struct err *err)
-{
-    struct hyperparams given = {0};
-    int max_bin;
-
-    if (design->encoder == NULL)
-        return ERR_OK;
-    TRY(hyperparams_overlay(&given, ALGORITHM_XGBOOST, project->hyperparams, err));
-    max_bin = (int)hyperparams_get(&given, "max_bin", 0);
-    TRY(encoded_matrix(&design->encoded_train, !design->is_linear, max_bin, threads, &design->train,
-                       err));
-    encoded_release(&design->encoded_train);
-    if (design->valid_rows == NULL)
-        return ERR_OK;
-    TRY(encoded_matrix(&design->encoded_valid, false, max_bin, threads, &design->valid, err));
-    encoded_release(&design->encoded_valid);
-    return ERR_OK;
-}
-
-enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
-                               struct err *err)
-{
-    const double *y = setup->dataset->y, *weights = setup->dataset->weights;
-
-    setup->spread = target_spread(y, weights, training->items, training->n);
-    return objective_base_score(setup->objective, y, weights, training->items, training->n,
-                                &setup->base_score, err);
-}
-
-#define PARAMS_MAX (HYPERPARAMS_MAX + ALGORITHM_PARAMS_MAX + 8)
+#define TIMING_PASSES 3
+#define PARAMS_MAX    (HYPERPARAMS_MAX + ALGORITHM_PARAMS_MAX + 8)
 
 PRINTF_LIKE(4, 5)
 static void add_param(struct booster_param *params, int *n, const char *name, const char *format,
@@ -84,8 +27,9 @@ static void add_param(struct booster_param *params, int *n, const char *name, co
     (*n)++;
 }
 
-static enum err_code booster_params(const struct trial_setup *setup, const struct setting *setting,
-                                    struct booster_param *ret_params, int *ret_n, struct err *err)
+static enum err_code booster_params(const struct trial_setup *setup, const struct design *design,
+                                    const struct setting *setting, struct booster_param *ret_params,
+                                    int *ret_n, struct err *err)
 {
     const struct booster_param *fixed = setting->algorithm->params;
     const struct hyperparams *params = &setting->params;
@@ -98,9 +42,9 @@ static enum err_code booster_params(const struct trial_setup *setup, const struc
     add_param(ret_params, &n, "seed_per_iteration", "1");
     if (strcmp(setup->objective->name, "reg:pseudohubererror") == 0 &&
         isnan(hyperparams_get(params, "huber_slope", NAN)))
-        add_param(ret_params, &n, "huber_slope", "%.9g", setup->spread);
-    if (!isnan(setup->base_score))
-        add_param(ret_params, &n, "base_score", "%.17g", setup->base_score);
+        add_param(ret_params, &n, "huber_slope", "%.9g", design->spread);
+    if (!isnan(design->base_score))
+        add_param(ret_params, &n, "base_score", "%.17g", design->base_score);
     if (setup->dataset->task == METRIC_MULTICLASS)
         add_param(ret_params, &n, "num_class", "%d", dataset_n_classes(setup->dataset));
     for (int i = 0; i < ALGORITHM_PARAMS_MAX && fixed[i].name[0] != '\0'; i++)
@@ -109,124 +53,389 @@ static enum err_code booster_params(const struct trial_setup *setup, const struc
     return ERR_OK;
 }
 
+enum err_code trial_booster(const struct trial_setup *setup, const struct design *design,
+                            const struct setting *setting, struct booster **ret_booster,
+                            struct err *err)
+{
+    struct booster_param params[PARAMS_MAX];
+    int n;
+
+    TRY(booster_params(setup, design, setting, params, &n, err));
+    return booster_new(design->train, design->valid, params, n, ret_booster, err);
+}
+
 void trial_result_release(struct trial_result *result)
 {
     free(result->margins);
     *result = (struct trial_result){0};
 }
 
-/* One look at the validation rows after a round. */
-struct look {
-    struct predictions predictions;
-    float *outputs; /* room for transformed margins */
-    float *margins; /* at the best round */
-    const struct objective *objective;
-    const struct metric *loss;
-    double best_loss, score; /* at the best round */
+void trial_put_folds(const struct trial_result *result, struct buf *json)
+{
+    buf_putc(json, '[');
+    for (int k = 0; k < result->n_folds; k++) {
+        if (k > 0)
+            buf_putc(json, ',');
+        json_put_double(json, result->fold_scores[k]);
+    }
+    buf_putc(json, ']');
+}
+
+/* One fold: a booster that is looked at after each round. */
+struct boosting {
+    const struct design *design;
+    struct booster *booster;
+    struct predictions predictions; /* of the fold's validation rows */
+    float *outputs;                 /* room for transformed margins */
+    float *margins;                 /* at the best round */
+    size_t n_margins;
+    double best_loss;
     int best_rounds;
-    struct learning learning;
+    double *losses; /* [n_losses] after each round */
+    size_t n_losses, n_losses_max;
+    int64_t deadline_ms;
 };
 
-static enum err_code look_update(struct look *look, struct booster *booster,
-                                 const struct trial_setup *setup, const struct design *design,
-                                 const struct hyperparams *params, struct err *err)
+static void boosting_release(struct boosting *boosting)
 {
-    CLEANUP(free_ptr) float *margins = NULL;
-    struct metric_input input = predictions_input(&look->predictions);
-    size_t n = 0, n_outputs;
-    double loss;
-    bool better;
+    booster_free(boosting->booster);
+    predictions_release(&boosting->predictions);
+    free(boosting->outputs);
+    free(boosting->margins);
+    free(boosting->losses);
+    *boosting = (struct boosting){0};
+}
 
-    TRY(booster_margins(booster, design->valid, &margins, &n, err));
-    n_outputs = n / look->predictions.n_rows;
-    if (look->outputs == NULL && (look->outputs = calloc(n + 1, sizeof(float))) == NULL)
-        return err_nomem(err);
-    memcpy(look->outputs, margins, n * sizeof(float));
-    for (size_t i = 0; i < look->predictions.n_rows; i++) {
-        look->objective->transform(look->outputs + i * n_outputs, (int)n_outputs);
-        predictions_set(&look->predictions, i, look->outputs + i * n_outputs);
+/* A trial under way. */
+struct trial {
+    const struct trial_setup *setup;
+    const struct trial_request *request;
+    const struct objective *objective;
+    const struct metric *loss;
+    double variance_power;
+    struct boosting folds[SPLIT_FOLDS_MAX];
+    bool is_stopped;
+    double predict_us;
+};
+
+static void trial_release(struct trial *trial)
+{
+    for (int k = 0; k < trial->request->n_folds; k++)
+        boosting_release(&trial->folds[k]);
+}
+
+static void fill_predictions(const struct trial *trial, const float *margins, size_t n_margins,
+                             float *outputs, struct predictions *predictions)
+{
+    size_t n_outputs = n_margins / predictions->n_rows;
+
+    memcpy(outputs, margins, n_margins * sizeof(float));
+    for (size_t i = 0; i < predictions->n_rows; i++) {
+        trial->objective->transform(outputs + i * n_outputs, (int)n_outputs);
+        predictions_set(predictions, i, outputs + i * n_outputs);
     }
-    input.variance_power = hyperparams_get(params, "tweedie_variance_power", 0);
-    TRY(look->loss->compute(&input, &loss, err));
-    if (isnan(loss))
-        return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
-    better = look->best_rounds == 0 ||
-             look->best_loss - loss > EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss);
-    learning_add(&look->learning, booster_rounds(booster), loss, better);
-    if (!better)
-        return ERR_OK;
-    look->best_loss = loss;
-    look->best_rounds = booster_rounds(booster);
-    free(look->margins);
-    look->margins = TAKE_PTR(margins);
-    TRY(setup->metric->compute(&input, &look->score, err));
-    if (isnan(look->score)) {
-        err_set(err, ERR_DATA, "%s is not defined on the validation rows", setup->metric->name);
-        return err_hint(err, "a class may be missing among them; choose another \"metric\"");
+}
+
+static enum err_code compute(const struct trial *trial, const struct metric *metric,
+                             const struct predictions *predictions, double *ret_value,
+                             struct err *err)
+{
+    struct metric_input input = predictions_input(predictions);
+
+    input.variance_power = trial->variance_power;
+    return metric->compute(&input, ret_value, err);
+}
+
+static enum err_code add_loss(struct boosting *boosting, double loss, struct err *err)
+{
+    if (boosting->n_losses == boosting->n_losses_max) {
+        size_t n = boosting->n_losses_max * 2 + 64;
+        double *losses = reallocarray(boosting->losses, n, sizeof(*losses));
+
+        if (losses == NULL)
+            return err_nomem(err);
+        boosting->losses = losses;
+        boosting->n_losses_max = n;
     }
+    boosting->losses[boosting->n_losses++] = loss;
     return ERR_OK;
 }
 
-static void look_release(struct look *look)
+/* A look at the validation rows after a round. */
+static enum err_code look(const struct trial *trial, struct boosting *boosting, struct err *err)
 {
-    predictions_release(&look->predictions);
-    free(look->outputs);
-    free(look->margins);
+    CLEANUP(free_ptr) float *margins = NULL;
+    int rounds = booster_rounds(boosting->booster);
+    size_t n = 0;
+    double loss;
+
+    TRY(booster_margins(boosting->booster, boosting->design->valid, &margins, &n, err));
+    if (boosting->outputs == NULL && (boosting->outputs = calloc(n + 1, sizeof(float))) == NULL)
+        return err_nomem(err);
+    fill_predictions(trial, margins, n, boosting->outputs, &boosting->predictions);
+    TRY(compute(trial, trial->loss, &boosting->predictions, &loss, err));
+    if (isnan(loss))
+        return err_set(err, ERR_DATA, "the trial diverged in round %d", rounds);
+    TRY(add_loss(boosting, loss, err));
+    if (boosting->best_rounds > 0 &&
+        !(boosting->best_loss - loss > EARLY_STOPPING_MIN_DELTA * fabs(boosting->best_loss)))
+        return ERR_OK;
+    boosting->best_loss = loss;
+    boosting->best_rounds = rounds;
+    boosting->n_margins = n;
+    free(boosting->margins);
+    boosting->margins = TAKE_PTR(margins);
+    return ERR_OK;
 }
 
-static int patience(const struct hyperparams *params, size_t n_rows, int best_rounds)
+static bool out_of_patience(const struct trial *trial, const struct boosting *boosting)
 {
+    const struct hyperparams *params = &trial->request->setting->params;
     double given = hyperparams_get(params, "early_stopping_rounds", 0);
+    int times = trial->request->patience > 0 ? trial->request->patience : 1;
+    int patience = given > 0
+                       ? (int)given
+                       : times * early_stopping_patience(matrix_n_rows(boosting->design->train),
+                                                         boosting->best_rounds);
 
-    return given > 0 ? (int)given : early_stopping_patience(n_rows, best_rounds);
+    return booster_rounds(boosting->booster) - boosting->best_rounds >= patience;
 }
 
-static enum err_code boost(struct look *look, struct booster *booster,
-                           const struct trial_setup *setup, const struct design *design,
-                           const struct setting *setting, int number, int n_trials, double best,
-                           struct control *control, struct err *err)
+static bool is_stopped(struct trial *trial, int fold)
 {
-    const struct hyperparams *params = &setting->params;
-    int rounds_max = (int)hyperparams_get(params, "n_estimators", setting->algorithm->rounds_max);
-    size_t n_rows = matrix_n_rows(design->train);
+    const struct trial_watch *watch = trial->request->watch;
+    const struct boosting *boosting = &trial->folds[fold];
+    const struct trial_moment moment = {
+        .fold = fold,
+        .n_folds = trial->request->n_folds,
+        .round = (int)boosting->n_losses,
+        .loss = boosting->losses[boosting->n_losses - 1],
+        .best_loss = boosting->best_loss,
+    };
+
+    trial->is_stopped = watch != NULL && watch->stop(watch->context, &moment);
+    return trial->is_stopped;
+}
+
+static enum err_code boost(struct trial *trial, int fold, struct err *err)
+{
+    const struct trial_request *request = trial->request;
+    const struct setting *setting = request->setting;
+    struct boosting *boosting = &trial->folds[fold];
+    struct booster *booster = boosting->booster;
+    int rounds_max =
+        (int)hyperparams_get(&setting->params, "n_estimators", setting->algorithm->rounds_max);
 
     while (booster_rounds(booster) < rounds_max) {
-        TRY(control_check(control, err));
-        TRY(booster_update(booster, design->train, err));
-        TRY(look_update(look, booster, setup, design, params, err));
-        control_progress(control, "search", number, n_trials, best, booster_rounds(booster));
-        if (booster_rounds(booster) - look->best_rounds >=
-                patience(params, n_rows, look->best_rounds) ||
-            clock_ms() >= setup->deadline_ms)
+        TRY(control_check(request->control, err));
+        TRY(booster_update(booster, boosting->design->train, err));
+        TRY(look(trial, boosting, err));
+        control_progress(request->control, "search", request->number, request->n_trials,
+                         request->best, booster_rounds(booster));
+        if (is_stopped(trial, fold) || out_of_patience(trial, boosting) ||
+            clock_ms() >= boosting->deadline_ms)
             break;
     }
     return ERR_OK;
 }
 
-enum err_code trial_run(const struct trial_setup *setup, const struct design *design,
-                        const struct setting *setting, int number, int n_trials, double best,
-                        struct control *control, struct trial_result *ret_result, struct err *err)
+/* Its share of the time that is left. */
+static int64_t deadline_of(const struct trial *trial, int fold)
 {
-    struct booster_param booster_param[PARAMS_MAX];
-    CLEANUP(booster_freep) struct booster *booster = NULL;
-    CLEANUP(look_release)
-    struct look look = {.loss = metric_find(setup->objective->loss), .score = NAN};
-    int64_t started_ms = clock_ms();
-    int n;
+    int64_t end_ms = trial->setup->deadline_ms, now_ms = clock_ms();
 
-    TRY(objective_find(setup->objective->name, strlen(setup->objective->name), &look.objective,
+    if (end_ms == DEADLINE_NEVER || end_ms <= now_ms)
+        return end_ms;
+    return now_ms + (end_ms - now_ms) / (trial->request->n_folds - fold);
+}
+
+/* As it is served: row by row, by our own evaluator. The best of several passes. */
+static enum err_code time_predictions(struct trial *trial, const struct boosting *boosting,
+                                      struct err *err)
+{
+    const struct design *design = boosting->design;
+    size_t n_features = (size_t)design->encoder->n_features;
+    CLEANUP(buf_release) struct buf bytes = {0};
+    CLEANUP(forest_freep) struct forest *forest = NULL;
+    CLEANUP(free_ptr) float *margins = NULL;
+    int64_t best_us = INT64_MAX;
+
+    TRY(booster_save(boosting->booster, boosting->best_rounds, &bytes, err));
+    TRY(forest_load((const uint8_t *)buf_text(&bytes), bytes.length, &forest, err));
+    margins = calloc((size_t)forest_n_outputs(forest), sizeof(float));
+    if (margins == NULL)
+        return err_nomem(err);
+    for (int pass = 0; pass < TIMING_PASSES; pass++) {
+        int64_t started_us = clock_us();
+
+        for (size_t i = 0; i < design->n_sample; i++)
+            forest_margin(forest, design->sample + i * n_features, margins);
+        if (clock_us() - started_us < best_us)
+            best_us = clock_us() - started_us;
+    }
+    if (design->n_sample > 0)
+        trial->predict_us = (double)best_us / (double)design->n_sample;
+    return ERR_OK;
+}
+
+/* The booster is gone when its fold is done. */
+static enum err_code run_fold(struct trial *trial, int fold, struct err *err)
+{
+    const struct design *design = &trial->request->folds[fold];
+    struct boosting *boosting = &trial->folds[fold];
+
+    boosting->design = design;
+    boosting->deadline_ms = deadline_of(trial, fold);
+    TRY(trial_booster(trial->setup, design, trial->request->setting, &boosting->booster, err));
+    TRY(predictions_init(&boosting->predictions, trial->setup->dataset, design->valid_rows, err));
+    TRY(boost(trial, fold, err));
+    if (!trial->is_stopped && fold == trial->request->n_folds - 1)
+        TRY(time_predictions(trial, boosting, err));
+    booster_free(boosting->booster);
+    boosting->booster = NULL;
+    return ERR_OK;
+}
+
+/* Margins of all folds, one behind the other. */
+static enum err_code join_margins(const struct trial *trial, struct trial_result *result,
+                                  struct err *err)
+{
+    size_t n = 0;
+
+    for (int k = 0; k < trial->request->n_folds; k++)
+        n += trial->folds[k].n_margins;
+    result->margins = malloc(n * sizeof(float) + 1);
+    if (result->margins == NULL)
+        return err_nomem(err);
+    n = 0;
+    for (int k = 0; k < trial->request->n_folds; k++) {
+        const struct boosting *fold = &trial->folds[k];
+
+        memcpy(result->margins + n, fold->margins, fold->n_margins * sizeof(float));
+        n += fold->n_margins;
+    }
+    return ERR_OK;
+}
+
+/* The key metric on the validation rows of each fold; ret_mean: of those where it is defined. */
+static enum err_code score_folds(struct trial *trial, struct trial_result *result, double *ret_mean,
+                                 struct err *err)
+{
+    double sum = 0;
+    int n = 0;
+
+    for (int k = 0; k < trial->request->n_folds; k++) {
+        struct boosting *fold = &trial->folds[k];
+        double *score = &result->fold_scores[k];
+
+        fill_predictions(trial, fold->margins, fold->n_margins, fold->outputs, &fold->predictions);
+        TRY(compute(trial, trial->setup->metric, &fold->predictions, score, err));
+        if (isnan(*score))
+            continue;
+        sum += *score;
+        n++;
+    }
+    *ret_mean = n > 0 ? sum / n : NAN;
+    return ERR_OK;
+}
+
+/* … and on those of all folds together. */
+static enum err_code score_together(const struct trial *trial, const struct trial_result *result,
+                                    double *ret_score, struct err *err)
+{
+    CLEANUP(rows_release) struct rows rows = {0};
+    CLEANUP(predictions_release) struct predictions predictions = {0};
+    CLEANUP(free_ptr) float *outputs = NULL;
+    size_t n_margins = 0;
+
+    for (int k = 0; k < trial->request->n_folds; k++)
+        n_margins += trial->folds[k].n_margins;
+    outputs = malloc(n_margins * sizeof(float) + 1);
+    if (outputs == NULL)
+        return err_nomem(err);
+    TRY(dataset_validation_rows(trial->setup->dataset, &rows, err));
+    TRY(predictions_init(&predictions, trial->setup->dataset, &rows, err));
+    fill_predictions(trial, result->margins, n_margins, outputs, &predictions);
+    return compute(trial, trial->setup->metric, &predictions, ret_score, err);
+}
+
+static enum err_code score(struct trial *trial, struct trial_result *result, struct err *err)
+{
+    const struct metric *metric = trial->setup->metric;
+
+    result->n_folds = trial->request->n_folds;
+    TRY(join_margins(trial, result, err));
+    TRY(score_folds(trial, result, &result->score, err));
+    if (result->n_folds > 1 && !metric_by_fold(metric))
+        TRY(score_together(trial, result, &result->score, err));
+    if (!isnan(result->score))
+        return ERR_OK;
+    err_set(err, ERR_DATA, "%s is not defined on the validation rows", metric->name);
+    return err_hint(err, "a class may be missing among them; choose another \"metric\"");
+}
+
+/* A fold that has ended counts with its last loss. */
+static void draw_learning(const struct trial *trial, struct trial_result *result)
+{
+    size_t n_rounds = 0;
+
+    for (int k = 0; k < result->n_folds; k++)
+        if (trial->folds[k].n_losses > n_rounds)
+            n_rounds = trial->folds[k].n_losses;
+    for (size_t round = 0; round < n_rounds; round++) {
+        double sum = 0;
+
+        for (int k = 0; k < result->n_folds; k++) {
+            const struct boosting *fold = &trial->folds[k];
+
+            sum += fold->losses[round < fold->n_losses ? round : fold->n_losses - 1];
+        }
+        learning_add(&result->learning, (int)round + 1, sum / result->n_folds,
+                     (int)round + 1 == result->rounds);
+    }
+}
+
+static int mean_rounds(const struct trial *trial)
+{
+    double sum = 0;
+
+    for (int k = 0; k < trial->request->n_folds; k++)
+        sum += trial->folds[k].best_rounds;
+    return (int)lround(sum / trial->request->n_folds);
+}
+
+static enum err_code run_folds(struct trial *trial, struct trial_result *result, struct err *err)
+{
+    for (int k = 0; k < trial->request->n_folds && !trial->is_stopped; k++)
+        TRY(run_fold(trial, k, err));
+    result->is_stopped = trial->is_stopped;
+    if (result->is_stopped)
+        return ERR_OK;
+    result->rounds = mean_rounds(trial);
+    TRY(score(trial, result, err));
+    draw_learning(trial, result);
+    return ERR_OK;
+}
+
+enum err_code trial_run(const struct trial_setup *setup, const struct trial_request *request,
+                        struct trial_result *ret_result, struct err *err)
+{
+    CLEANUP(trial_release)
+    struct trial trial = {
+        .setup = setup,
+        .request = request,
+        .loss = metric_find(setup->objective->loss),
+        .variance_power = hyperparams_get(&request->setting->params, "tweedie_variance_power", 0)};
+    CLEANUP(trial_result_release) struct trial_result result = {.score = NAN};
+    int64_t started_ms = clock_ms();
+
+    TRY(objective_find(setup->objective->name, strlen(setup->objective->name), &trial.objective,
                        err));
-    TRY(booster_params(setup, setting, booster_param, &n, err));
-    TRY(booster_new(design->train, design->valid, booster_param, n, &booster, err));
-    TRY(predictions_init(&look.predictions, setup->dataset, design->valid_rows, err));
-    TRY(boost(&look, booster, setup, design, setting, number, n_trials, best, control, err));
-    *ret_result = (struct trial_result){
-        .rounds = look.best_rounds,
-        .score = look.score,
-        .seconds = (double)(clock_ms() - started_ms) / 1000,
-        .learning = look.learning,
-        .margins = TAKE_PTR(look.margins),
-    };
+    TRY(run_folds(&trial, &result, err));
+    result.seconds = (double)(clock_ms() - started_ms) / 1000;
+    result.predict_us = trial.predict_us;
+    *ret_result = result;
+    result = (struct trial_result){0};
     return ERR_OK;
 }
 
@@ -234,12 +443,9 @@ enum err_code trial_refit(const struct trial_setup *setup, const struct design *
                           const struct setting *setting, int n_rounds, struct control *control,
                           struct buf *bytes, struct err *err)
 {
-    struct booster_param booster_param[PARAMS_MAX];
     CLEANUP(booster_freep) struct booster *booster = NULL;
-    int n;
 
-    TRY(booster_params(setup, setting, booster_param, &n, err));
-    TRY(booster_new(design->train, NULL, booster_param, n, &booster, err));
+    TRY(trial_booster(setup, design, setting, &booster, err));
     while (booster_rounds(booster) < n_rounds) {
         TRY(control_check(control, err));
         TRY(booster_update(booster, design->train, err));

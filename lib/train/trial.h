@@ -1,72 +1,72 @@
 /*
- * One trial: one setting of an algorithm, boosted on the training rows, stopped by the validation
- * rows, scored by the key metric on them.
+ * One trial: one setting of an algorithm, boosted on the training rows of each fold, stopped by the
+ * fold's validation rows, scored by the key metric on those of all folds. A hold-out is one fold.
+ *
+ * The score. Where a metric looks at each row's prediction for itself (rmse, log_loss, f1 …) it is
+ * that of the validation rows of all folds together, which is what it will be on as many new rows:
+ * the mean over folds of a root or a ratio is something else. Where only the order of the rows
+ * counts (metric_by_fold: roc_auc, pr_auc …) it is the mean over the folds in which it is defined,
+ * since margins of different boosters do not order rows among each other.
+ * The number of rounds is the mean of the folds' best, rounded: more rows would bear a few more
+ * rounds, by less than the folds differ among themselves.
  */
 #ifndef PGBOOST_TRAIN_TRIAL_H
 #define PGBOOST_TRAIN_TRIAL_H
 
 #include "search/portfolio.h"
 #include "train/control.h"
-#include "train/dataset.h"
-#include "train/encoded.h"
+#include "train/design.h"
 #include "train/learning.h"
-#include "train/objective.h"
-#include "xgb/booster.h"
 
-/* Rows as XGBoost takes them, with the encoder that made them: for algorithms of trees, or for
- * linear ones. Zeroed memory is valid. */
-struct design {
-    bool is_linear;
-    struct encoder *encoder;
-    struct encoded encoded_train, encoded_valid; /* until the matrices are built of them */
-    struct matrix *train, *valid;                /* valid NULL: none */
-    const struct rows *valid_rows;
+/* After each round of each fold, to whoever would rather stop a trial that leads nowhere. */
+struct trial_moment {
+    int fold, n_folds;      /* the fold under way, from 0 */
+    int round;              /* in this fold, 1 is the first */
+    double loss, best_loss; /* the objective's, on the fold's validation rows */
 };
-void design_release(struct design *design);
+struct trial_watch {
+    bool (*stop)(void *context, const struct trial_moment *moment);
+    void *context;
+};
 
-/* Fits the encoder on `train` and encodes both; valid may be NULL. What is_linear stays in memory
- * as a whole, whatever spill says. */
-MUST_CHECK enum err_code design_encode(struct design *design, bool is_linear,
-                                       const struct project *project, const struct dataset *dataset,
-                                       const struct rows *train, const struct rows *valid,
-                                       const struct spill_rule *spill, struct err *err);
-
-/* XGBoost's matrices of what was encoded, which is released; nothing where nothing was. */
-MUST_CHECK enum err_code design_build(struct design *design, const struct project *project,
-                                      int threads, struct err *err);
-
-/* What all trials of a run share. */
-struct trial_setup {
-    const struct project *project;
-    const struct dataset *dataset;
-    const struct training_objective *objective;
-    const struct metric *metric; /* key */
-    double base_score;           /* NaN: XGBoost's */
-    double spread;               /* of the target */
-    int threads;
-    int64_t deadline_ms; /* of the search: a trial past it ends with its best round */
+struct trial_request {
+    const struct design *folds; /* [n_folds] */
+    int n_folds;
+    const struct setting *setting;
+    const struct trial_watch *watch; /* NULL: it runs to its end */
+    struct control *control;
+    int number, n_trials; /* these, for the progress */
+    double best;          /* score of earlier trials; NaN: none */
+    int patience;         /* times as many rounds without improvement as usual; 0: 1 */
 };
 
 struct trial_result {
-    int rounds;   /* the best number of rounds */
-    double score; /* key metric on the validation rows at that round */
+    int rounds;   /* to train the final model for */
+    double score; /* the key metric */
     double seconds;
-    struct learning learning; /* the objective's loss, round by round */
-    float *margins;           /* [validation rows × outputs] at that round */
+    double predict_us; /* for one row, by the last fold's model */
+    bool is_stopped;   /* by the watch: there is no score, nor what follows */
+    int n_folds;
+    double fold_scores[SPLIT_FOLDS_MAX]; /* NaN: not defined on the fold's rows */
+    struct learning learning; /* the objective's loss, round by round, in the mean over folds */
+    float *margins; /* [validation rows × outputs], fold after fold, each at its best round */
 };
 void trial_result_release(struct trial_result *result);
 
-/* What follows from the rows that are trained on: base_score and spread. */
-MUST_CHECK enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *training,
-                                          struct err *err);
+/* The folds' scores as a JSON array. */
+void trial_put_folds(const struct trial_result *result, struct buf *json);
 
-/* Boosts until the loss on the validation rows stops improving, or as long as the algorithm boosts
- * at all. `best` is the best score of earlier
- * trials, for the progress. ERR_CANCELLED and ERR_CONFLICT come from control. */
-MUST_CHECK enum err_code trial_run(const struct trial_setup *setup, const struct design *design,
-                                   const struct setting *setting, int number, int n_trials,
-                                   double best, struct control *control,
+/* Boosts each fold until the loss on its validation rows stops improving, or as long as the
+ * algorithm boosts at all; folds that are left share the time that is left. ERR_CANCELLED and
+ * ERR_CONFLICT come from control. ERR_DATA: it diverged, or the key metric is not defined. */
+MUST_CHECK enum err_code trial_run(const struct trial_setup *setup,
+                                   const struct trial_request *request,
                                    struct trial_result *ret_result, struct err *err);
+
+/* A booster of the setting, which has not boosted yet. */
+MUST_CHECK enum err_code trial_booster(const struct trial_setup *setup, const struct design *design,
+                                       const struct setting *setting, struct booster **ret_booster,
+                                       struct err *err);
 
 /* Boosts exactly n_rounds on design->train and appends the model's UBJSON. Never a longer model cut
  * short: a dart's later rounds change the weights of its earlier trees. */

@@ -136,8 +136,8 @@ static void random_split_is_the_sql_of_the_header(void **state)
     (void)state;
     assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
     assert_rows(&split->test, test, N_ELEMENTS(test));
-    assert_rows(&split->train, train, N_ELEMENTS(train));
-    assert_rows(&split->valid, valid, N_ELEMENTS(valid));
+    assert_rows(&split->folds[0].train, train, N_ELEMENTS(train));
+    assert_rows(&split->folds[0].valid, valid, N_ELEMENTS(valid));
 }
 
 static void other_seed_other_rows(void **state)
@@ -201,10 +201,11 @@ static void order_of_the_rows_does_not_matter(void **state)
         assert_int_equal(split_all(a, &options, &split_a, &err), ERR_OK);
         options.classes = shuffled_classes;
         assert_int_equal(split_all(b, &options, &split_b, &err), ERR_OK);
-        assert_same_keys(&split_a->train, a, &split_b->train, b);
-        assert_same_keys(&split_a->valid, a, &split_b->valid, b);
+        assert_same_keys(&split_a->folds[0].train, a, &split_b->folds[0].train, b);
+        assert_same_keys(&split_a->folds[0].valid, a, &split_b->folds[0].valid, b);
         assert_same_keys(&split_a->test, a, &split_b->test, b);
-        assert_int_equal(split_a->train.n + split_a->valid.n + split_a->test.n, N);
+        assert_int_equal(split_a->folds[0].train.n + split_a->folds[0].valid.n + split_a->test.n,
+                         N);
     }
 }
 
@@ -221,10 +222,10 @@ static void larger_test_leaves_validation_alone(void **state)
     assert_int_equal(split_all(frame, &options, &small, &err), ERR_OK);
     options.test_size = 0.3;
     assert_int_equal(split_all(frame, &options, &large, &err), ERR_OK);
-    assert_true(large->valid.n < small->valid.n);
-    for (size_t i = 0; i < large->valid.n; i++)
-        assert_int_equal(large->valid.items[large->valid.n - 1 - i],
-                         small->valid.items[small->valid.n - 1 - i]);
+    assert_true(large->folds[0].valid.n < small->folds[0].valid.n);
+    for (size_t i = 0; i < large->folds[0].valid.n; i++)
+        assert_int_equal(large->folds[0].valid.items[large->folds[0].valid.n - 1 - i],
+                         small->folds[0].valid.items[small->folds[0].valid.n - 1 - i]);
     for (size_t i = 0; i < small->test.n; i++)
         assert_int_equal(large->test.items[i], small->test.items[i]);
 }
@@ -244,7 +245,8 @@ static void equal_keys_stay_together(void **state)
     CLEANUP(frame_freep) struct frame *frame = make_frame(keys, NULL, N);
     assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
     memset(part_of, -1, sizeof(part_of));
-    const struct rows *const parts[] = {&split->train, &split->valid, &split->test};
+    const struct rows *const parts[] = {&split->folds[0].train, &split->folds[0].valid,
+                                        &split->test};
     for (int p = 0; p < 3; p++) {
         assert_int_equal(parts[p]->n % 4, 0);
         for (size_t i = 0; i < parts[p]->n; i++) {
@@ -284,7 +286,7 @@ static void groups_stay_together(void **state)
     options.places = places;
     assert_int_equal(split_new(frame, rows, N, &options, &split, NULL), ERR_OK);
     assert_int_equal(split->n_groups, GROUPS * 4 / 5 + N / 5);
-    assert_int_equal(split->train.n + split->valid.n + split->test.n, N);
+    assert_int_equal(split->folds[0].train.n + split->folds[0].valid.n + split->test.n, N);
     for (size_t i = 0; i < N; i++) {
         bool tests = false;
 
@@ -292,12 +294,12 @@ static void groups_stay_together(void **state)
             tests |= split->test.items[k] == i;
         assert_int_equal(tests, (double)places[i] < 0.2 * 0x1p52);
     }
-    for (size_t i = 0; i < split->train.n; i++)
-        if (places[split->train.items[i]] > last_train)
-            last_train = places[split->train.items[i]];
-    for (size_t i = 0; i < split->valid.n; i++)
-        if (places[split->valid.items[i]] < first_valid)
-            first_valid = places[split->valid.items[i]];
+    for (size_t i = 0; i < split->folds[0].train.n; i++)
+        if (places[split->folds[0].train.items[i]] > last_train)
+            last_train = places[split->folds[0].train.items[i]];
+    for (size_t i = 0; i < split->folds[0].valid.n; i++)
+        if (places[split->folds[0].valid.items[i]] < first_valid)
+            first_valid = places[split->folds[0].valid.items[i]];
     assert_true(last_train < first_valid);
 }
 
@@ -339,7 +341,8 @@ static void few_groups(void **state)
             continue;
         }
         assert_int_equal(code, ERR_OK);
-        assert_true(split->test.n == 10 && split->train.n == 10 && split->valid.n == 10);
+        assert_true(split->test.n == 10 && split->folds[0].train.n == 10 &&
+                    split->folds[0].valid.n == 10);
     }
 }
 
@@ -362,7 +365,8 @@ static void places_of_several_classes(void **state)
     CLEANUP(frame_freep) struct frame *frame = make_frame(keys, NULL, N);
     assert_int_equal(split_all(frame, &options, &split, NULL), ERR_OK);
     memset(part_of, -1, sizeof(part_of));
-    const struct rows *const parts[] = {&split->train, &split->valid, &split->test};
+    const struct rows *const parts[] = {&split->folds[0].train, &split->folds[0].valid,
+                                        &split->test};
     for (int p = 0; p < 3; p++)
         for (size_t i = 0; i < parts[p]->n; i++) {
             int *part = &part_of[keys[parts[p]->items[i]]];
@@ -404,8 +408,9 @@ static void stratified_shares(void **state)
     assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
     for (uint32_t c = 0; c < 5; c++) {
         assert_int_equal(n_of(&split->test, classes, c), n_test[c]);
-        assert_int_equal(n_of(&split->valid, classes, c), n_valid[c]);
-        assert_int_equal(n_of(&split->train, classes, c), n_rows[c] - n_test[c] - n_valid[c]);
+        assert_int_equal(n_of(&split->folds[0].valid, classes, c), n_valid[c]);
+        assert_int_equal(n_of(&split->folds[0].train, classes, c),
+                         n_rows[c] - n_test[c] - n_valid[c]);
     }
     /* each part in the order of the hash: of rows 0 … 39 known from the random split */
     assert_int_equal(split->test.items[0], 30);
@@ -443,11 +448,11 @@ static void newest_rows_test(void **state)
         assert_int_equal(split->test_from, cases[i].test_from);
         for (size_t k = 0; k < split->test.n; k++)
             assert_true(times[split->test.items[k]] >= split->test_from);
-        for (size_t k = 0; k < split->valid.n; k++)
-            assert_true(times[split->valid.items[k]] >= split->valid_from &&
-                        times[split->valid.items[k]] < split->test_from);
-        for (size_t k = 0; k < split->train.n; k++)
-            assert_true(times[split->train.items[k]] < split->valid_from);
+        for (size_t k = 0; k < split->folds[0].valid.n; k++)
+            assert_true(times[split->folds[0].valid.items[k]] >= split->folds[0].valid_from &&
+                        times[split->folds[0].valid.items[k]] < split->test_from);
+        for (size_t k = 0; k < split->folds[0].train.n; k++)
+            assert_true(times[split->folds[0].train.items[k]] < split->folds[0].valid_from);
     }
 }
 
@@ -466,9 +471,9 @@ static void rows_without_time_only_train(void **state)
     assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
     assert_int_equal(split->test.n, 10);
     assert_int_equal(split->test_from, 80);
-    assert_int_equal(split->valid.n, 18); /* a fifth of 90 */
-    assert_int_equal(split->valid_from, 44);
-    assert_int_equal(split->train.n, 72);
+    assert_int_equal(split->folds[0].valid.n, 18); /* a fifth of 90 */
+    assert_int_equal(split->folds[0].valid_from, 44);
+    assert_int_equal(split->folds[0].train.n, 72);
 }
 
 static void only_the_given_rows_take_part(void **state)
@@ -485,8 +490,8 @@ static void only_the_given_rows_take_part(void **state)
         rows[i] = 2 * i;
     options.hashes = hashes;
     assert_int_equal(split_new(frame, rows, 30, &options, &split, &err), ERR_OK);
-    assert_int_equal(split->train.n + split->valid.n + split->test.n, 30);
-    assert_int_equal(split->test.items[0] % 2 + split->train.items[0] % 2, 0);
+    assert_int_equal(split->folds[0].train.n + split->folds[0].valid.n + split->test.n, 30);
+    assert_int_equal(split->test.items[0] % 2 + split->folds[0].train.items[0] % 2, 0);
 }
 
 /* Without a key the whole row counts: "KEY|TIME", a NULL as nothing. */
@@ -587,6 +592,146 @@ static void validation_share(void **state)
         assert_true(split_validation_share(cases[i].n_rows, cases[i].searching) == cases[i].share);
 }
 
+/* In which fold a row validates, all others having it for training; -1: in none. */
+static int fold_of(const struct split *split, uint32_t row)
+{
+    int number = -1;
+
+    for (int k = 0; k < split->n_folds; k++) {
+        const struct fold *fold = &split->folds[k];
+        bool trains = false, validates = false;
+
+        for (size_t i = 0; i < fold->valid.n; i++)
+            validates |= fold->valid.items[i] == row;
+        for (size_t i = 0; i < fold->train.n; i++)
+            trains |= fold->train.items[i] == row;
+        assert_true(trains != validates);
+        assert_false(validates && number >= 0);
+        if (validates)
+            number = k;
+    }
+    return number;
+}
+
+/* The hash's order of 40 rows is that of random_split_is_the_sql_of_the_header. */
+static void folds_by_the_rank_of_the_hash(void **state)
+{
+    static const uint32_t rest[] = {3,  34, 0,  39, 19, 14, 1, 33, 26, 23, 13, 12, 7,  29, 28, 38,
+                                    25, 37, 11, 22, 17, 9,  5, 27, 6,  10, 15, 18, 24, 21, 16};
+    const struct split_options options = {.by = SPLIT_RANDOM, .test_size = 0.25, .n_folds = 4};
+    CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 40);
+    CLEANUP(split_freep) struct split *split = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
+    assert_int_equal(split->n_folds, 4);
+    assert_int_equal(split->test.n, 9);
+    for (size_t i = 0; i < N_ELEMENTS(rest); i++)
+        assert_int_equal(fold_of(split, rest[i]), (int)(4 * i / N_ELEMENTS(rest)));
+    assert_int_equal(split->folds[2].train.items[0], 3);
+}
+
+/* Classes of 48, 7, 2, 2 and 1: 36, 5, 1, 1 and 1 do not test. One alone always trains. */
+static void stratified_folds(void **state)
+{
+    static const size_t n_rows[] = {48, 7, 2, 2, 1}, n_rest[] = {36, 5, 1, 1, 1};
+    uint32_t classes[60];
+    const struct split_options options = {.by = SPLIT_STRATIFIED,
+                                          .test_size = 0.25,
+                                          .classes = classes,
+                                          .n_classes = 5,
+                                          .n_folds = 5};
+    CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 60);
+    CLEANUP(split_freep) struct split *split = NULL;
+    struct err err = {0};
+    uint32_t row = 0;
+
+    (void)state;
+    for (uint32_t c = 0; c < 5; c++)
+        for (size_t i = 0; i < n_rows[c]; i++)
+            classes[row++] = c;
+    assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
+    assert_int_equal(split->n_folds, 5);
+    for (int k = 0; k < 5; k++)
+        for (uint32_t c = 0; c < 5; c++) {
+            size_t n_valid = n_of(&split->folds[k].valid, classes, c);
+
+            if (n_rest[c] == 1)
+                assert_int_equal(n_valid, 0);
+            else
+                assert_true(n_valid == n_rest[c] / 5 || n_valid == n_rest[c] / 5 + 1);
+            assert_int_equal(n_valid + n_of(&split->folds[k].train, classes, c), n_rest[c]);
+        }
+}
+
+/* A fold is left out when it has no row of its own: 3 places of the rest make 3 folds at most. */
+static void folds_of_few_groups(void **state)
+{
+    static const struct {
+        int n_groups, n_folds;
+        enum err_code code;
+    } cases[] = {{5, 3, ERR_OK}, {4, 3, ERR_OK}, {3, 2, ERR_OK}, {2, 0, ERR_DATA}};
+
+    (void)state;
+    for (size_t c = 0; c < N_ELEMENTS(cases); c++) {
+        uint64_t places[40];
+        const struct split_options options = {
+            .by = SPLIT_GROUP, .test_size = 0.1, .places = places, .n_folds = 3};
+        CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, NULL, 40);
+        CLEANUP(split_freep) struct split *split = NULL;
+        struct err err = {0};
+
+        for (int i = 0; i < 40; i++) /* none below the test's size: the first tests */
+            places[i] = (uint64_t)(i % cases[c].n_groups + 1) << (SPLIT_HASH_BITS - 3);
+        assert_int_equal(split_all(frame, &options, &split, &err), cases[c].code);
+        if (cases[c].code != ERR_OK)
+            continue;
+        assert_int_equal(split->n_folds, cases[c].n_folds);
+        for (int k = 0; k < split->n_folds; k++)
+            for (size_t i = 0; i < split->folds[k].valid.n; i++)
+                for (size_t j = 0; j < split->folds[k].train.n; j++)
+                    assert_true(places[split->folds[k].valid.items[i]] !=
+                                places[split->folds[k].train.items[j]]);
+    }
+}
+
+/* 100 rows, three of a time, every tenth without one: a fold trains on what is older alone. */
+static void folds_go_forward_in_time(void **state)
+{
+    int64_t times[100];
+    const struct split_options options = {
+        .by = SPLIT_TIME, .test_size = 0.2, .time = TIME, .n_folds = 5};
+    CLEANUP(split_freep) struct split *split = NULL;
+    struct err err = {0};
+    size_t n_train = 0;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        times[i] = i % 10 == 0 ? INT64_MIN : (i * 37 % 100) / 3;
+    CLEANUP(frame_freep) struct frame *frame = make_frame(NULL, times, 100);
+    assert_int_equal(split_all(frame, &options, &split, &err), ERR_OK);
+    assert_int_equal(split->n_folds, 5);
+    for (int k = 0; k < 5; k++) {
+        const struct fold *fold = &split->folds[k];
+
+        assert_true(fold->valid.n >= 6 && fold->train.n > n_train);
+        n_train = fold->train.n;
+        for (size_t i = 0; i < fold->train.n; i++)
+            assert_true(times[fold->train.items[i]] < fold->valid_from);
+        for (size_t i = 0; i < fold->valid.n; i++)
+            assert_true(times[fold->valid.items[i]] >= fold->valid_from &&
+                        times[fold->valid.items[i]] < split->test_from);
+    }
+    /* the older half, and what shares a time with it */
+    assert_true(split->folds[0].train.n >= (100 - split->test.n) / 2 &&
+                split->folds[0].train.n <= (100 - split->test.n) / 2 + 3);
+    assert_int_equal(split_last(split)->train.n + split_last(split)->valid.n + split->test.n, 100);
+    for (uint32_t row = 0; row < 100; row++)
+        if (times[row] == INT64_MIN)
+            assert_int_equal(fold_of(split, row), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,6 +751,10 @@ int main(void)
         cmocka_unit_test(whole_row_without_a_key),
         cmocka_unit_test(rows_that_cannot_be_split),
         cmocka_unit_test(validation_share),
+        cmocka_unit_test(folds_by_the_rank_of_the_hash),
+        cmocka_unit_test(stratified_folds),
+        cmocka_unit_test(folds_of_few_groups),
+        cmocka_unit_test(folds_go_forward_in_time),
     };
 
     return cmocka_run_group_tests_name("split/split", tests, NULL, NULL);

@@ -162,7 +162,8 @@ static void twins_test_as_often_as_others(void **state)
     options.places = twins.places;
     assert_int_equal(split_new(frame, all, N, &options, &split, NULL), ERR_OK);
     assert_true(split->test.n > N * 16 / 100 && split->test.n < N * 24 / 100);
-    const struct rows *const parts[] = {&split->train, &split->valid, &split->test};
+    const struct rows *const parts[] = {&split->folds[0].train, &split->folds[0].valid,
+                                        &split->test};
     for (int p = 0; p < 3; p++)
         for (size_t i = 0; i < parts[p]->n; i++) {
             int *part = &part_of[parts[p]->items[i] % DISTINCT];
