@@ -49,9 +49,6 @@ bool cell_is_range(enum pg_type type);
 /* Is a JSON number a value of the type? Not of times and intervals, which have no one unit. */
 bool cell_takes_numbers(enum pg_type type);
 
-/* A number, boolean or timestamp as an element: null is NaN, a timestamp its microseconds. */
-double cell_as_item(const struct cell *cell);
-
 #define CELL_SHOWN_MAX 40 /* bytes of a request's value in a message */
 
 /* "expected …" */
