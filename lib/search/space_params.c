@@ -7,6 +7,9 @@
 #include "base/json.h"
 #include "base/nearest.h"
 
+#define LIST_MAX  1000
+#define STEPS_MAX 1e6 /* a cell of a range is still more than the noise of its density */
+
 enum err_code space_field(const char *name, const char *part, struct err *err)
 {
     CLEANUP(buf_release) struct buf pointer = {0};
@@ -64,6 +67,9 @@ static enum err_code read_list(const cJSON *member, struct arena *arena,
 
     if (n == 0)
         return refuse(member->string, NULL, err, "the list is empty");
+    if (n > LIST_MAX)
+        return refuse(member->string, NULL, err, "the list has %d values, at most %d are searched",
+                      n, LIST_MAX);
     choices = arena_alloc_array(arena, (size_t)n, sizeof(*choices));
     if (choices == NULL)
         return err_nomem(err);
@@ -145,6 +151,8 @@ static enum err_code read_step(const cJSON *member, struct dimension *dimension,
     if (!(number > 0) || (whole && number != floor(number)))
         return refuse(member->string, "step", err, "\"step\" must be a %snumber above 0",
                       whole ? "whole " : "");
+    if ((dimension->high - dimension->low) / number > STEPS_MAX)
+        return refuse(member->string, "step", err, "a range has at most %g steps", STEPS_MAX);
     dimension->step = number;
     /* the last value that steps from low reach; a hair for steps such as 0.1 */
     dimension->high =

@@ -100,6 +100,8 @@ static void test_refusals(void **state)
          "hyperparameter \"lambda\": \"step\" must be a number above 0", ""},
         {"{\"max_depth\":{\"low\":1,\"high\":2,\"step\":0.5}}", "/search/params/max_depth/step",
          "hyperparameter \"max_depth\": \"step\" must be a whole number above 0", ""},
+        {"{\"lambda\":{\"low\":1,\"high\":2,\"step\":1e-9}}", "/search/params/lambda/step",
+         "hyperparameter \"lambda\": a range has at most 1e+06 steps", ""},
         {"{\"max_depth\":{\"low\":1}}", "/search/params/max_depth",
          "hyperparameter \"max_depth\": a range needs \"high\"", ""},
         {"{\"max_depth\":{\"low\":1,\"hihg\":2}}", "/search/params/max_depth/hihg",
@@ -142,6 +144,12 @@ static void test_strategies_and_params(void **state)
     (void)state;
     assert_int_equal(check(SEARCH_TPE, XGBOOST, "{}", "{}", NULL), ERR_OK);
     assert_int_equal(check(SEARCH_AUTO, XGBOOST, "{\"max_depth\":[3,6]}", "{}", NULL), ERR_OK);
+    assert_int_equal(check(SEARCH_TPE, XGBOOST, /* the README's */
+                           "{\"max_depth\":[4,6,8],\"grow_policy\":[\"depthwise\",\"lossguide\"],"
+                           "\"learning_rate\":{\"low\":0.01,\"high\":0.3,\"log\":true},"
+                           "\"subsample\":{\"low\":0.5,\"high\":1,\"step\":0.1}}",
+                           "{}", NULL),
+                     ERR_OK);
     assert_int_equal(check(SEARCH_NONE, XGBOOST, "{}", "{}", NULL), ERR_OK);
     assert_int_equal(check(SEARCH_GRID, XGBOOST, "{}", "{}", &err), ERR_CONFIG);
     assert_string_equal(err.message, "a grid needs \"search.params\"");
@@ -150,6 +158,24 @@ static void test_strategies_and_params(void **state)
     assert_string_equal(err.field, "/search/params");
     assert_int_equal(check(SEARCH_TPE, XGBOOST, "{}", "{\"max_dpth\":1}", &err), ERR_CONFIG);
     assert_string_equal(err.field, "/hyperparams/max_dpth");
+}
+
+static void test_lists_are_bounded(void **state)
+{
+    CLEANUP(buf_release) struct buf list = {0};
+    struct err err = {0};
+
+    (void)state;
+    buf_puts(&list, "{\"max_leaves\":[0");
+    for (int i = 1; i < 1000; i++)
+        buf_printf(&list, ",%d", i);
+    buf_puts(&list, "]}");
+    assert_int_equal(check(SEARCH_GRID, XGBOOST, buf_text(&list), "{}", NULL), ERR_OK);
+    list.length -= 2;
+    buf_puts(&list, ",1000]}");
+    assert_int_equal(check(SEARCH_GRID, XGBOOST, buf_text(&list), "{}", &err), ERR_CONFIG);
+    assert_string_equal(err.message, "hyperparameter \"max_leaves\": the list has 1001 values, at "
+                                     "most 1000 are searched");
 }
 
 static void test_default_spaces(void **state)
@@ -349,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_strategies_and_params),
+        cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_default_spaces),
         cmocka_unit_test(test_dimensions_come_and_go),
         cmocka_unit_test(test_given_alone),
