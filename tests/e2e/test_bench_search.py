@@ -24,7 +24,8 @@ import parts  # noqa: E402
 import programs  # noqa: E402
 import score  # noqa: E402
 
-LOADER = importlib.machinery.SourceFileLoader("bench_search", str(ROOT / "tests/bench/bench-search"))
+PROGRAM = ROOT / "tests/bench/bench-search"
+LOADER = importlib.machinery.SourceFileLoader("bench_search", str(PROGRAM))
 SPEC = importlib.util.spec_from_loader("bench_search", LOADER)
 bench_search = importlib.util.module_from_spec(SPEC)
 LOADER.exec_module(bench_search)
@@ -169,8 +170,8 @@ def test_the_verdict_of_two_rounds():
 
 def test_one_data_set():
     out = subprocess.run(
-        [sys.executable, ROOT / "tests/bench/bench-search", "--datasets", "diabetes", "--trials",
-         "3", "--minutes", "0.05", "--threads", "1", "--json"], text=True, timeout=120,
+        [sys.executable, PROGRAM, "--datasets", "diabetes", "--trials", "3", "--minutes", "0.05",
+         "--threads", "1", "--json"], text=True, timeout=120,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
         env={**os.environ, "BUILD": str(BIN.parent)})
     assert out.returncode == 0, out.stderr

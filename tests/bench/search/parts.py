@@ -14,7 +14,7 @@ from programs import Failure
 COARSE = 10  # rows for each that differs: twins by nature
 PARTS = ("train", "valid", "test")
 
-# place: what the row is cut by, a hash or a time. alike: equal for rows that no feature tells apart.
+# alike: equal for rows that no feature tells apart
 Row = namedtuple("Row", "key hash feature_hash alike label time")
 
 HASH = ("(('x' || left(encode(sha256(convert_to({text}, 'UTF8')), 'hex'), 13))::bit(52)::bigint"

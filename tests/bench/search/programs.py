@@ -16,8 +16,9 @@ CACHE = BUILD / "bench"
 
 # One hold-out of validation rows, as the other side has.
 HOLD_OUT = {"folds": 1}
-# How a worker takes part in a run, whether or not another has it already.
-TAKE_PART = ("--run",)
+# How a worker takes a run, and how another helps it once the run says that it has trials to share.
+CLAIM, HELP = "--run", "--help-run"
+IS_SHARED = "SELECT search IS NOT NULL FROM pgboost.runs WHERE id = %s"
 
 
 class Failure(Exception):
@@ -75,21 +76,24 @@ class Cluster:
 class Worker:
     """pgboost-worker at the priority of all that is measured."""
 
-    def __init__(self, pgboost, run_id, name, env):
+    def __init__(self, pgboost, how, run_id, name, env):
         self.name = name
         self.path = pgboost.folder / f"{name}.log"
         with open(self.path, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [BIN / "pgboost-worker", *TAKE_PART, str(run_id), "--name", name, "--nice", "0"],
+                [BIN / "pgboost-worker", how, str(run_id), "--name", name, "--nice", "0"],
                 env={**pgboost.cluster.env, **env}, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=log)
+
+    def has_ended(self):
+        return self.process.poll() is not None
 
     def wait(self):
         if self.process.wait() != 0:
             raise Failure(f"pgboost-worker {self.name} failed:\n{self.path.read_text().strip()}")
 
     def end(self):
-        if self.process.poll() is None:
+        if not self.has_ended():
             self.process.kill()
             self.process.wait()
 
@@ -121,17 +125,33 @@ class Pgboost:
                        env=self.cluster.env).split()[-1])
 
     def train(self, project, names=("worker",), env=None):
-        """A run by workers of these names: its id, when it was asked for, and for how long."""
+        """A run by workers of these names, of which the first claims it and the others help: its
+        id, when it was asked for, and for how long."""
         started = time.time()
         run_id = self.queue(project)
-        workers = [Worker(self, run_id, name, env or {}) for name in names]
+        workers = [Worker(self, CLAIM, run_id, names[0], env or {})]
         try:
-            for worker in workers:
+            if len(names) > 1:
+                self.wait_shared(run_id, workers[0])
+            for name in names[1:]:
+                workers.append(Worker(self, HELP, run_id, name, env or {}))
+            workers[0].wait()
+            seconds = time.time() - started
+            for worker in workers[1:]:
                 worker.wait()
         finally:
             for worker in workers:
                 worker.end()
-        return run_id, started, time.time() - started
+        return run_id, started, seconds
+
+    def wait_shared(self, run_id, worker):
+        """Until the run has trials for others."""
+        if "search" not in self.cluster.columns("pgboost.runs"):
+            raise Failure("the workers of this version do not share a run")
+        while not self.cluster.value(IS_SHARED, [run_id]):
+            if worker.has_ended():
+                raise Failure(f"run {run_id} ended before it had trials to share")
+            time.sleep(0.01)
 
     def trials(self, run_id, started, seconds):
         """[{number, algorithm, status, score, ended, worker}] in the order of their end, in seconds
