@@ -8,6 +8,7 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
@@ -195,6 +196,11 @@ bench: all
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-search BENCH_ARGS='--datasets movies,digits --repeat 3', or BENCH_ARGS=--workers
+.PHONY: bench-search
+bench-search: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-search $(BENCH_ARGS)
 
 .PHONY: format
 format:
