@@ -12,9 +12,10 @@
 
 #include "train/measure.h"
 
-#define BASELINE_LAMBDA     1e-3
-#define BASELINE_VALUES_MAX 2000000 /* rows × features, training and test: 32 MB, a second or two \
-                                     */
+#define BASELINE_LAMBDA 1e-3
+#define BASELINE_VALUES_MAX                                                                        \
+    2000000 /* rows × features, training and test: 32 MB, a second or two                         \
+             */
 
 /* Fills predictions of `rows`, which were initialised; or why, where there is no such baseline. */
 MUST_CHECK enum err_code baseline_linear(const struct project *project,
