@@ -15,7 +15,7 @@
 
 /* What was measured, and of what. */
 struct report {
-    const char *project, *relation, *target, *metric; /* the caller's */
+    const char *project, *relation, *target, *metric, *weight; /* the caller's */
     int64_t model_id;
     struct evaluation evaluation;
 };
@@ -39,6 +39,7 @@ static enum err_code measure(const struct cli *cli, const struct model *model,
         .target = report->target,
         .metric = report->metric,
         .relation = report->relation,
+        .weight = report->weight,
         .progress = terminal ? show_rows : NULL,
     };
     enum err_code code;
@@ -59,6 +60,8 @@ static void put_json(struct buf *json, const struct report *report)
     json_put_text(json, report->project);
     buf_printf(json, ",\"model_id\":%" PRId64 ",\"relation\":", report->model_id);
     json_put_text(json, report->relation);
+    buf_puts(json, ",\"weight\":");
+    json_put_text(json, evaluation->is_weighted ? report->weight : NULL);
     buf_printf(json, ",\"rows\":%zu,\"rows_without_target\":%zu", evaluation->n_rows,
                evaluation->n_without_target);
     buf_printf(json, ",\"unknown_labels\":{\"rows\":%zu,\"n\":%zu,\"labels\":[%s]}",
@@ -126,6 +129,11 @@ static void put_notes(struct buf *out, const struct report *report, const struct
                        n++ > 0 ? ", " : "Not defined on these rows: ", measured->items[i].name);
     if (n > 0)
         buf_putc(out, '\n');
+    if (evaluation->is_weighted) {
+        buf_puts(out, "Each row counts by its ");
+        text_put_safe(out, report->weight);
+        buf_putc(out, '\n');
+    }
     if (evaluation->n_without_target > 0) {
         buf_printf(out, "Left out: %zu rows without ", evaluation->n_without_target);
         text_put_safe(out, report->target);
@@ -161,11 +169,24 @@ static void report_release(struct report *report)
     evaluation_release(&report->evaluation);
 }
 
+/* As the project is defined now. */
+static enum err_code read_project(struct pg *pg, const char *name, struct project **ret_project,
+                                  struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows rows = {0};
+    const char *definition;
+
+    TRY(catalog_projects(pg, name, &rows, err));
+    definition = rows.items[0].definition;
+    return project_parse(definition, strlen(definition), name, ret_project, err);
+}
+
 static enum err_code run_evaluate(struct cli *cli, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *pg = NULL;
     CLEANUP(model_rows_release) struct model_rows row = {0};
     CLEANUP(model_freep) struct model *model = NULL;
+    CLEANUP(project_freep) struct project *project = NULL;
     CLEANUP(report_release)
     struct report report = {.project = cli->args[0], .relation = cli_option(cli, "from")};
     CLEANUP(buf_release) struct buf out = {0};
@@ -177,7 +198,9 @@ static enum err_code run_evaluate(struct cli *cli, struct err *err)
     TRY(cli_option_number(cli, "model", 0, &report.model_id, err));
     TRY(cli_connect(cli, &pg, err));
     TRY(pick_model(pg, report.project, report.model_id, &row, &model, err));
+    TRY(read_project(pg, report.project, &project, err));
     report.model_id = model->id;
+    report.weight = project->weight;
     report.target = row.items[0].target;
     report.metric = row.items[0].metric;
     TRY(measure(cli, model, &report, err));
@@ -198,9 +221,10 @@ const struct command command_evaluate = {
         "Prints every metric of the live model, or of that of --model, on the rows of a relation\n"
         "as they are now: a table or view that has the target the model was trained for and the\n"
         "columns it takes, by the same names and types. It needs neither the project's key nor\n"
-        "its time. Rows without a target are left out and counted. A label that the model never\n"
-        "saw is one more class, which it never predicts. Whether the model has learnt from these\n"
-        "rows is for you to know: on such rows it looks better than it is.",
+        "its time. Rows without a target are left out and counted; a row counts by the project's\n"
+        "weight where the relation has that column. A label that the model never saw is one more\n"
+        "class, which it never predicts. Whether the model has learnt from these rows is for you\n"
+        "to know: on such rows it looks better than it is.",
     .example = "pgboost evaluate flight_delay --from demo.flights_of_march\n"
                "pgboost evaluate flight_delay --from demo.flights_of_march --model 42 --json",
     .min_args = 1,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "train/baseline_linear.h"
 #include "train/objective.h"
 
 static void fill_values(struct predictions *predictions, double value)
@@ -119,6 +120,7 @@ static const struct baseline baselines[] = {
     {"last", METRIC_REGRESSION, true, predict_last},
     {"prior", METRIC_BINARY | METRIC_MULTICLASS, false, predict_prior},
     {"majority", METRIC_BINARY | METRIC_MULTICLASS, false, predict_majority},
+    {"linear", METRIC_REGRESSION | METRIC_BINARY | METRIC_MULTICLASS, false, NULL},
 };
 
 static bool fits(const struct baseline *baseline, const struct dataset *dataset)
@@ -136,14 +138,18 @@ const struct baseline *baseline_at(const struct dataset *dataset, int index)
     return NULL;
 }
 
-enum err_code baseline_predict(const struct baseline *baseline, const struct dataset *dataset,
-                               const struct rows *training, const struct rows *rows,
-                               struct predictions *ret, struct err *err)
+enum err_code baseline_predict(const struct baseline *baseline, const struct project *project,
+                               const struct dataset *dataset, const struct rows *training,
+                               const struct rows *rows, struct predictions *ret, struct buf *why,
+                               struct err *err)
 {
     CLEANUP(predictions_release) struct predictions predictions = {0};
 
     TRY(predictions_init(&predictions, dataset, rows, err));
-    TRY(baseline->predict(dataset, training, &predictions, err));
+    if (baseline->predict != NULL)
+        TRY(baseline->predict(dataset, training, &predictions, err));
+    else
+        TRY(baseline_linear(project, dataset, training, rows, &predictions, why, err));
     *ret = predictions;
     predictions = (struct predictions){0};
     return ERR_OK;

@@ -5,6 +5,7 @@
  *   last           regression with a time column: the newest training row's value (its rows' mean)
  *   prior          classification: the classes' shares among the training rows
  *   majority       classification: the most frequent class, with certainty
+ *   linear         both: train/baseline_linear.h
  *
  * Each row counts by its weight. The first that fits the task is the one that scores are shown
  * beside.
@@ -21,14 +22,17 @@ struct baseline {
     /* Fills values, or probabilities and chosen, of predictions that were initialised. */
     enum err_code (*predict)(const struct dataset *dataset, const struct rows *training,
                              struct predictions *predictions, struct err *err);
-};
+}; /* predict NULL: one that is fitted to the features */
 
 /* The index-th baseline that fits the dataset, from 0; NULL: there are no more. */
 const struct baseline *baseline_at(const struct dataset *dataset, int index);
 
+/* why says why there is none, where it is not empty. */
 MUST_CHECK enum err_code baseline_predict(const struct baseline *baseline,
+                                          const struct project *project,
                                           const struct dataset *dataset,
                                           const struct rows *training, const struct rows *rows,
-                                          struct predictions *ret, struct err *err);
+                                          struct predictions *ret, struct buf *why,
+                                          struct err *err);
 
 #endif

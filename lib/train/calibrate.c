@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/sort.h"
 #include "metric/bootstrap.h"
 #include "metric/threshold.h"
 #include "train/calibration_fit.h"
@@ -69,6 +68,8 @@ struct work {
     struct calibration_rows rows;
     float *outputs; /* [n × outputs] transformed */
     uint32_t *rising;
+    double *weights;            /* [n] as rows has them, or NULL */
+    uint32_t *folds;            /* [n] likewise */
     double *soft;               /* [classes] room for one row */
     double *losses[N_MAPS + 1]; /* [n] cross-validated; NULL: not tried */
     double means[N_MAPS + 1];
@@ -82,6 +83,8 @@ static void work_release(struct work *work)
     predictions_release(&work->predictions);
     free(work->outputs);
     free(work->rising);
+    free(work->weights);
+    free(work->folds);
     free(work->soft);
     for (size_t i = 0; i <= N_MAPS; i++)
         free(work->losses[i]);
@@ -120,6 +123,41 @@ static enum err_code sort_rows(struct work *work, struct err *err)
     return ERR_OK;
 }
 
+/* Of mean 1, so that what is compared with numbers of rows keeps its meaning. */
+static enum err_code take_weights(struct work *work, struct err *err)
+{
+    const double *weights = work->predictions.weights;
+    size_t n = work->rows.n;
+    double sum = 0;
+
+    if (weights == NULL)
+        return ERR_OK;
+    work->weights = calloc(n + 1, sizeof(*work->weights));
+    if (work->weights == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        sum += weights[i];
+    for (size_t i = 0; i < n; i++)
+        work->weights[i] = weights[i] * ((double)n / sum);
+    work->rows.weights = work->weights;
+    return ERR_OK;
+}
+
+/* Groups stay together where the split keeps them so: dealt to folds as they come. */
+static enum err_code take_folds(struct work *work, struct err *err)
+{
+    const struct calibrate_input *input = work->input;
+    size_t n = work->rows.n;
+
+    if (input->dataset->split_by != SPLIT_GROUP)
+        return ERR_OK;
+    TRY(dataset_group_numbers(input->dataset, input->rows, &work->folds, err));
+    for (size_t i = 0; i < n; i++)
+        work->folds[i] %= CALIBRATION_FOLDS;
+    work->rows.folds = work->folds;
+    return ERR_OK;
+}
+
 static enum err_code prepare(struct work *work, struct err *err)
 {
     const struct calibrate_input *input = work->input;
@@ -143,6 +181,8 @@ static enum err_code prepare(struct work *work, struct err *err)
         .classes = work->predictions.classes,
         .left_out = -1,
     };
+    TRY(take_weights(work, err));
+    TRY(take_folds(work, err));
     return n_classes == 2 ? sort_rows(work, err) : ERR_OK;
 }
 
@@ -190,9 +230,11 @@ static enum err_code cross_validate(struct work *work, const struct map *map, si
         rows.left_out = fold;
         if (map != NULL)
             TRY(map->fit(&rows, &arena, &calibration, err));
-        for (size_t i = (size_t)fold; i < n; i += CALIBRATION_FOLDS) {
+        for (size_t i = 0; i < n; i++) {
+            if (calibration_fold(&rows, i) != (uint32_t)fold)
+                continue;
             losses[i] = loss_of(of_truth(work, &calibration, i));
-            sum += losses[i];
+            sum += calibration_weight(&rows, i) * losses[i];
         }
     }
     work->means[place] = sum / (double)n;
@@ -264,8 +306,8 @@ static enum err_code judge(const struct work *work, const struct map *map, doubl
     const char *name = calibration_method_name(map->method);
     struct bootstrap_result result;
 
-    TRY(bootstrap_losses(work->losses[map - maps], work->losses[N_MAPS], work->rows.n, NULL, NULL,
-                         &plan, &result, err));
+    TRY(bootstrap_losses(work->losses[map - maps], work->losses[N_MAPS], work->rows.n,
+                         work->weights, NULL, &plan, &result, err));
     *ret_p_better = result.p_better;
     *ret_keep = true;
     if (work->input->project->calibration != CALIBRATE_AUTO) {
@@ -382,6 +424,8 @@ static enum err_code fit_threshold(struct work *work, struct err *err)
 #define RESIDUAL_MIN 1e-30
 #define RESIDUAL_MAX 1e40
 
+#define RANK_ROUNDING 1e-12 /* what sums of weights lose */
+
 /* The i-th rank (from 0) that is stored of n. */
 static size_t stored_rank(size_t i, size_t n)
 {
@@ -392,19 +436,61 @@ static size_t stored_rank(size_t i, size_t n)
     return ((i + 1) * (n - N_LARGEST) + N_THINNED - 1) / N_THINNED;
 }
 
+struct residual {
+    double size, weight;
+};
+
+static int compare_residuals(const void *left, const void *right)
+{
+    const struct residual *a = left, *b = right;
+
+    return (a->size > b->size) - (a->size < b->size);
+}
+
+/* Sizes by rank: the r-th of n is the smallest up to which r ÷ n of the weight lies. Rows of weight
+ * 0 are not there. */
+static enum err_code rank_residuals(const struct work *work, double *sizes, size_t *ret_n,
+                                    struct err *err)
+{
+    CLEANUP(free_ptr)
+    struct residual *residuals = calloc(work->rows.n + 1, sizeof(*residuals));
+    double sum = 0, so_far = 0;
+    size_t n = 0, at = 0;
+
+    if (residuals == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < work->rows.n; i++) {
+        double weight = calibration_weight(&work->rows, i);
+
+        if (weight > 0)
+            residuals[n++] =
+                (struct residual){fabs(work->predictions.y[i] - (double)work->outputs[i]), weight};
+        sum += weight;
+    }
+    qsort(residuals, n, sizeof(*residuals), compare_residuals);
+    for (size_t i = 0; i < n; i++) {
+        while (at < n && (at == 0 || so_far < (double)(i + 1) * (1 - RANK_ROUNDING)))
+            so_far += residuals[at++].weight * ((double)n / sum);
+        sizes[i] = residuals[at - 1].size;
+    }
+    *ret_n = n;
+    return ERR_OK;
+}
+
 static enum err_code fit_residuals(struct work *work, struct err *err)
 {
     struct calibration *calibration = &work->calibration;
-    size_t n = work->rows.n, n_stored = n < CALIBRATION_POINTS_MAX ? n : CALIBRATION_POINTS_MAX;
-    CLEANUP(free_ptr) double *residuals = calloc(n + 1, sizeof(*residuals));
+    CLEANUP(free_ptr) double *residuals = calloc(work->rows.n + 1, sizeof(*residuals));
+    size_t n = 0, n_stored;
 
+    if (residuals == NULL)
+        return err_nomem(err);
+    TRY(rank_residuals(work, residuals, &n, err));
+    n_stored = n < CALIBRATION_POINTS_MAX ? n : CALIBRATION_POINTS_MAX;
     calibration->ranks = arena_alloc_array(&work->arena, n_stored + 1, sizeof(double));
     calibration->residuals = arena_alloc_array(&work->arena, n_stored + 1, sizeof(double));
-    if (residuals == NULL || calibration->ranks == NULL || calibration->residuals == NULL)
+    if (calibration->ranks == NULL || calibration->residuals == NULL)
         return err_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        residuals[i] = fabs(work->predictions.y[i] - (double)work->outputs[i]);
-    sort_doubles(residuals, n);
     calibration->n_rows = (double)n;
     for (size_t i = 0; i < n_stored; i++) {
         size_t rank = stored_rank(i, n);
@@ -427,17 +513,22 @@ void coverage_write(const struct calibration *calibration, const struct predicti
     if (calibration->n_rows == 0)
         return;
     for (size_t k = 0; k < N_ELEMENTS(levels); k++) {
-        double half_width = calibration_half_width(calibration, levels[k]), n_covered = 0;
+        double half_width = calibration_half_width(calibration, levels[k]), covered = 0, sum = 0;
 
         buf_printf(json, k == 0 ? ",\"coverage\":{\"%g\":" : ",\"%g\":", levels[k]);
         if (!isfinite(half_width)) {
             buf_puts(json, "null");
             continue;
         }
-        for (size_t i = 0; i < predictions->n_rows; i++)
-            n_covered += fabs(predictions->y[i] - predictions->values[i]) <= half_width;
+        for (size_t i = 0; i < predictions->n_rows; i++) {
+            double weight = predictions->weights != NULL ? predictions->weights[i] : 1;
+
+            sum += weight;
+            if (fabs(predictions->y[i] - predictions->values[i]) <= half_width)
+                covered += weight;
+        }
         buf_puts(json, "{\"covered\":");
-        json_put_double(json, n_covered / (double)predictions->n_rows);
+        json_put_double(json, covered / sum);
         buf_puts(json, ",\"half_width\":");
         json_put_double(json, half_width);
         buf_putc(json, '}');

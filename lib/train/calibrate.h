@@ -10,9 +10,10 @@
  *
  * Classification. A map is fitted where there are rows enough (platt, temperature: 200; isotonic:
  * 1,000; of two classes, 20 of each). "auto" cross-validates each of the task by log loss, in five
- * folds by row number, and keeps the best where it is better than none in 95 % of paired bootstrap
- * replicates; a map that the project names is kept wherever it can be fitted. The threshold is
- * searched behind the map. Regression: the absolute residuals.
+ * folds, by row number or of whole groups where the split is by group, and keeps the best where it
+ * is better than none in 95 % of paired bootstrap replicates; a map that the project names is kept
+ * wherever it can be fitted. The threshold is searched behind the map. Regression: the absolute
+ * residuals. A row counts by its weight everywhere.
  */
 #ifndef PGBOOST_TRAIN_CALIBRATE_H
 #define PGBOOST_TRAIN_CALIBRATE_H

@@ -4,7 +4,7 @@
 
 static bool is_used(const struct calibration_rows *rows, size_t row)
 {
-    return rows->left_out < 0 || row % CALIBRATION_FOLDS != (size_t)rows->left_out;
+    return rows->left_out < 0 || calibration_fold(rows, row) != (uint32_t)rows->left_out;
 }
 
 /* Platt ---------------------------------------------------------------------------------------- */
@@ -26,8 +26,7 @@ static struct platt_targets platt_targets(const struct calibration_rows *rows)
     for (size_t i = 0; i < rows->n; i++) {
         if (!is_used(rows, i))
             continue;
-        n_positive += rows->classes[i] == 1;
-        n_negative += rows->classes[i] != 1;
+        *(rows->classes[i] == 1 ? &n_positive : &n_negative) += calibration_weight(rows, i);
     }
     return (struct platt_targets){(n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2)};
 }
@@ -43,14 +42,17 @@ static struct platt_point platt_at(const struct calibration_rows *rows,
         double target = rows->classes[i] == 1 ? targets->positive : targets->negative;
         double e = exp(-fabs(z)), p = z >= 0 ? 1 / (1 + e) : e / (1 + e);
 
+        double weight = calibration_weight(rows, i), slack = weight * (p - target),
+               hessian = weight * p * (1 - p);
+
         if (!is_used(rows, i))
             continue;
-        at.loss += log1p(e) + (z >= 0 ? (1 - target) * z : -target * z);
-        at.by_slope += margin * (p - target);
-        at.by_intercept += p - target;
-        at.slope_slope += margin * margin * p * (1 - p);
-        at.slope_intercept += margin * p * (1 - p);
-        at.intercept_intercept += p * (1 - p);
+        at.loss += weight * (log1p(e) + (z >= 0 ? (1 - target) * z : -target * z));
+        at.by_slope += margin * slack;
+        at.by_intercept += slack;
+        at.slope_slope += margin * margin * hessian;
+        at.slope_intercept += margin * hessian;
+        at.intercept_intercept += hessian;
     }
     return at;
 }
@@ -107,7 +109,7 @@ enum err_code platt_fit(const struct calibration_rows *rows, struct arena *arena
 
 /* Isotonic ------------------------------------------------------------------------------------- */
 
-/* Neighbouring rows of one level. Whole numbers in double: products are exact. */
+/* Neighbouring rows of one level. Without weights whole numbers in double: products are exact. */
 struct pool {
     double first, last; /* probabilities */
     double n, n_positive;
@@ -140,17 +142,17 @@ static size_t make_pools(const struct calibration_rows *rows, struct pool *pools
 
     for (size_t i = 0; i < rows->n; i++) {
         uint32_t row = rows->rising[i];
-        double p = (double)rows->positive[row];
+        double p = (double)rows->positive[row], weight = calibration_weight(rows, row);
 
-        if (!is_used(rows, row))
+        if (!is_used(rows, row) || !(weight > 0))
             continue;
         if (tie.n > 0 && p != tie.first) {
             push(pools, &n_pools, tie);
             tie.n = tie.n_positive = 0;
         }
         tie.first = tie.last = p;
-        tie.n++;
-        tie.n_positive += rows->classes[row] == 1;
+        tie.n += weight;
+        tie.n_positive += rows->classes[row] == 1 ? weight : 0;
     }
     if (tie.n > 0)
         push(pools, &n_pools, tie);
@@ -239,8 +241,8 @@ static void soft_rows(const struct calibration_rows *rows, double sharpness, dou
             continue;
         soft_row(rows->margins + i * (size_t)rows->n_outputs, rows->n_outputs, rows->classes[i],
                  sharpness, &row_first, &row_second);
-        first += row_first;
-        second += row_second;
+        first += calibration_weight(rows, i) * row_first;
+        second += calibration_weight(rows, i) * row_second;
     }
     *ret_first = first;
     *ret_second = second;

@@ -11,6 +11,8 @@
  *   temperature  the least log loss of softmax(margins ÷ temperature), convex in 1 ÷ temperature
  *                (Guo et al. 2017); from 0.05 to 20
  *
+ * A row counts by its weight: N₊, N₋ and n are sums of weights.
+ *
  * A map that would not rise with the margin is none: method CALIBRATION_NONE.
  */
 #ifndef PGBOOST_TRAIN_CALIBRATION_FIT_H
@@ -18,7 +20,7 @@
 
 #include "model/calibration.h"
 
-/* A row's fold is its number modulo this. */
+/* Where no folds are given, a row's is its number modulo this. */
 #define CALIBRATION_FOLDS 5
 
 struct calibration_rows {
@@ -28,8 +30,19 @@ struct calibration_rows {
     const float *positive;   /* [n] two classes: the transformed probability of class 1 */
     const uint32_t *rising;  /* [n] two classes: the rows by rising `positive` */
     const uint32_t *classes; /* [n] */
+    const double *weights;   /* [n] of mean 1; NULL: 1 each */
+    const uint32_t *folds;   /* [n] below CALIBRATION_FOLDS; NULL: by number */
     int left_out;            /* this fold is not looked at; -1: all are */
 };
+
+static inline uint32_t calibration_fold(const struct calibration_rows *rows, size_t row)
+{
+    return rows->folds != NULL ? rows->folds[row] : (uint32_t)(row % CALIBRATION_FOLDS);
+}
+static inline double calibration_weight(const struct calibration_rows *rows, size_t row)
+{
+    return rows->weights != NULL ? rows->weights[row] : 1;
+}
 
 /* The fit's arrays live in the arena. */
 typedef enum err_code calibration_fit(const struct calibration_rows *rows, struct arena *arena,

@@ -1,5 +1,6 @@
 #include "train/candidate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -77,31 +78,38 @@ enum err_code candidate_open(struct candidate *candidate, const struct dataset *
 
 /* "baseline": the first, which scores are shown beside; "skill" over it; "baselines": the others.
  */
-static enum err_code measure_baselines(struct candidate *candidate, const struct dataset *dataset,
-                                       const struct rows *training, const struct metric *key,
-                                       int64_t seed, struct err *err)
+static enum err_code measure_baselines(struct candidate *candidate, const struct project *project,
+                                       const struct dataset *dataset, const struct rows *training,
+                                       const struct metric *key, struct err *err)
 {
     struct buf *json = &candidate->metrics;
     const struct baseline *baseline;
 
     for (int i = 0; (baseline = baseline_at(dataset, i)) != NULL; i++) {
         CLEANUP(predictions_release) struct predictions predictions = {0};
-        double score;
+        CLEANUP(buf_release) struct buf why = {0};
+        double score = NAN;
 
-        TRY(baseline_predict(baseline, dataset, training, &dataset->split->test, &predictions,
-                             err));
+        TRY(baseline_predict(baseline, project, dataset, training, &dataset->split->test,
+                             &predictions, &why, err));
         buf_printf(json, i == 0 ? ",\"baseline\":{\"kind\":\"%s\"," : "%s\"%s\":{",
                    i == 0   ? baseline->name
                    : i == 1 ? ",\"baselines\":{"
                             : ",",
                    baseline->name);
-        TRY(measure_metrics(&predictions, dataset->task, key, json, &score, err));
+        if (why.length > 0) {
+            buf_puts(json, "\"why_not\":");
+            json_put_text(json, buf_text(&why));
+        } else {
+            TRY(measure_metrics(&predictions, dataset->task, key, json, &score, err));
+        }
         buf_putc(json, '}');
         if (i > 0)
             continue;
         candidate->baseline_score = score;
         buf_puts(json, ",\"skill\":");
-        TRY(measure_skill(&candidate->tested, &predictions, dataset->task, key, seed, json, err));
+        TRY(measure_skill(&candidate->tested, &predictions, dataset->task, key, project->seed, json,
+                          err));
     }
     buf_putc(json, '}'); /* there are two at least */
     return ERR_OK;
@@ -129,9 +137,9 @@ static enum err_code measure_calibration(struct candidate *candidate, const stru
     return ERR_OK;
 }
 
-enum err_code candidate_measure(struct candidate *candidate, const struct dataset *dataset,
-                                const struct rows *training, const struct metric *key, int64_t seed,
-                                struct err *err)
+enum err_code candidate_measure(struct candidate *candidate, const struct project *project,
+                                const struct dataset *dataset, const struct rows *training,
+                                const struct metric *key, struct err *err)
 {
     const struct rows *test = &dataset->split->test;
     const struct importance_request importance = {
@@ -139,7 +147,7 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
         .bytes = &candidate->bytes,
         .dataset = dataset,
         .key = key,
-        .seed = seed,
+        .seed = project->seed,
     };
     struct buf *json = &candidate->metrics;
 
@@ -147,7 +155,7 @@ enum err_code candidate_measure(struct candidate *candidate, const struct datase
     buf_putc(json, '{');
     TRY(measure_metrics(&candidate->tested, dataset->task, key, json, &candidate->score, err));
     buf_printf(json, ",\"rows\":%zu", test->n);
-    TRY(measure_baselines(candidate, dataset, training, key, seed, err));
+    TRY(measure_baselines(candidate, project, dataset, training, key, err));
     TRY(measure_calibration(candidate, dataset, key, err));
     buf_puts(json, ",\"reports\":{");
     TRY(measure_reports(&candidate->tested, dataset->task, json, err));

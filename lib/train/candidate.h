@@ -38,9 +38,10 @@ MUST_CHECK enum err_code candidate_open(struct candidate *candidate, const struc
 /* All metrics and reports on the test rows, beside the baselines. The JSON object stays open: the
  * caller has members to add. */
 MUST_CHECK enum err_code candidate_measure(struct candidate *candidate,
+                                           const struct project *project,
                                            const struct dataset *dataset,
                                            const struct rows *training, const struct metric *key,
-                                           int64_t seed, struct err *err);
+                                           struct err *err);
 
 /* As the catalog takes it; points into the arguments. split: how the test rows were chosen. */
 struct new_model candidate_row(const struct candidate *candidate, const struct project *project,

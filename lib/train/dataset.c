@@ -72,7 +72,8 @@ static enum err_code weigh_and_split(const struct project *project, struct datas
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
     }
-    TRY(dataset_read_weights(dataset, &rows, err));
+    TRY(dataset_read_weights(dataset, dataset_column(dataset, dataset->schema->weight), &rows,
+                             err));
     TRY(dataset_split_rows(project, dataset, &rows, err));
     return frame_check(dataset->frame, err);
 }
@@ -122,8 +123,9 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
 }
 
 static enum err_code fill_labelled(struct dataset *dataset, const struct model *model,
-                                   struct rows *ret_rows, struct err *err)
+                                   const char *weight, struct rows *ret_rows, struct err *err)
 {
+    int weights = weight != NULL ? frame_find(dataset->frame, weight) : -1;
     size_t n_rows = dataset->frame->n_rows;
 
     dataset->y = calloc(n_rows + 1, sizeof(double));
@@ -134,9 +136,10 @@ static enum err_code fill_labelled(struct dataset *dataset, const struct model *
     else
         TRY(dataset_read_known_classes(dataset, model, err));
     TRY(usable_rows(dataset, ret_rows, err));
-    if (ret_rows->n > 0)
-        return ERR_OK;
-    rows_release(ret_rows);
+    if (ret_rows->n > 0) {
+        TRY(dataset_read_weights(dataset, weights, ret_rows, err));
+        return dataset_check_weight(dataset, ret_rows, "labelled", err);
+    }
     if (n_rows == 0)
         err_set(err, ERR_DATA, "there are no rows");
     else
@@ -145,23 +148,26 @@ static enum err_code fill_labelled(struct dataset *dataset, const struct model *
     return err_hint(err, "a model is measured on rows whose target is known");
 }
 
-enum err_code dataset_labelled(const struct model *model, struct frame *frame,
+enum err_code dataset_labelled(const struct model *model, struct frame *frame, const char *weight,
                                struct dataset **ret_dataset, struct rows *ret_rows, struct err *err)
 {
     struct dataset *dataset = calloc(1, sizeof(*dataset));
+    CLEANUP(rows_release) struct rows rows = {0};
     enum err_code code;
 
     if (dataset == NULL)
         return err_nomem(err);
     dataset->frame = frame;
     dataset->task = model->n_labels == 0 ? METRIC_REGRESSION : METRIC_BINARY;
-    code = fill_labelled(dataset, model, ret_rows, err);
+    code = fill_labelled(dataset, model, weight, &rows, err);
     if (code != ERR_OK) {
         dataset->frame = NULL; /* stays the caller's */
         dataset_free(dataset);
         return code;
     }
     *ret_dataset = dataset;
+    *ret_rows = rows;
+    rows = (struct rows){0};
     return ERR_OK;
 }
 
@@ -202,5 +208,36 @@ enum err_code dataset_validation_rows(const struct dataset *dataset, struct rows
         TRY(append_rows(&rows, &dataset->split->folds[k].valid, err));
     *ret_rows = rows;
     rows = (struct rows){0};
+    return ERR_OK;
+}
+
+enum err_code dataset_group_numbers(const struct dataset *dataset, const struct rows *rows,
+                                    uint32_t **ret_numbers, struct err *err)
+{
+    const struct column *group =
+        &dataset->frame->columns[dataset_column(dataset, dataset->schema->group)];
+    CLEANUP(free_ptr) uint32_t *numbers = calloc(rows->n + 1, sizeof(*numbers));
+    CLEANUP(strmap_release) struct strmap groups = {0};
+    CLEANUP(buf_release) struct buf text = {0};
+
+    if (numbers == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < rows->n; i++) {
+        struct cell cell;
+
+        column_cell(group, rows->items[i], &cell);
+        buf_clear(&text);
+        if (cell.is_null) { /* no text has a byte of 0 */
+            buf_putc(&text, '\0');
+            buf_put_int(&text, rows->items[i]);
+        } else {
+            cell_to_text(group->type, &cell, &text);
+        }
+        TRY(buf_check(&text, err));
+        numbers[i] = strmap_add(&groups, buf_text(&text), text.length);
+        if (numbers[i] == STRMAP_NONE)
+            return err_nomem(err);
+    }
+    *ret_numbers = TAKE_PTR(numbers);
     return ERR_OK;
 }

@@ -21,6 +21,7 @@ struct dataset {
     struct labels labels; /* classification */
     double *y;            /* [frame rows]: the target, or the class as a number */
     double *weights;      /* [frame rows]: of rows with a target finite and ≥ 0; NULL: 1 each */
+    const char *weight;   /* their column */
     const char **output_labels; /* [n classes], multiclass only */
     enum split_by split_by;
     bool together;      /* the split's places are those of twins */
@@ -43,10 +44,11 @@ MUST_CHECK enum err_code dataset_new(const struct project *project, const struct
 /* Rows that a model is measured on without being trained beside them: no schema, no split. Classes
  * are the model's in its order (the dataset keeps its strings: it must outlive it), then labels
  * that it never saw. ret_rows, which the caller releases: those with a target. Takes the frame over
- * when it succeeds. ERR_DATA: no rows, no target, an infinite one. */
+ * when it succeeds. weight: a column that may be in the frame, or NULL. ERR_DATA: no rows, no
+ * target, an infinite one, weights as above. */
 MUST_CHECK enum err_code dataset_labelled(const struct model *model, struct frame *frame,
-                                          struct dataset **ret_dataset, struct rows *ret_rows,
-                                          struct err *err);
+                                          const char *weight, struct dataset **ret_dataset,
+                                          struct rows *ret_rows, struct err *err);
 void dataset_free(struct dataset *dataset);
 DEFINE_FREEP(struct dataset *, dataset_free)
 
@@ -66,6 +68,12 @@ MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, bo
 MUST_CHECK enum err_code dataset_validation_rows(const struct dataset *dataset,
                                                  struct rows *ret_rows, struct err *err);
 void rows_release(struct rows *rows);
+
+/* Numbers rows by their group, from 0 in the order they come: [rows], the caller frees. A NULL is a
+ * group of its own. */
+MUST_CHECK enum err_code dataset_group_numbers(const struct dataset *dataset,
+                                               const struct rows *rows, uint32_t **ret_numbers,
+                                               struct err *err);
 
 /* How test rows are chosen, as a JSON object: models with the same rule have never trained on each
  * other's test rows. Where rows have twins that says by which features: other features, other

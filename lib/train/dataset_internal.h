@@ -14,9 +14,10 @@ MUST_CHECK enum err_code dataset_read_classes(struct dataset *dataset, struct er
 MUST_CHECK enum err_code dataset_read_known_classes(struct dataset *dataset,
                                                     const struct model *model, struct err *err);
 
-/* weights, of the rows with a target; no one asks what the others would weigh. */
-MUST_CHECK enum err_code dataset_read_weights(struct dataset *dataset, const struct rows *rows,
-                                              struct err *err);
+/* weights, of the rows with a target; no one asks what the others would weigh. column: of the
+ * frame; -1: there are none. ERR_DATA: it is no number. */
+MUST_CHECK enum err_code dataset_read_weights(struct dataset *dataset, int column,
+                                              const struct rows *rows, struct err *err);
 /* As XGBoost has them. */
 double dataset_sum_of_weights(const struct dataset *dataset, const struct rows *rows);
 /* Rows of weight 0 alone teach and measure nothing: ERR_DATA, with the part's name. */

@@ -187,7 +187,7 @@ static void warn_of_weights(const struct dataset *dataset, struct buf *list)
         warn(list,
              "the mean of weight \"%s\" is %.3g: min_child_weight and lambda, which XGBoost "
              "compares with sums of weights, mean something else then; scale it to 1 in the view",
-             dataset->schema->columns[dataset->schema->weight].name, mean);
+             dataset->weight, mean);
 }
 
 static void warn_of_folds(const struct dataset *dataset, const struct project *project,

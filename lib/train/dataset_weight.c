@@ -39,16 +39,21 @@ static enum err_code refuse_weights(const struct column *column, const size_t *n
 }
 
 /* Of the rows with a target; no one asks what the others would weigh. */
-enum err_code dataset_read_weights(struct dataset *dataset, const struct rows *rows,
+enum err_code dataset_read_weights(struct dataset *dataset, int index, const struct rows *rows,
                                    struct err *err)
 {
-    int index = dataset_column(dataset, dataset->schema->weight);
     const struct column *column;
     size_t n_faults[WEIGHT_FAULTS] = {0};
 
     if (index < 0)
         return ERR_OK;
     column = &dataset->frame->columns[index];
+    if (!schema_may_predict(column->type, TASK_REGRESSION)) {
+        err_set(err, ERR_CONFLICT, "weight \"%s\" is of type %s, which is not a number",
+                column->name, pg_type_name(column->type));
+        return err_hint(err, "a weight is 0 or more: cast the column in the view");
+    }
+    dataset->weight = column->name;
     dataset->weights = calloc(dataset->frame->n_rows + 1, sizeof(double));
     if (dataset->weights == NULL)
         return err_nomem(err);
@@ -82,8 +87,7 @@ enum err_code dataset_check_weight(const struct dataset *dataset, const struct r
 {
     if (dataset->weights == NULL || dataset_sum_of_weights(dataset, rows) > 0)
         return ERR_OK;
-    err_set(err, ERR_DATA, "weight \"%s\" is 0 in all %zu %s rows",
-            dataset->schema->columns[dataset->schema->weight].name, rows->n, name);
+    err_set(err, ERR_DATA, "weight \"%s\" is 0 in all %zu %s rows", dataset->weight, rows->n, name);
     err_field(err, "/weight");
     return err_hint(err, "a row of weight 0 is as if it were not there: some in each of training, "
                          "validation and test need another");

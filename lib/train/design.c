@@ -28,21 +28,28 @@ static enum err_code look_at_target(struct design *design, const struct trial_se
                                 &design->base_score, err);
 }
 
-enum err_code design_encode(struct design *design, bool is_linear, const struct trial_setup *setup,
-                            const struct rows *train, const struct rows *valid,
-                            const struct spill_rule *spill, struct err *err)
+enum err_code design_fit(struct design *design, bool is_linear, const struct trial_setup *setup,
+                         const struct rows *train, struct err *err)
 {
     const struct dataset *dataset = setup->dataset;
     struct encoder_target target = dataset_encoder_target(dataset);
 
     design->is_linear = is_linear;
-    design->valid_rows = valid;
     TRY(look_at_target(design, setup, train, err));
-    TRY((is_linear ? encoder_fit_linear : encoder_fit)(dataset->schema, setup->project,
-                                                       dataset->frame, train->items, train->n,
-                                                       &target, &design->encoder, err));
+    return (is_linear ? encoder_fit_linear : encoder_fit)(dataset->schema, setup->project,
+                                                          dataset->frame, train->items, train->n,
+                                                          &target, &design->encoder, err);
+}
+
+enum err_code design_encode(struct design *design, const struct trial_setup *setup,
+                            const struct rows *train, const struct rows *valid,
+                            const struct spill_rule *spill, struct err *err)
+{
+    const struct dataset *dataset = setup->dataset;
+
+    design->valid_rows = valid;
     TRY(encoded_init(&design->encoded_train, design->encoder, dataset, train, true,
-                     is_linear ? NULL : spill, err));
+                     design->is_linear ? NULL : spill, err));
     return valid == NULL ? ERR_OK
                          : encoded_init(&design->encoded_valid, design->encoder, dataset, valid,
                                         false, spill, err);
@@ -108,9 +115,13 @@ enum err_code designs_encode(struct designs *designs, const struct trial_setup *
         designs->folds[kind] = calloc((size_t)split->n_folds, sizeof(struct design));
         if (designs->folds[kind] == NULL)
             return err_nomem(err);
-        for (int k = 0; k < split->n_folds; k++)
-            TRY(design_encode(&designs->folds[kind][k], kind, setup, &split->folds[k].train,
-                              &split->folds[k].valid, spill, err));
+        for (int k = 0; k < split->n_folds; k++) {
+            const struct fold *fold = &split->folds[k];
+            struct design *design = &designs->folds[kind][k];
+
+            TRY(design_fit(design, kind, setup, &fold->train, err));
+            TRY(design_encode(design, setup, &fold->train, &fold->valid, spill, err));
+        }
     }
     return ERR_OK;
 }

@@ -2,7 +2,8 @@
  * Rows as XGBoost takes them, with the encoder that made them: of one fold, or of the final fit.
  *
  * In the way of the data: split → design (this) → trials. Encoded first, then built, so that the
- * rows can be looked at in between; what was encoded is released when the matrices are there.
+ * rows can be looked at in between (fit, encode, build); what was encoded is released when the
+ * matrices are there.
  */
 #ifndef PGBOOST_TRAIN_DESIGN_H
 #define PGBOOST_TRAIN_DESIGN_H
@@ -36,12 +37,16 @@ struct design {
 };
 void design_release(struct design *design);
 
-/* Fits the encoder on `train` and encodes both; valid may be NULL. What is_linear stays in memory
- * as a whole, whatever spill says. */
-MUST_CHECK enum err_code design_encode(struct design *design, bool is_linear,
-                                       const struct trial_setup *setup, const struct rows *train,
-                                       const struct rows *valid, const struct spill_rule *spill,
-                                       struct err *err);
+/* Fits the encoder on `train`, and looks at its target. */
+MUST_CHECK enum err_code design_fit(struct design *design, bool is_linear,
+                                    const struct trial_setup *setup, const struct rows *train,
+                                    struct err *err);
+
+/* Encodes both; valid may be NULL. What is linear stays in memory as a whole, whatever spill says.
+ */
+MUST_CHECK enum err_code design_encode(struct design *design, const struct trial_setup *setup,
+                                       const struct rows *train, const struct rows *valid,
+                                       const struct spill_rule *spill, struct err *err);
 
 /* XGBoost's matrices of what was encoded, which is released; nothing where nothing was. */
 MUST_CHECK enum err_code design_build(struct design *design, const struct trial_setup *setup,

@@ -28,8 +28,8 @@ static enum err_code read_dataset(struct pg *reader, const struct evaluate_reque
 
     TRY(relation_open(reader, request->relation, &relation, err));
     read.relation = relation;
-    TRY(read_labelled(reader, &read, request->target, &frame, err));
-    code = dataset_labelled(request->model, frame, ret_dataset, ret_rows, err);
+    TRY(read_labelled(reader, &read, request->target, request->weight, &frame, err));
+    code = dataset_labelled(request->model, frame, request->weight, ret_dataset, ret_rows, err);
     if (code != ERR_OK)
         return err_prefix(err, "relation %s", relation->name);
     frame = NULL;
@@ -60,6 +60,7 @@ static enum err_code measure(const struct evaluate_request *request, const struc
     double key;
 
     evaluation->n_rows = rows->n;
+    evaluation->is_weighted = dataset->weights != NULL;
     evaluation->n_without_target = dataset->n_without_target;
     if (request->model->n_labels > 0)
         count_unknown(request->model, dataset, rows, evaluation);

@@ -19,6 +19,7 @@ struct evaluate_request {
     const char *target;   /* what it was trained for */
     const char *metric;   /* its key metric */
     const char *relation; /* as people write it */
+    const char *weight;   /* how much a row counts, where the relation has it; NULL: 1 each */
     struct spill_rule spill;
     frame_progress_fn progress; /* may be NULL */
     void *context;
@@ -29,6 +30,7 @@ struct evaluate_request {
 struct evaluation {
     size_t n_rows;           /* measured */
     size_t n_without_target; /* left out */
+    bool is_weighted;        /* by request->weight */
     size_t n_unknown;        /* of the measured: of a label that the model never saw */
     size_t n_unknown_labels; /* which are so many */
     struct buf unknown;      /* the first of them, as JSON strings with commas between them */
@@ -37,8 +39,8 @@ struct evaluation {
 void evaluation_release(struct evaluation *evaluation);
 
 /* A label that the model never saw is one more class, of probability 0: a model of two labels is
- * then measured as one of three. Errors: those of relation_open, read_labelled, dataset_labelled.
- * reader is used up. */
+ * then measured as one of three. Weights are as in training. Errors: those of relation_open,
+ * read_labelled, dataset_labelled. reader is used up. */
 MUST_CHECK enum err_code evaluate(struct pg *reader, const struct evaluate_request *request,
                                   struct evaluation *ret_evaluation, struct err *err);
 

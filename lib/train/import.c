@@ -284,8 +284,8 @@ static enum err_code step_measure(struct import *import, struct err *err)
 
     TRY(key_metric_of(import->project, import->schema->task, dataset_n_classes(import->dataset),
                       &import->metric, err));
-    TRY(candidate_measure(candidate, import->dataset, &import->training, import->metric,
-                          import->project->seed, err));
+    TRY(candidate_measure(candidate, import->project, import->dataset, &import->training,
+                          import->metric, err));
     buf_printf(&candidate->metrics, ",\"rounds\":%d}", import->saved.n_rounds);
     return buf_check(&candidate->metrics, err);
 }

@@ -200,18 +200,22 @@ static enum err_code check_labelled(const struct relation *relation, const struc
 }
 
 enum err_code read_labelled(struct pg *reader, const struct read_request *request,
-                            const char *target, struct frame **ret_frame, struct err *err)
+                            const char *target, const char *weight, struct frame **ret_frame,
+                            struct err *err)
 {
     const struct relation *relation = request->relation;
     const struct frame_options options = {.spill = request->spill};
     CLEANUP(free_ptr) int *columns = calloc((size_t)relation->n_columns + 1, sizeof(*columns));
-    int n = 1;
+    int n = 1, index;
 
     if (columns == NULL)
         return err_nomem(err);
     TRY(check_labelled(relation, request->models[0], target, err));
     columns[0] = relation_find(relation, target);
     add_columns_of(request->models[0], relation, columns, &n);
+    index = weight != NULL ? relation_find(relation, weight) : -1;
+    if (index >= 0 && !contains(columns, n, index))
+        columns[n++] = index;
     return explain(frame_read(reader, relation, columns, n, &options, request->progress,
                               request->context, ret_frame, err),
                    relation, err);

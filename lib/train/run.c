@@ -305,8 +305,8 @@ static enum err_code fit(struct run *run, const struct rows *rows, struct candid
     CLEANUP(design_release) struct design design = {0};
     const struct setting *setting = &run->best.setting;
 
-    TRY(design_encode(&design, setting->algorithm->is_linear, &run->setup, rows, NULL,
-                      &run->options->spill, err));
+    TRY(design_fit(&design, setting->algorithm->is_linear, &run->setup, rows, err));
+    TRY(design_encode(&design, &run->setup, rows, NULL, &run->options->spill, err));
     TRY(design_build(&design, &run->setup, err));
     TRY(trial_refit(&run->setup, &design, setting, run->best.result.rounds, run->control,
                     &candidate->bytes, err));
@@ -352,8 +352,8 @@ static enum err_code step_measure(struct run *run, struct err *err)
     struct buf *json = &run->candidate.metrics;
 
     control_progress(run->control, "measure", 0, 0, NAN, 0);
-    TRY(candidate_measure(&run->candidate, run->dataset, &run->training, run->setup.metric,
-                          run->project->seed, err));
+    TRY(candidate_measure(&run->candidate, run->project, run->dataset, &run->training,
+                          run->setup.metric, err));
     buf_printf(json, ",\"validation\":{\"rows\":%zu,\"%s\":", run->validation.n,
                run->setup.metric->name);
     json_put_double(json, run->best.result.score);

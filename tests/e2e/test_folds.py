@@ -72,8 +72,9 @@ def parts(data, by, n_folds, size=0.2):
         border = min(t for t in places if (places >= t).sum() <= size * n)
         test = places >= border
         rest = np.sort(places[~test])
-        middle = rest[len(rest) // 2]
-        if rest[len(rest) // 2 - 1] == middle:
+        border = len(rest) - len(rest) // 2
+        middle = rest[border]
+        if rest[border - 1] == middle:
             middle = rest[rest > middle][0]
         newer = ~test & (places >= middle)
         fold = np.where(newer, 0, -1)

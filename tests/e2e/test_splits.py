@@ -317,6 +317,26 @@ def test_weighted_metrics_of_a_regression(rows, cli, definition, daemon):
     oracle.assert_metrics(model.metrics["baseline"], weighted_regression(y, mean, w))
     median = np.full(len(y), weighted_quantile(y_train, w_train))
     oracle.assert_metrics(model.metrics["baselines"]["median"], weighted_regression(y, median, w))
+    # evaluate weighs as well, where the relation has the column
+    rows.sql("CREATE VIEW public.s_tested AS SELECT x, y, colour, amount, w FROM public.s"
+             " WHERE id = ANY(ARRAY%s)" % sorted(parts["test"]))
+    rows.sql("CREATE VIEW public.s_plain AS SELECT x, y, colour, amount FROM public.s_tested")
+    rows.sql("CREATE VIEW public.s_below AS SELECT x, y, colour, amount, w - 1 AS w FROM public.s")
+    again = cli.json("evaluate", "weighed", "--from", "public.s_tested")
+    assert again["weight"] == "w" and again["metrics"]["rmse"] == model.metrics["rmse"]
+    assert "counts by its w" in cli.ok("evaluate", "weighed", "--from", "public.s_tested").out
+    plain = cli.json("evaluate", "weighed", "--from", "public.s_plain")
+    assert plain["weight"] is None
+    oracle.assert_metrics(plain["metrics"], oracle.regression_metrics(y, values(answers)))
+    refused = cli("evaluate", "weighed", "--from", "public.s_below")
+    assert refused.code == 1 and 'weight "w" is negative in' in refused.err
+    # and so do intervals: the share of the weight that they cover
+    stored = rows.value("SELECT calibration FROM pgboost.models WHERE id = %s", model.id)
+    covered = model.metrics["coverage"]["0.8"]
+    inside = np.abs(y - values(answers)) <= covered["half_width"]
+    assert abs(np.average(inside, weights=w) - covered["covered"]) < 1e-12
+    _, w_valid = rows_of(rows, parts["valid"], target="w")
+    assert stored["residuals"]["rows"] == (w_valid > 0).sum() < len(w_valid)
     base = float(cli.db.value("SELECT metrics -> 'baselines' -> 'median' ->> 'mae'"
                               " FROM pgboost.models WHERE id = %s", model.id))
     assert model.metrics["mae"] < base

@@ -45,6 +45,8 @@ static void defaults(void **state)
     assert_int_equal(p->search_trials, 0);
     assert_null(p->search_params);
     assert_true(p->search_minutes == 0);
+    assert_int_equal(p->search_folds, 0);
+    assert_int_equal(p->refit, REFIT_TRAIN);
     assert_null(p->hyperparams);
     assert_int_equal(p->deploy, DEPLOY_IF_BETTER);
     assert_int_equal(p->keep, 10);
@@ -65,8 +67,8 @@ static void every_key(void **state)
         " \"c\": {\"as\": \"ignore\"}, \"d\": {}}, \"algorithms\": [\"dart\", \"linear\"],\n"
         " \"objective\": \"binary:logistic\", \"metric\": \"roc_auc\",\n"
         " \"test\": {\"size\": 0.250, \"by\": \"time\"},\n"
-        " \"search\": {\"strategy\": \"tpe\", \"trials\": 7, \"minutes\": 0.5,\n"
-        "              \"params\": {\"max_depth\": [3, 6]}},\n"
+        " \"search\": {\"strategy\": \"tpe\", \"trials\": 7, \"minutes\": 0.5, \"folds\": 10,\n"
+        "              \"params\": {\"max_depth\": [3, 6]}}, \"refit\": \"all\",\n"
         " \"hyperparams\": {\"eta\": 0.1000000000000000055}, \"deploy\": \"never\", \"keep\": "
         "1000,\n"
         " \"seed\": 9007199254740991, \"threads\": 3, \"timezone\": \"Europe/Zurich\"}";
@@ -100,6 +102,8 @@ static void every_key(void **state)
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(p->search_params, "max_depth")), 2);
     assert_int_equal(p->search_trials, 7);
     assert_true(p->search_minutes == 0.5);
+    assert_int_equal(p->search_folds, 10);
+    assert_int_equal(p->refit, REFIT_ALL);
     assert_true(cJSON_GetObjectItem(p->hyperparams, "eta")->valuedouble == 0.1);
     assert_int_equal(p->deploy, DEPLOY_NEVER);
     assert_int_equal(p->keep, 1000);
@@ -318,6 +322,12 @@ static void refuses_wrong_types(void **state)
          "x.json: line 1: \"search.params\": expected an object such as {\"max_depth\": [3, 6, "
          "9]}, found a list",
          "/search/params", NULL},
+        {"{" REQUIRED ",\"search\":{\"folds\":0}}",
+         "x.json: line 1: \"search.folds\": expected a whole number between 1 and 100, found 0",
+         "/search/folds", ""},
+        {"{" REQUIRED ",\"refit\":\"both\"}",
+         "x.json: line 1: \"refit\": expected one of \"train\", \"all\", found \"both\"", "/refit",
+         ""},
         {"{" REQUIRED ",\"search\":{\"minutes\":0}}",
          "x.json: line 1: \"search.minutes\": expected a number of minutes above 0, found 0",
          "/search/minutes", NULL},
@@ -435,9 +445,6 @@ static void refuses_what_comes_later(void **state)
          "available: \"regression\", \"classification\""},
         {"{" REQUIRED ",\"schedule\":\"0 3 * * *\"}",
          "x.json: line 1: \"schedule\": not available in this version", "/schedule",
-         "leave it out"},
-        {"{" REQUIRED ",\"search\":{\"folds\":5}}",
-         "x.json: line 1: \"search.folds\": not available in this version", "/search/folds",
          "leave it out"},
         {"{" REQUIRED ",\"source\":\"s\"}",
          "x.json: line 1: \"source\": not available in this version", "/source", "leave it out"},

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "train/calibration_fit.h"
 
 #define N_AT 201 /* values of an isotonic answer */
@@ -237,9 +238,94 @@ static void test_temperature_has_an_end(void **state)
     assert_true(calibration.temperature >= 0.05 && calibration.temperature < 0.051);
 }
 
+/* Row i of the plain sample stands once, twice or not at all in the other, as often as it weighs.
+ */
+static void fill_repeated(struct sample *plain, struct sample *repeated, double *weights)
+{
+    int n_outputs = plain->rows.n_outputs;
+    struct rng rng;
+    size_t n = 0;
+
+    rng_init(&rng, 7);
+    for (size_t i = 0; i < plain->rows.n; i++) {
+        float *margins = plain->margins + i * (size_t)n_outputs;
+
+        for (int k = 0; k < n_outputs; k++)
+            margins[k] = (float)(rng_uniform(&rng) * 6 - 3);
+        plain->classes[i] = rng_uniform(&rng) * 6 - 3 < (double)margins[0];
+        weights[i] = (double)(i % 3);
+        for (size_t copy = 0; copy < i % 3; copy++, n++) {
+            memcpy(repeated->margins + n * (size_t)n_outputs, margins,
+                   (size_t)n_outputs * sizeof(float));
+            repeated->classes[n] = plain->classes[i];
+        }
+    }
+    repeated->rows.n = n;
+    sample_sort(plain);
+    sample_sort(repeated);
+}
+
+static void test_a_weight_is_so_many_rows(void **state)
+{
+    enum { N = 600 };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
+        int n_outputs = methods[i].fit == temperature_fit ? 3 : 1;
+        CLEANUP(sample_release) struct sample plain, repeated;
+        CLEANUP(arena_release) struct arena arena = {0};
+        struct calibration a = {0}, b = {0};
+        double weights[N];
+
+        sample_init(&plain, N, n_outputs);
+        sample_init(&repeated, N, n_outputs);
+        fill_repeated(&plain, &repeated, weights);
+        plain.rows.weights = weights;
+        assert_int_equal(methods[i].fit(&plain.rows, &arena, &a, NULL), ERR_OK);
+        assert_int_equal(methods[i].fit(&repeated.rows, &arena, &b, NULL), ERR_OK);
+        assert_true(a.method == b.method && a.method != CALIBRATION_NONE);
+        assert_true(fabs(a.slope - b.slope) < 1e-9 && fabs(a.intercept - b.intercept) < 1e-9);
+        assert_true(fabs(a.temperature - b.temperature) < 1e-9);
+        assert_int_equal(a.n_points, b.n_points);
+        for (int k = 0; k < a.n_points; k++)
+            assert_true(a.from[k] == b.from[k] && fabs(a.to[k] - b.to[k]) < 1e-12);
+    }
+}
+
+/* Folds that are given: what is left out is as if it weighed nothing. */
+static void test_folds_that_are_given(void **state)
+{
+    enum { N = 600 };
+    CLEANUP(sample_release) struct sample sample, other;
+    CLEANUP(arena_release) struct arena arena = {0};
+    struct calibration a = {0}, b = {0}, c = {0};
+    double weights[N];
+    uint32_t folds[N];
+
+    (void)state;
+    sample_init(&sample, N, 1);
+    sample_init(&other, N, 1);
+    fill_repeated(&sample, &other, weights);
+    for (uint32_t i = 0; i < N; i++) {
+        folds[i] = i / 7 % CALIBRATION_FOLDS;
+        weights[i] = folds[i] != 2;
+    }
+    sample.rows.weights = weights;
+    assert_int_equal(platt_fit(&sample.rows, &arena, &a, NULL), ERR_OK);
+    sample.rows.weights = NULL;
+    sample.rows.left_out = 2;
+    assert_int_equal(platt_fit(&sample.rows, &arena, &c, NULL), ERR_OK);
+    sample.rows.folds = folds;
+    assert_int_equal(platt_fit(&sample.rows, &arena, &b, NULL), ERR_OK);
+    assert_true(a.slope == b.slope && a.intercept == b.intercept);
+    assert_true(a.slope != c.slope);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_weight_is_so_many_rows),
+        cmocka_unit_test(test_folds_that_are_given),
         cmocka_unit_test(test_against_the_oracle),
         cmocka_unit_test(test_what_does_not_rise_is_no_map),
         cmocka_unit_test(test_too_many_pools),
