@@ -15,14 +15,13 @@
 #define FREE  "(status = 'queued' AND coalesce(lease_until < clock_timestamp(), true))"
 #define TIRED "(attempts >= " TEXT_OF(RUN_ATTEMPTS_MAX) ")"
 
-/* Of the run r: the trial that took this worker with it is to blame, not the run, where others have
- * come to an end. catalog_take_trial then ends it. */
+/* Of the run r: once a trial has come to an end, deaths in the search are charged to the trial
+ * under way (catalog_take_trial), not to the run, unless they come before there is one. */
+#define DEATHS_MAX 15
 #define TRIAL_IS_TO_BLAME                                                                          \
-    "(EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id AND t.status = 'running'"         \
-    "  AND t.lease_epoch >= " TEXT_OF(                                                             \
-        TRIAL_DEATHS_MAX) " - 1)"                                                                  \
-                          " AND EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id"        \
-                          "  AND t.status = 'completed'))"
+    "(r.search IS NOT NULL AND r.attempts < " TEXT_OF(                                             \
+        DEATHS_MAX) " AND EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id"              \
+                    "  AND t.status IN ('completed', 'pruned')))"
 
 /* The run r has rows to try settings on, and trials that nobody holds. */
 #define HAS_TRIALS                                                                                 \

@@ -409,8 +409,10 @@ static enum err_code run_folds(struct trial *trial, struct trial_result *result,
     for (int k = 0; k < trial->request->n_folds && !trial->is_stopped; k++)
         TRY(run_fold(trial, k, err));
     result->is_stopped = trial->is_stopped;
-    if (result->is_stopped)
+    if (result->is_stopped) {
+        result->rounds = trial->folds[0].best_rounds;
         return ERR_OK;
+    }
     result->rounds = mean_rounds(trial);
     TRY(score(trial, result, err));
     draw_learning(trial, result);
