@@ -151,7 +151,7 @@ def test_explanations_and_margins_are_the_trees_own(rows, daemon, trained):
 
 
 def test_too_few_rows_are_left_alone(rows, trained):
-    rows.sql("CREATE VIEW public.few AS SELECT * FROM public.c WHERE id <= 800")
+    rows.sql("CREATE VIEW public.few AS SELECT * FROM public.c WHERE id <= 230")
     rows.sql("CREATE VIEW public.uneven AS SELECT * FROM public.c"
              " WHERE NOT answer AND id <= 4000 OR answer AND id <= 100")
     few = trained("few", "answer", relation="public.few", calibration="platt", threshold="f1")
