@@ -2,113 +2,168 @@
  * The walk, and what is asked of a forest.
  *
  * A step depends on the one before it, so that a single walk waits for memory most of the time.
- * LANES walks therefore go in step: of one row through several trees, or of several rows through
- * one tree. A walk that has reached its leaf stays there (a leaf's child is itself). Leaves are
- * added in tree order, in float32, as XGBoost does: the order decides the bits.
+ * Several walks therefore go in step: of one row through the trees of a group, or of several rows
+ * through one tree, as many as their places stay in registers. A walk that has reached its leaf
+ * stays there. Leaves are added in tree order, in float32, as XGBoost does: the order decides the
+ * bits.
  */
-#include <string.h>
-
 #include "forest/forest_step.h"
 
-#define LANES      8
-#define BLOCK_ROWS 64 /* rows that stay in cache while all trees pass over them */
+#define BLOCK_LANES 8    /* rows that walk a tree in step */
+#define BLOCK_ROWS  64   /* at most: rows that stay in cache while all trees pass over them */
+#define CODES_MAX   8192 /* of a block's rows together, on the stack */
 
-/* LANES walks of `depth` steps each, from at[i], by the row at features + i × stride. */
-static ALWAYS_INLINE void walk(const struct forest *forest, uint32_t *at, const float *features,
-                               size_t stride, uint32_t depth, bool categories)
+/* ---- one row ---- */
+
+static ALWAYS_INLINE void row_codes(const struct forest *forest, const float *features,
+                                    uint32_t *codes)
 {
-    uint32_t lanes[LANES]; /* in registers: nothing takes its address once the loop is unrolled */
-
-    memcpy(lanes, at, sizeof(lanes));
-    for (uint32_t d = 0; d < depth; d++) {
-#pragma GCC unroll 8
-        for (size_t i = 0; i < LANES; i++)
-            lanes[i] = step(forest, lanes[i], features + i * stride, categories);
-    }
-    memcpy(at, lanes, sizeof(lanes));
+    codes[0] = 0;
+    for (uint32_t i = 1; i < forest->n_slots; i++)
+        codes[i] = code_of(features[forest->slots[i].feature], forest->slots[i].missing);
 }
 
-/* One row through n ≤ LANES trees. */
-static void add_trees(const struct forest *forest, const struct tree *trees, int n,
-                      const float *row, float *margins)
+/* ret_at[GROUP_TREES]: the leaf of each tree. */
+static ALWAYS_INLINE void walk_group(const struct forest *forest, const struct group *group,
+                                     const uint32_t *codes, bool categories, size_t *ret_at)
 {
-    uint32_t at[LANES], depth = 0;
-    bool categories = false;
+    size_t at[GROUP_TREES]; /* in registers: nothing takes its address once loops are unrolled */
 
-    for (int i = 0; i < LANES; i++) {
-        const struct tree *tree = &trees[i < n ? i : 0];
-
-        at[i] = tree->root;
-        depth = tree->depth > depth ? tree->depth : depth;
-        categories |= tree->has_categories;
+#pragma GCC unroll 10
+    for (int i = 0; i < GROUP_TREES; i++)
+        at[i] = group->roots[i];
+    for (uint32_t d = 0; d < group->depth; d++) {
+#pragma GCC unroll 10
+        for (int i = 0; i < GROUP_TREES; i++)
+            at[i] = step(forest, at[i], codes, categories);
     }
-    if (categories)
-        walk(forest, at, row, 0, depth, true);
-    else
-        walk(forest, at, row, 0, depth, false);
-    for (int i = 0; i < n; i++)
-        margins[trees[i].output] += forest->nodes[at[i]].leaf;
+#pragma GCC unroll 10
+    for (int i = 0; i < GROUP_TREES; i++)
+        ret_at[i] = at[i];
 }
 
-/* LANES rows through one tree. */
-static void add_rows(const struct forest *forest, const struct tree *tree, const float *rows,
-                     float *margins)
+static void start_margins(const struct forest *forest, float *ret_margins)
 {
-    size_t width = (size_t)forest->n_features;
-    uint32_t at[LANES];
+    for (int k = 0; k < forest->n_outputs; k++)
+        ret_margins[k] = forest->base_margins[k];
+}
 
-    for (int i = 0; i < LANES; i++)
-        at[i] = tree->root;
-    if (tree->has_categories)
-        walk(forest, at, rows, width, tree->depth, true);
-    else
-        walk(forest, at, rows, width, tree->depth, false);
-    for (size_t i = 0; i < LANES; i++)
-        margins[i * (size_t)forest->n_outputs + tree->output] += forest->nodes[at[i]].leaf;
+static void add_groups(const struct forest *forest, const uint32_t *codes, float *margins)
+{
+    const struct tree *tree = forest->trees, *end = forest->trees + forest->n_trees;
+
+    for (size_t g = 0; g < forest_n_groups(forest); g++) {
+        const struct group *group = &forest->groups[g];
+        size_t at[GROUP_TREES];
+
+        if (group->has_categories)
+            walk_group(forest, group, codes, true, at);
+        else
+            walk_group(forest, group, codes, false, at);
+        for (int i = 0; i < GROUP_TREES && tree < end; i++, tree++)
+            margins[tree->output] += forest->nodes[at[i]].leaf;
+    }
+}
+
+void forest_margin_plain(const struct forest *forest, const float *features, float *ret_margins)
+{
+    start_margins(forest, ret_margins);
+    for (uint32_t t = 0; t < forest->n_trees; t++) {
+        const struct tree *tree = &forest->trees[t];
+        size_t at = tree->root;
+
+        for (uint32_t d = 0; d < tree->depth; d++)
+            at = step_row(forest, at, features);
+        ret_margins[tree->output] += forest->nodes[at].leaf;
+    }
 }
 
 void forest_margin(const struct forest *forest, const float *features, float *ret_margins)
 {
-    uint32_t t = 0;
+    uint32_t codes[CODES_MAX];
 
     if (forest->weights != NULL) {
         linear_margin(forest, features, ret_margins);
         return;
     }
-    for (int k = 0; k < forest->n_outputs; k++)
-        ret_margins[k] = forest->base_margins[k];
-    for (; t + LANES <= forest->n_trees; t += LANES)
-        add_trees(forest, forest->trees + t, LANES, features, ret_margins);
-    if (t < forest->n_trees)
-        add_trees(forest, forest->trees + t, (int)(forest->n_trees - t), features, ret_margins);
+    if (forest->links != NULL || forest->n_slots > CODES_MAX) {
+        forest_margin_plain(forest, features, ret_margins);
+        return;
+    }
+    row_codes(forest, features, codes);
+    start_margins(forest, ret_margins);
+    add_groups(forest, codes, ret_margins);
 }
 
-/* n_rows is a multiple of LANES. */
+/* ---- blocks of rows ---- */
+
+/* BLOCK_LANES rows through one tree; a row's codes are n_slots. */
+static ALWAYS_INLINE void walk_rows(const struct forest *forest, const struct tree *tree,
+                                    const uint32_t *codes, bool categories, float *margins)
+{
+    size_t n_slots = forest->n_slots, n_outputs = (size_t)forest->n_outputs;
+    size_t at[BLOCK_LANES];
+
+#pragma GCC unroll 8
+    for (int i = 0; i < BLOCK_LANES; i++)
+        at[i] = tree->root;
+    for (uint32_t d = 0; d < tree->depth; d++) {
+#pragma GCC unroll 8
+        for (size_t i = 0; i < BLOCK_LANES; i++)
+            at[i] = step(forest, at[i], codes + i * n_slots, categories);
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < BLOCK_LANES; i++)
+        margins[i * n_outputs + tree->output] += forest->nodes[at[i]].leaf;
+}
+
+/* n_rows is a multiple of BLOCK_LANES. */
 static void block_margins(const struct forest *forest, const float *features, size_t n_rows,
                           float *margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
+    uint32_t codes[CODES_MAX];
 
-    for (size_t i = 0; i < n_rows * n_outputs; i += n_outputs)
-        for (size_t k = 0; k < n_outputs; k++)
-            margins[i + k] = forest->base_margins[k];
-    for (uint32_t t = 0; t < forest->n_trees; t++)
-        for (size_t row = 0; row < n_rows; row += LANES)
-            add_rows(forest, &forest->trees[t], features + row * width, margins + row * n_outputs);
+    for (size_t i = 0; i < n_rows; i++) {
+        row_codes(forest, features + i * width, codes + i * forest->n_slots);
+        start_margins(forest, margins + i * n_outputs);
+    }
+    for (uint32_t t = 0; t < forest->n_trees; t++) {
+        const struct tree *tree = &forest->trees[t];
+
+        for (size_t i = 0; i < n_rows; i += BLOCK_LANES) {
+            if (tree->has_categories)
+                walk_rows(forest, tree, codes + i * forest->n_slots, true, margins + i * n_outputs);
+            else
+                walk_rows(forest, tree, codes + i * forest->n_slots, false,
+                          margins + i * n_outputs);
+        }
+    }
+}
+
+/* Rows a block holds, a multiple of BLOCK_LANES; 0: rows go one by one. */
+static size_t block_rows(const struct forest *forest)
+{
+    size_t n = CODES_MAX / forest->n_slots;
+
+    if (forest->weights != NULL || forest->links != NULL)
+        return 0;
+    return (n < BLOCK_ROWS ? n : BLOCK_ROWS) / BLOCK_LANES * BLOCK_LANES;
 }
 
 void forest_margins(const struct forest *forest, const float *features, size_t n_rows,
                     float *ret_margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
-    size_t n_in_lanes = forest->weights == NULL ? n_rows / LANES * LANES : 0;
+    size_t block = block_rows(forest), row = 0;
 
-    for (size_t row = 0; row < n_in_lanes; row += BLOCK_ROWS) {
-        size_t n = n_in_lanes - row < BLOCK_ROWS ? n_in_lanes - row : BLOCK_ROWS;
+    while (block > 0 && n_rows - row >= BLOCK_LANES) {
+        size_t rest = (n_rows - row) / BLOCK_LANES * BLOCK_LANES, n = rest < block ? rest : block;
 
         block_margins(forest, features + row * width, n, ret_margins + row * n_outputs);
+        row += n;
     }
-    for (size_t row = n_in_lanes; row < n_rows; row++)
+    for (; row < n_rows; row++)
         forest_margin(forest, features + row * width, ret_margins + row * n_outputs);
 }
 
@@ -163,7 +218,11 @@ size_t forest_bytes(const struct forest *forest)
     size_t n_outputs = (size_t)forest->n_outputs;
     size_t n_weights = forest->weights != NULL ? ((size_t)forest->n_features + 1) * n_outputs : 0;
 
+    size_t of_node = sizeof(*forest->nodes) + sizeof(*forest->edges) +
+                     (forest->links != NULL ? sizeof(*forest->links) : 0);
+
     return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
-           forest->n_nodes * (sizeof(*forest->nodes) + sizeof(*forest->edges)) +
-           forest->n_sets * sizeof(*forest->sets) + (n_outputs + n_weights) * sizeof(float);
+           forest_n_groups(forest) * sizeof(*forest->groups) + forest->n_nodes * of_node +
+           forest->n_slots * sizeof(*forest->slots) + forest->n_sets * sizeof(*forest->sets) +
+           (n_outputs + n_weights) * sizeof(float);
 }
