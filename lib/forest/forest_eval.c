@@ -1,31 +1,42 @@
 /*
  * The walk, and what is asked of a forest.
  *
- * A step depends on the one before it, so that a single walk waits for memory most of the time.
- * Several walks therefore go in step: of one row through the trees of a group, or of several rows
- * through one tree, as many as their places stay in registers. A walk that has reached its leaf
- * stays there. Leaves are added in tree order, in float32, as XGBoost does: the order decides the
- * bits.
+ * A step depends on the one before it, so that a single walk waits for memory most of the time. One
+ * row therefore walks the trees of a group in step, as many as their places stay in registers. A
+ * walk that has reached its leaf stays there. Leaves are added in tree order, in float32, as
+ * XGBoost does: the order decides the bits.
  */
 #include "forest/forest_step.h"
 
-#define BLOCK_LANES 8    /* rows that walk a tree in step */
-#define BLOCK_ROWS  64   /* at most: rows that stay in cache while all trees pass over them */
-#define CODES_MAX   8192 /* of a block's rows together, on the stack */
+#define CODES_MAX  8192 /* of a block's rows together, on the stack */
+#define BLOCK_ROWS 64   /* at most: with a group's nodes they stay in the first cache */
 
-/* ---- one row ---- */
+/* ---- codes ---- */
 
-static ALWAYS_INLINE void row_codes(const struct forest *forest, const float *features,
-                                    uint32_t *codes)
+/* codes[slots.n] */
+static void row_codes(const struct forest *forest, const float *features, uint32_t *codes)
 {
+    const struct slots *slots = &forest->slots;
+
     codes[0] = 0;
-    for (uint32_t i = 1; i < forest->n_slots; i++)
-        codes[i] = code_of(features[forest->slots[i].feature], forest->slots[i].missing);
+    for (uint32_t i = 1; i < slots->n; i++)
+        codes[i] = code_of(features[slots->feature[i]], slots->missing[i]);
 }
 
-/* ret_at[GROUP_TREES]: the leaf of each tree. */
-static ALWAYS_INLINE void walk_group(const struct forest *forest, const struct group *group,
-                                     const uint32_t *codes, bool categories, size_t *ret_at)
+/* How many rows' codes a block holds; 0: there is no room for one. */
+static size_t block_rows(const struct forest *forest)
+{
+    size_t n = CODES_MAX / forest->slots.n;
+
+    if (forest->links != NULL)
+        return 0;
+    return n < BLOCK_ROWS ? n : BLOCK_ROWS;
+}
+
+/* ---- walks ---- */
+
+static ALWAYS_INLINE void walk(const struct forest *forest, const struct group *group,
+                               const uint32_t *codes, bool categories, float *ret_leaves)
 {
     size_t at[GROUP_TREES]; /* in registers: nothing takes its address once loops are unrolled */
 
@@ -39,30 +50,41 @@ static ALWAYS_INLINE void walk_group(const struct forest *forest, const struct g
     }
 #pragma GCC unroll 10
     for (int i = 0; i < GROUP_TREES; i++)
-        ret_at[i] = at[i];
+        ret_leaves[i] = forest->nodes[at[i]].leaf;
+}
+
+static ALWAYS_INLINE void add_leaves(const struct forest *forest, const struct group *group,
+                                     const float *leaves, float *margins)
+{
+    float margin = margins[0];
+
+    if (forest->n_outputs == 1 && group->n_trees == GROUP_TREES) {
+#pragma GCC unroll 10
+        for (int i = 0; i < GROUP_TREES; i++)
+            margin += leaves[i];
+        margins[0] = margin;
+        return;
+    }
+    for (uint32_t i = 0; i < group->n_trees; i++)
+        margins[group->outputs[i]] += leaves[i];
+}
+
+static ALWAYS_INLINE void add_group(const struct forest *forest, const struct group *group,
+                                    const uint32_t *codes, float *margins)
+{
+    float leaves[GROUP_TREES];
+
+    if (group->has_categories)
+        walk(forest, group, codes, true, leaves);
+    else
+        walk(forest, group, codes, false, leaves);
+    add_leaves(forest, group, leaves, margins);
 }
 
 static void start_margins(const struct forest *forest, float *ret_margins)
 {
     for (int k = 0; k < forest->n_outputs; k++)
         ret_margins[k] = forest->base_margins[k];
-}
-
-static void add_groups(const struct forest *forest, const uint32_t *codes, float *margins)
-{
-    const struct tree *tree = forest->trees, *end = forest->trees + forest->n_trees;
-
-    for (size_t g = 0; g < forest_n_groups(forest); g++) {
-        const struct group *group = &forest->groups[g];
-        size_t at[GROUP_TREES];
-
-        if (group->has_categories)
-            walk_group(forest, group, codes, true, at);
-        else
-            walk_group(forest, group, codes, false, at);
-        for (int i = 0; i < GROUP_TREES && tree < end; i++, tree++)
-            margins[tree->output] += forest->nodes[at[i]].leaf;
-    }
 }
 
 void forest_margin_plain(const struct forest *forest, const float *features, float *ret_margins)
@@ -78,93 +100,47 @@ void forest_margin_plain(const struct forest *forest, const float *features, flo
     }
 }
 
-void forest_margin(const struct forest *forest, const float *features, float *ret_margins)
-{
-    uint32_t codes[CODES_MAX];
-
-    if (forest->weights != NULL) {
-        linear_margin(forest, features, ret_margins);
-        return;
-    }
-    if (forest->links != NULL || forest->n_slots > CODES_MAX) {
-        forest_margin_plain(forest, features, ret_margins);
-        return;
-    }
-    row_codes(forest, features, codes);
-    start_margins(forest, ret_margins);
-    add_groups(forest, codes, ret_margins);
-}
-
-/* ---- blocks of rows ---- */
-
-/* BLOCK_LANES rows through one tree; a row's codes are n_slots. */
-static ALWAYS_INLINE void walk_rows(const struct forest *forest, const struct tree *tree,
-                                    const uint32_t *codes, bool categories, float *margins)
-{
-    size_t n_slots = forest->n_slots, n_outputs = (size_t)forest->n_outputs;
-    size_t at[BLOCK_LANES];
-
-#pragma GCC unroll 8
-    for (int i = 0; i < BLOCK_LANES; i++)
-        at[i] = tree->root;
-    for (uint32_t d = 0; d < tree->depth; d++) {
-#pragma GCC unroll 8
-        for (size_t i = 0; i < BLOCK_LANES; i++)
-            at[i] = step(forest, at[i], codes + i * n_slots, categories);
-    }
-#pragma GCC unroll 8
-    for (size_t i = 0; i < BLOCK_LANES; i++)
-        margins[i * n_outputs + tree->output] += forest->nodes[at[i]].leaf;
-}
-
-/* n_rows is a multiple of BLOCK_LANES. */
+/* n_rows is at most block_rows. Groups are outside: their nodes serve all rows of the block. */
 static void block_margins(const struct forest *forest, const float *features, size_t n_rows,
-                          float *margins)
+                          float *ret_margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
     uint32_t codes[CODES_MAX];
 
     for (size_t i = 0; i < n_rows; i++) {
-        row_codes(forest, features + i * width, codes + i * forest->n_slots);
-        start_margins(forest, margins + i * n_outputs);
+        row_codes(forest, features + i * width, codes + i * forest->slots.n);
+        start_margins(forest, ret_margins + i * n_outputs);
     }
-    for (uint32_t t = 0; t < forest->n_trees; t++) {
-        const struct tree *tree = &forest->trees[t];
-
-        for (size_t i = 0; i < n_rows; i += BLOCK_LANES) {
-            if (tree->has_categories)
-                walk_rows(forest, tree, codes + i * forest->n_slots, true, margins + i * n_outputs);
-            else
-                walk_rows(forest, tree, codes + i * forest->n_slots, false,
-                          margins + i * n_outputs);
-        }
-    }
+    for (size_t g = 0; g < forest_n_groups(forest); g++)
+        for (size_t i = 0; i < n_rows; i++)
+            add_group(forest, &forest->groups[g], codes + i * forest->slots.n,
+                      ret_margins + i * n_outputs);
 }
 
-/* Rows a block holds, a multiple of BLOCK_LANES; 0: rows go one by one. */
-static size_t block_rows(const struct forest *forest)
+void forest_margin(const struct forest *forest, const float *features, float *ret_margins)
 {
-    size_t n = CODES_MAX / forest->n_slots;
-
-    if (forest->weights != NULL || forest->links != NULL)
-        return 0;
-    return (n < BLOCK_ROWS ? n : BLOCK_ROWS) / BLOCK_LANES * BLOCK_LANES;
+    forest_margins(forest, features, 1, ret_margins);
 }
 
 void forest_margins(const struct forest *forest, const float *features, size_t n_rows,
                     float *ret_margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
-    size_t block = block_rows(forest), row = 0;
+    size_t block = block_rows(forest);
 
-    while (block > 0 && n_rows - row >= BLOCK_LANES) {
-        size_t rest = (n_rows - row) / BLOCK_LANES * BLOCK_LANES, n = rest < block ? rest : block;
+    for (size_t row = 0, n; row < n_rows; row += n) {
+        const float *from = features + row * width;
+        float *to = ret_margins + row * n_outputs;
 
-        block_margins(forest, features + row * width, n, ret_margins + row * n_outputs);
-        row += n;
+        n = forest->weights != NULL || block == 0 ? 1 : block;
+        n = n < n_rows - row ? n : n_rows - row;
+        if (forest->weights != NULL)
+            linear_margin(forest, from, to);
+        else if (block == 0)
+            forest_margin_plain(forest, from, to);
+        else
+            block_margins(forest, from, n, to);
     }
-    for (; row < n_rows; row++)
-        forest_margin(forest, features + row * width, ret_margins + row * n_outputs);
 }
 
 void forest_transform(const struct forest *forest, float *values)
@@ -223,6 +199,6 @@ size_t forest_bytes(const struct forest *forest)
 
     return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
            forest_n_groups(forest) * sizeof(*forest->groups) + forest->n_nodes * of_node +
-           forest->n_slots * sizeof(*forest->slots) + forest->n_sets * sizeof(*forest->sets) +
+           forest->slots.n * 2 * sizeof(uint32_t) + forest->n_sets * sizeof(*forest->sets) +
            (n_outputs + n_weights) * sizeof(float);
 }

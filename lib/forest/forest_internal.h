@@ -12,9 +12,11 @@
  *     slot 0, whose code is always 0 and never goes right, and leads to itself, so that a walk of a
  *     fixed number of steps needs no test for leaves, and several walks can run interleaved.
  *
- * What only explanations need stands apart, in an edge beside each node. Measured and left out:
- * gathers (AVX2, AVX-512). They were slower than eight or ten plain walks, by half and more, on
- * processors whose microcode guards gathers (Downfall), and no portable path is needed beside one.
+ * What only explanations need stands apart, in an edge beside each node.
+ *
+ * Measured and left out: gathers of AVX2 and AVX-512 on the same nodes, of one row through 16 trees
+ * or of 16 rows through one. On processors whose microcode guards gathers (Downfall) they took 1.5
+ * to 3 times as long as plain walks, and elsewhere there is one path less to trust.
  */
 #ifndef PGBOOST_FOREST_FOREST_INTERNAL_H
 #define PGBOOST_FOREST_FOREST_INTERNAL_H
@@ -46,10 +48,11 @@ struct link {
 
 #define LINK_CATEGORY UINT32_C(0x80000000)
 
-/* What a row's code is made of. Slot 0 is the leaves': its code is 0 whatever the row. */
-struct slot {
-    uint32_t feature;
-    uint32_t missing; /* the code of a missing value: CODE_LEFT or CODE_RIGHT */
+/* What a row's codes are made of. Slot 0 is the leaves': its code is 0 whatever the row. */
+struct slots {
+    uint32_t *feature; /* [n] */
+    uint32_t *missing; /* [n] the code of a missing value: CODE_LEFT or CODE_RIGHT */
+    uint32_t n;
 };
 
 #define CODE_LEFT  UINT32_C(0)
@@ -82,6 +85,8 @@ struct tree {
 
 struct group {
     uint32_t roots[GROUP_TREES];
+    uint32_t outputs[GROUP_TREES];
+    uint32_t n_trees;
     uint32_t depth; /* of the deepest */
     bool has_categories;
 };
@@ -93,9 +98,9 @@ struct forest {
     struct group *groups; /* [n_trees / GROUP_TREES], rounded up */
     struct node *nodes;
     struct link *links; /* [n_nodes]; NULL: the nodes' own suffice */
-    struct slot *slots;
+    struct slots slots;
     uint32_t *sets; /* each: number of categories it covers, then one bit for each of them */
-    uint32_t n_trees, n_nodes, n_slots, n_sets;
+    uint32_t n_trees, n_nodes, n_sets;
     int n_features, n_outputs;
     float *base_margins; /* [n_outputs] */
     float *weights;      /* [n_features + 1][n_outputs], the bias last; NULL: there are trees */

@@ -373,7 +373,8 @@ void forest_free(struct forest *forest)
     free(forest->groups);
     free(forest->nodes);
     free(forest->links);
-    free(forest->slots);
+    free(forest->slots.feature);
+    free(forest->slots.missing);
     free(forest->sets);
     free(forest->edges);
     free(forest->base_margins);

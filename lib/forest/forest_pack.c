@@ -55,21 +55,25 @@ static void look_at(struct packing *packing, const struct tree *tree)
 /* In the order of the features; slot 0 is the leaves'. */
 static enum err_code number_slots(struct packing *packing, struct err *err)
 {
-    struct forest *forest = packing->forest;
-    size_t n = 2 * (size_t)forest->n_features;
+    struct slots *slots = &packing->forest->slots;
+    size_t n = 2 * (size_t)packing->forest->n_features;
+    uint32_t next = 1;
 
-    forest->n_slots = 1;
     for (size_t i = 0; i < n; i++)
         if (packing->slot_of[i] != 0)
-            packing->slot_of[i] = forest->n_slots++;
-    packing->is_wide |= forest->n_slots > SLOT_CATEGORY;
-    forest->slots = forest_room(forest->n_slots, sizeof(*forest->slots));
-    if (forest->slots == NULL)
+            packing->slot_of[i] = next++;
+    packing->is_wide |= next > SLOT_CATEGORY;
+    slots->n = next;
+    slots->feature = forest_room(slots->n, sizeof(*slots->feature));
+    slots->missing = forest_room(slots->n, sizeof(*slots->missing));
+    if (slots->feature == NULL || slots->missing == NULL)
         return err_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        if (packing->slot_of[i] != 0)
-            forest->slots[packing->slot_of[i]] =
-                (struct slot){(uint32_t)(i / 2), i % 2 != 0 ? CODE_RIGHT : CODE_LEFT};
+    for (size_t i = 0; i < n; i++) {
+        if (packing->slot_of[i] == 0)
+            continue;
+        slots->feature[packing->slot_of[i]] = (uint32_t)(i / 2);
+        slots->missing[packing->slot_of[i]] = i % 2 != 0 ? CODE_RIGHT : CODE_LEFT;
+    }
     return ERR_OK;
 }
 
@@ -131,6 +135,8 @@ static void group_trees(struct forest *forest)
         struct group *group = &forest->groups[i / GROUP_TREES];
 
         group->roots[i % GROUP_TREES] = tree->root;
+        group->outputs[i % GROUP_TREES] = tree->output;
+        group->n_trees += i < forest->n_trees;
         group->has_categories |= tree->has_categories;
         if (tree->depth > group->depth)
             group->depth = tree->depth;

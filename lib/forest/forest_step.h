@@ -20,7 +20,7 @@ static ALWAYS_INLINE uint32_t code_of(float value, uint32_t missing)
 
     value += 0.0f; /* -0 + 0 is 0 */
     memcpy(&bits, &value, sizeof(bits));
-    bits = bits & SIGN_BIT ? ~bits : bits | SIGN_BIT;
+    bits ^= (uint32_t)((int32_t)bits >> 31) | SIGN_BIT; /* below 0 the order of bits is reversed */
     return value != value ? missing : bits;
 }
 
@@ -72,7 +72,7 @@ static ALWAYS_INLINE struct link link_of(const struct forest *forest, size_t at)
 
 static ALWAYS_INLINE uint32_t feature_of(const struct forest *forest, size_t at)
 {
-    return forest->slots[link_of(forest, at).slot & ~LINK_CATEGORY].feature;
+    return forest->slots.feature[link_of(forest, at).slot & ~LINK_CATEGORY];
 }
 
 /* The left child; a leaf: itself. */
@@ -86,8 +86,8 @@ static ALWAYS_INLINE size_t step_row(const struct forest *forest, size_t at, con
 {
     const struct node *node = &forest->nodes[at];
     const struct link link = link_of(forest, at);
-    const struct slot *slot = &forest->slots[link.slot & ~LINK_CATEGORY];
-    uint32_t code = code_of(features[slot->feature], slot->missing);
+    uint32_t slot = link.slot & ~LINK_CATEGORY;
+    uint32_t code = code_of(features[forest->slots.feature[slot]], forest->slots.missing[slot]);
 
     if (link.step == 0)
         return at;
