@@ -8,6 +8,7 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
@@ -195,6 +196,15 @@ bench: all
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-forest BENCH_ARGS='--rounds 100 --json'
+BENCH_FOREST := $(BUILD)/tests/bench/forest/bench_forest
+$(BENCH_FOREST): $(BUILD)/obj/tests/bench/forest/bench_forest.o $(call archives,forest)
+	$(call say,LINK,$@)
+	$(link) $(LIBS) $(LIBS_XGBOOST)
+.PHONY: bench-forest
+bench-forest: $(BENCH_FOREST)
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-forest $(BENCH_ARGS)
 
 .PHONY: format
 format:
