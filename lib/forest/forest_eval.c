@@ -20,7 +20,7 @@ static void row_codes(const struct forest *forest, const float *features, uint32
 
     codes[0] = 0;
     for (uint32_t i = 1; i < slots->n; i++)
-        codes[i] = code_of(features[slots->feature[i]], slots->missing[i]);
+        codes[i] = code_of_slot(slots, i, features);
 }
 
 /* How many rows' codes a block holds; 0: there is no room for one. */
@@ -199,6 +199,6 @@ size_t forest_bytes(const struct forest *forest)
 
     return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
            forest_n_groups(forest) * sizeof(*forest->groups) + forest->n_nodes * of_node +
-           forest->slots.n * 2 * sizeof(uint32_t) + forest->n_sets * sizeof(*forest->sets) +
+           forest->slots.n * 3 * sizeof(uint32_t) + forest->n_sets * sizeof(*forest->sets) +
            (n_outputs + n_weights) * sizeof(float);
 }

@@ -50,8 +50,9 @@ struct link {
 
 /* What a row's codes are made of. Slot 0 is the leaves': its code is 0 whatever the row. */
 struct slots {
-    uint32_t *feature; /* [n] */
-    uint32_t *missing; /* [n] the code of a missing value: CODE_LEFT or CODE_RIGHT */
+    uint32_t *feature;      /* [n] */
+    uint32_t *missing;      /* [n] the code of a missing value: CODE_LEFT or CODE_RIGHT */
+    uint32_t *n_categories; /* [n] that any set of the feature covers; 0: compared as a number */
     uint32_t n;
 };
 
@@ -99,7 +100,7 @@ struct forest {
     struct node *nodes;
     struct link *links; /* [n_nodes]; NULL: the nodes' own suffice */
     struct slots slots;
-    uint32_t *sets; /* each: number of categories it covers, then one bit for each of them */
+    uint32_t *sets; /* each: a bit for each code of a category, those of a slot of equal length */
     uint32_t n_trees, n_nodes, n_sets;
     int n_features, n_outputs;
     float *base_margins; /* [n_outputs] */
@@ -121,7 +122,8 @@ static inline size_t forest_n_groups(const struct forest *forest)
 struct planted {
     union {
         float condition; /* numerical: left when x < condition */
-        uint32_t set;    /* categorical: where its set begins in planting->sets */
+        uint32_t set;    /* categorical: where its set begins in planting->sets: the number of
+                          * categories it covers, then a bit for each of them */
         float leaf;
     };
     uint32_t left; /* place of the left child in its tree, the right one follows; a leaf: its own */

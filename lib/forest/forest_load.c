@@ -375,6 +375,7 @@ void forest_free(struct forest *forest)
     free(forest->links);
     free(forest->slots.feature);
     free(forest->slots.missing);
+    free(forest->slots.n_categories);
     free(forest->sets);
     free(forest->edges);
     free(forest->base_margins);

@@ -24,39 +24,48 @@ static ALWAYS_INLINE uint32_t code_of(float value, uint32_t missing)
     return value != value ? missing : bits;
 }
 
-/* What code_of was given; NaN where that was missing. */
-static ALWAYS_INLINE float value_of(uint32_t code)
+/* Of a categorical feature, what a set is asked for: 1 + the category, its fractions cut off; 0 for
+ * one that is in no set (negative, not below n_categories, as XGBoost's common::Decision has it)
+ * and for a missing value that goes left, n_categories + 1 for one that goes right. */
+static ALWAYS_INLINE uint32_t category_code_of(float value, uint32_t n_categories, uint32_t missing)
 {
-    float value;
-
-    code = code & SIGN_BIT ? code ^ SIGN_BIT : ~code;
-    memcpy(&value, &code, sizeof(value));
-    return value;
+    if (value != value)
+        return missing == CODE_RIGHT ? n_categories + 1 : 0;
+    return value >= 0.0f && value < (float)n_categories ? 1 + (uint32_t)value : 0;
 }
 
-/* XGBoost's common::Decision: right when in the set; negative codes and codes beyond it are not. */
+static ALWAYS_INLINE uint32_t code_of_slot(const struct slots *slots, uint32_t slot,
+                                           const float *features)
+{
+    float value = features[slots->feature[slot]];
+
+    if (slots->n_categories[slot] != 0)
+        return category_code_of(value, slots->n_categories[slot], slots->missing[slot]);
+    return code_of(value, slots->missing[slot]);
+}
+
 static ALWAYS_INLINE uint32_t in_set(const uint32_t *set, uint32_t code)
 {
-    float value = value_of(code);
-    uint32_t category;
-
-    if (!(value >= 0.0f && value < (float)set[0]))
-        return code == CODE_RIGHT;
-    category = (uint32_t)value; /* fractions are cut off */
-    return set[1 + category / 32] >> category % 32 & 1;
+    return set[code / 32] >> code % 32 & 1;
 }
 
-/* Without branches but for categories: which way a row goes is what a processor cannot foresee. The
- * step's end is an addition with the comparison's carry. */
+/* Without branches: which way a row goes, and where trees ask for categories which kind of split it
+ * meets, is what a processor cannot foresee. Where all splits are numerical, a step's end is an
+ * addition with the comparison's carry. */
 static ALWAYS_INLINE size_t step(const struct forest *forest, size_t at, const uint32_t *codes,
                                  bool categories)
 {
     const struct node *node = &forest->nodes[at];
+    uint32_t slot = node->slot, is_category, code, right;
 
-    if (categories && node->slot & SLOT_CATEGORY)
-        return at + node->step +
-               in_set(forest->sets + node->set, codes[node->slot - SLOT_CATEGORY]);
-    return at + node->step + (node->last_left < codes[node->slot]);
+    if (!categories)
+        return at + node->step + (node->last_left < codes[slot]);
+    is_category = -(slot / SLOT_CATEGORY); /* all bits or none */
+    code = codes[slot % SLOT_CATEGORY];
+    right = node->last_left < code;
+    right ^= (right ^ in_set(forest->sets + (node->set & is_category), code & is_category)) &
+             is_category;
+    return at + node->step + right;
 }
 
 static ALWAYS_INLINE struct link link_of(const struct forest *forest, size_t at)
@@ -87,7 +96,7 @@ static ALWAYS_INLINE size_t step_row(const struct forest *forest, size_t at, con
     const struct node *node = &forest->nodes[at];
     const struct link link = link_of(forest, at);
     uint32_t slot = link.slot & ~LINK_CATEGORY;
-    uint32_t code = code_of(features[forest->slots.feature[slot]], forest->slots.missing[slot]);
+    uint32_t code = code_of_slot(&forest->slots, slot, features);
 
     if (link.step == 0)
         return at;
