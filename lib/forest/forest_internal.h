@@ -14,9 +14,9 @@
  *
  * What only explanations need stands apart, in an edge beside each node.
  *
- * Measured and left out: gathers of AVX2 and AVX-512 on the same nodes, of one row through 16 trees
- * or of 16 rows through one. On processors whose microcode guards gathers (Downfall) they took 1.5
- * to 3 times as long as plain walks, and elsewhere there is one path less to trust.
+ * Measured and left out (Cascade Lake): the same nodes by gathers of AVX2 and AVX-512, 8 or 16
+ * trees or rows at once, took two to four times as long as plain walks; all splits of a tree by
+ * AVX-512 masks over 16 rows, without gathers, twice as long.
  */
 #ifndef PGBOOST_FOREST_FOREST_INTERNAL_H
 #define PGBOOST_FOREST_FOREST_INTERNAL_H
