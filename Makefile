@@ -9,6 +9,7 @@
 #   make bench        POST /predict under load
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
+#   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
@@ -201,6 +202,15 @@ bench-load: all
 .PHONY: bench-search
 bench-search: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-search $(BENCH_ARGS)
+
+# make bench-forest BENCH_ARGS='--rounds 100 --json'
+BENCH_FOREST := $(BUILD)/tests/bench/forest/bench_forest
+$(BENCH_FOREST): $(BUILD)/obj/tests/bench/forest/bench_forest.o $(call archives,forest)
+	$(call say,LINK,$@)
+	$(link) $(LIBS) $(LIBS_XGBOOST)
+.PHONY: bench-forest
+bench-forest: $(BENCH_FOREST)
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-forest $(BENCH_ARGS)
 
 .PHONY: format
 format:

@@ -1,115 +1,146 @@
 /*
  * The walk, and what is asked of a forest.
  *
- * A step depends on the one before it, so that a single walk waits for memory most of the time.
- * LANES walks therefore go in step: of one row through several trees, or of several rows through
- * one tree. A walk that has reached its leaf stays there (a leaf's child is itself). Leaves are
- * added in tree order, in float32, as XGBoost does: the order decides the bits.
+ * A step depends on the one before it, so that a single walk waits for memory most of the time. One
+ * row therefore walks the trees of a group in step, as many as their places stay in registers. A
+ * walk that has reached its leaf stays there. Leaves are added in tree order, in float32, as
+ * XGBoost does: the order decides the bits.
  */
-#include <string.h>
-
 #include "forest/forest_step.h"
 
-#define LANES      8
-#define BLOCK_ROWS 64 /* rows that stay in cache while all trees pass over them */
+#define CODES_MAX  8192 /* of a block's rows together, on the stack */
+#define BLOCK_ROWS 64   /* at most: with a group's nodes they stay in the first cache */
 
-/* LANES walks of `depth` steps each, from at[i], by the row at features + i × stride. */
-static ALWAYS_INLINE void walk(const struct forest *forest, uint32_t *at, const float *features,
-                               size_t stride, uint32_t depth, bool categories)
+/* ---- codes ---- */
+
+/* codes[slots.n] */
+static void row_codes(const struct forest *forest, const float *features, uint32_t *codes)
 {
-    uint32_t lanes[LANES]; /* in registers: nothing takes its address once the loop is unrolled */
+    const struct slots *slots = &forest->slots;
 
-    memcpy(lanes, at, sizeof(lanes));
-    for (uint32_t d = 0; d < depth; d++) {
-#pragma GCC unroll 8
-        for (size_t i = 0; i < LANES; i++)
-            lanes[i] = step(forest, lanes[i], features + i * stride, categories);
-    }
-    memcpy(at, lanes, sizeof(lanes));
+    codes[0] = 0;
+    for (uint32_t i = 1; i < slots->n; i++)
+        codes[i] = code_of_slot(slots, i, features);
 }
 
-/* One row through n ≤ LANES trees. */
-static void add_trees(const struct forest *forest, const struct tree *trees, int n,
-                      const float *row, float *margins)
+/* How many rows' codes a block holds; 0: there is no room for one. */
+static size_t block_rows(const struct forest *forest)
 {
-    uint32_t at[LANES], depth = 0;
-    bool categories = false;
+    size_t n = CODES_MAX / forest->slots.n;
 
-    for (int i = 0; i < LANES; i++) {
-        const struct tree *tree = &trees[i < n ? i : 0];
-
-        at[i] = tree->root;
-        depth = tree->depth > depth ? tree->depth : depth;
-        categories |= tree->has_categories;
-    }
-    if (categories)
-        walk(forest, at, row, 0, depth, true);
-    else
-        walk(forest, at, row, 0, depth, false);
-    for (int i = 0; i < n; i++)
-        margins[trees[i].output] += forest->nodes[at[i]].leaf;
+    if (forest->links != NULL)
+        return 0;
+    return n < BLOCK_ROWS ? n : BLOCK_ROWS;
 }
 
-/* LANES rows through one tree. */
-static void add_rows(const struct forest *forest, const struct tree *tree, const float *rows,
-                     float *margins)
-{
-    size_t width = (size_t)forest->n_features;
-    uint32_t at[LANES];
+/* ---- walks ---- */
 
-    for (int i = 0; i < LANES; i++)
-        at[i] = tree->root;
-    if (tree->has_categories)
-        walk(forest, at, rows, width, tree->depth, true);
+static ALWAYS_INLINE void walk(const struct forest *forest, const struct group *group,
+                               const uint32_t *codes, bool categories, float *ret_leaves)
+{
+    size_t at[GROUP_TREES]; /* in registers: nothing takes its address once loops are unrolled */
+
+#pragma GCC unroll 10
+    for (int i = 0; i < GROUP_TREES; i++)
+        at[i] = group->roots[i];
+    for (uint32_t d = 0; d < group->depth; d++) {
+#pragma GCC unroll 10
+        for (int i = 0; i < GROUP_TREES; i++)
+            at[i] = step(forest, at[i], codes, categories);
+    }
+#pragma GCC unroll 10
+    for (int i = 0; i < GROUP_TREES; i++)
+        ret_leaves[i] = forest->nodes[at[i]].leaf;
+}
+
+static ALWAYS_INLINE void add_leaves(const struct forest *forest, const struct group *group,
+                                     const float *leaves, float *margins)
+{
+    float margin = margins[0];
+
+    if (forest->n_outputs == 1 && group->n_trees == GROUP_TREES) {
+#pragma GCC unroll 10
+        for (int i = 0; i < GROUP_TREES; i++)
+            margin += leaves[i];
+        margins[0] = margin;
+        return;
+    }
+    for (uint32_t i = 0; i < group->n_trees; i++)
+        margins[group->outputs[i]] += leaves[i];
+}
+
+static ALWAYS_INLINE void add_group(const struct forest *forest, const struct group *group,
+                                    const uint32_t *codes, float *margins)
+{
+    float leaves[GROUP_TREES];
+
+    if (group->has_categories)
+        walk(forest, group, codes, true, leaves);
     else
-        walk(forest, at, rows, width, tree->depth, false);
-    for (size_t i = 0; i < LANES; i++)
-        margins[i * (size_t)forest->n_outputs + tree->output] += forest->nodes[at[i]].leaf;
+        walk(forest, group, codes, false, leaves);
+    add_leaves(forest, group, leaves, margins);
+}
+
+static void start_margins(const struct forest *forest, float *ret_margins)
+{
+    for (int k = 0; k < forest->n_outputs; k++)
+        ret_margins[k] = forest->base_margins[k];
+}
+
+void forest_margin_plain(const struct forest *forest, const float *features, float *ret_margins)
+{
+    start_margins(forest, ret_margins);
+    for (uint32_t t = 0; t < forest->n_trees; t++) {
+        const struct tree *tree = &forest->trees[t];
+        size_t at = tree->root;
+
+        for (uint32_t d = 0; d < tree->depth; d++)
+            at = step_row(forest, at, features);
+        ret_margins[tree->output] += forest->nodes[at].leaf;
+    }
+}
+
+/* n_rows is at most block_rows. Groups are outside: their nodes serve all rows of the block. */
+static void block_margins(const struct forest *forest, const float *features, size_t n_rows,
+                          float *ret_margins)
+{
+    size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
+    uint32_t codes[CODES_MAX];
+
+    for (size_t i = 0; i < n_rows; i++) {
+        row_codes(forest, features + i * width, codes + i * forest->slots.n);
+        start_margins(forest, ret_margins + i * n_outputs);
+    }
+    for (size_t g = 0; g < forest_n_groups(forest); g++)
+        for (size_t i = 0; i < n_rows; i++)
+            add_group(forest, &forest->groups[g], codes + i * forest->slots.n,
+                      ret_margins + i * n_outputs);
 }
 
 void forest_margin(const struct forest *forest, const float *features, float *ret_margins)
 {
-    uint32_t t = 0;
-
-    if (forest->weights != NULL) {
-        linear_margin(forest, features, ret_margins);
-        return;
-    }
-    for (int k = 0; k < forest->n_outputs; k++)
-        ret_margins[k] = forest->base_margins[k];
-    for (; t + LANES <= forest->n_trees; t += LANES)
-        add_trees(forest, forest->trees + t, LANES, features, ret_margins);
-    if (t < forest->n_trees)
-        add_trees(forest, forest->trees + t, (int)(forest->n_trees - t), features, ret_margins);
-}
-
-/* n_rows is a multiple of LANES. */
-static void block_margins(const struct forest *forest, const float *features, size_t n_rows,
-                          float *margins)
-{
-    size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
-
-    for (size_t i = 0; i < n_rows * n_outputs; i += n_outputs)
-        for (size_t k = 0; k < n_outputs; k++)
-            margins[i + k] = forest->base_margins[k];
-    for (uint32_t t = 0; t < forest->n_trees; t++)
-        for (size_t row = 0; row < n_rows; row += LANES)
-            add_rows(forest, &forest->trees[t], features + row * width, margins + row * n_outputs);
+    forest_margins(forest, features, 1, ret_margins);
 }
 
 void forest_margins(const struct forest *forest, const float *features, size_t n_rows,
                     float *ret_margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
-    size_t n_in_lanes = forest->weights == NULL ? n_rows / LANES * LANES : 0;
+    size_t block = block_rows(forest);
 
-    for (size_t row = 0; row < n_in_lanes; row += BLOCK_ROWS) {
-        size_t n = n_in_lanes - row < BLOCK_ROWS ? n_in_lanes - row : BLOCK_ROWS;
+    for (size_t row = 0, n; row < n_rows; row += n) {
+        const float *from = features + row * width;
+        float *to = ret_margins + row * n_outputs;
 
-        block_margins(forest, features + row * width, n, ret_margins + row * n_outputs);
+        n = forest->weights != NULL || block == 0 ? 1 : block;
+        n = n < n_rows - row ? n : n_rows - row;
+        if (forest->weights != NULL)
+            linear_margin(forest, from, to);
+        else if (block == 0)
+            forest_margin_plain(forest, from, to);
+        else
+            block_margins(forest, from, n, to);
     }
-    for (size_t row = n_in_lanes; row < n_rows; row++)
-        forest_margin(forest, features + row * width, ret_margins + row * n_outputs);
 }
 
 void forest_transform(const struct forest *forest, float *values)
@@ -163,7 +194,11 @@ size_t forest_bytes(const struct forest *forest)
     size_t n_outputs = (size_t)forest->n_outputs;
     size_t n_weights = forest->weights != NULL ? ((size_t)forest->n_features + 1) * n_outputs : 0;
 
+    size_t of_node = sizeof(*forest->nodes) + sizeof(*forest->edges) +
+                     (forest->links != NULL ? sizeof(*forest->links) : 0);
+
     return sizeof(*forest) + forest->n_trees * sizeof(*forest->trees) +
-           forest->n_nodes * (sizeof(*forest->nodes) + sizeof(*forest->edges)) +
-           forest->n_sets * sizeof(*forest->sets) + (n_outputs + n_weights) * sizeof(float);
+           forest_n_groups(forest) * sizeof(*forest->groups) + forest->n_nodes * of_node +
+           forest->slots.n * 3 * sizeof(uint32_t) + forest->n_sets * sizeof(*forest->sets) +
+           (n_outputs + n_weights) * sizeof(float);
 }

@@ -1,5 +1,6 @@
 /*
- * From XGBoost's UBJSON to a forest: the document around the trees (forest_tree.c reads those).
+ * From XGBoost's UBJSON to a forest: the document around the trees (forest_tree.c reads those,
+ * forest_pack.c makes the nodes that are walked).
  *
  *   {"learner": {"gradient_booster": BOOSTER,
  *                "learner_model_param": {"base_score", "num_class", "num_feature", "num_target"},
@@ -19,8 +20,6 @@
 #include <string.h>
 
 #include "forest/forest_internal.h"
-
-#define CACHE_LINE 64
 
 struct loading {
     struct arena arena;
@@ -298,52 +297,25 @@ static enum err_code fill_outputs(struct loading *loading, const struct forest *
     return ERR_OK;
 }
 
-/* A copy of its final size, on a cache line: pairs of nodes then never cross one. */
-static void *settle(const void *items, size_t n_bytes)
-{
-    size_t rounded = (n_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    void *copy = aligned_alloc(CACHE_LINE, rounded > 0 ? rounded : CACHE_LINE);
-
-    if (copy != NULL && n_bytes > 0)
-        memcpy(copy, items, n_bytes);
-    return copy;
-}
-
-static enum err_code fill_trees(const struct planting *planting, struct forest *forest,
-                                struct err *err)
-{
-    forest->n_trees = (uint32_t)planting->n_trees;
-    forest->n_nodes = (uint32_t)planting->n_nodes;
-    forest->n_sets = (uint32_t)planting->n_sets;
-    forest->trees = settle(planting->trees, planting->n_trees * sizeof(*planting->trees));
-    forest->nodes = settle(planting->nodes, planting->n_nodes * sizeof(*planting->nodes));
-    forest->sets = settle(planting->sets, planting->n_sets * sizeof(*planting->sets));
-    forest->edges = settle(planting->edges, planting->n_nodes * sizeof(*planting->edges));
-    forest->has_covers = !planting->lacks_covers;
-    if (forest->trees == NULL || forest->nodes == NULL || forest->sets == NULL ||
-        forest->edges == NULL)
-        return err_nomem(err);
-    return ERR_OK;
-}
-
 /* Dropped trees count by a weight, and it is the float32 product that is added: it can stand in the
  * leaf. A booster "dart" adds the leaf to a 0 first, so that no -0 comes of it. */
-static enum err_code weigh_trees(const struct loading *loading, struct forest *forest,
-                                 struct err *err)
+static enum err_code weigh_trees(struct loading *loading, struct err *err)
 {
     const struct ubj_floats weights = loading->tree_weights;
+    const struct planting *planting = &loading->planting;
     bool is_dart = loading->booster->is_weighted;
 
-    if (weights.n != forest->n_trees && (is_dart || weights.n != 0))
-        return err_set(err, ERR_CORRUPT, "model has %u trees and weights for %zu",
-                       (unsigned)forest->n_trees, weights.n);
-    for (uint32_t t = 0; t < weights.n; t++) {
-        struct node *nodes = forest->nodes + forest->trees[t].root;
+    if (weights.n != planting->n_trees && (is_dart || weights.n != 0))
+        return err_set(err, ERR_CORRUPT, "model has %zu trees and weights for %zu",
+                       planting->n_trees, weights.n);
+    for (size_t t = 0; t < weights.n; t++) {
+        const struct tree *tree = &planting->trees[t];
+        struct planted *nodes = planting->nodes + tree->root;
 
         if (!isfinite(weights.items[t]))
-            return err_set(err, ERR_CORRUPT, "model's tree %u has no finite weight", (unsigned)t);
-        for (uint32_t i = 0; i < tree_n_nodes(forest, t); i++)
-            if (nodes[i].left == forest->trees[t].root + i)
+            return err_set(err, ERR_CORRUPT, "model's tree %zu has no finite weight", t);
+        for (uint32_t i = 0; i < tree->n_nodes; i++)
+            if (nodes[i].left == i)
                 nodes[i].leaf = (is_dart ? 0.0f + nodes[i].leaf : nodes[i].leaf) * weights.items[t];
     }
     return ERR_OK;
@@ -363,8 +335,11 @@ static enum err_code fill_weights(const struct loading *loading, struct forest *
     }
     if (weights.n != n)
         return err_set(err, ERR_CORRUPT, "model has %zu weights, expected %zu", weights.n, n);
-    forest->weights = settle(weights.items, n * sizeof(*weights.items));
-    return forest->weights != NULL ? ERR_OK : err_nomem(err);
+    forest->weights = forest_room(n, sizeof(*forest->weights));
+    if (forest->weights == NULL)
+        return err_nomem(err);
+    memcpy(forest->weights, weights.items, n * sizeof(*forest->weights));
+    return ERR_OK;
 }
 
 enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **ret_forest,
@@ -381,8 +356,8 @@ enum err_code forest_load(const uint8_t *bytes, size_t n_bytes, struct forest **
     TRY(check_counts(&loading, err));
     TRY(fill_parameters(&loading, forest, err));
     TRY(fill_outputs(&loading, forest, err));
-    TRY(fill_trees(&loading.planting, forest, err));
-    TRY(weigh_trees(&loading, forest, err));
+    TRY(weigh_trees(&loading, err));
+    TRY(forest_pack(&loading.planting, forest, err));
     if (loading.booster->is_linear)
         TRY(fill_weights(&loading, forest, err));
     TRY(forest_trace(forest, err));
@@ -395,7 +370,12 @@ void forest_free(struct forest *forest)
     if (forest == NULL)
         return;
     free(forest->trees);
+    free(forest->groups);
     free(forest->nodes);
+    free(forest->links);
+    free(forest->slots.feature);
+    free(forest->slots.missing);
+    free(forest->slots.n_categories);
     free(forest->sets);
     free(forest->edges);
     free(forest->base_margins);

@@ -7,7 +7,7 @@
  */
 #include <math.h>
 
-#include "forest/forest_internal.h"
+#include "forest/forest_step.h"
 
 #define POINTS_MAX 256
 #define LEAVE      UINT32_C(0x80000000) /* on the stack: leave this place; places are below */
@@ -45,23 +45,24 @@ static enum err_code tracing_init(struct tracing *tracing, const struct forest *
 }
 
 /* Puts the children of a split on the stack; a leaf has none. */
-static void push_children(struct tracing *tracing, const struct node *nodes, uint32_t root,
+static void push_children(struct tracing *tracing, const struct forest *forest, uint32_t root,
                           uint32_t place)
 {
-    uint32_t left = nodes[place].left - root;
+    uint32_t left = (uint32_t)left_of(forest, root + place) - root;
 
     if (left == place)
         return;
-    tracing->features[left / 2] = nodes[place].feature;
+    tracing->features[left / 2] = feature_of(forest, root + place);
     tracing->stack[tracing->n_stack++] = left;
     tracing->stack[tracing->n_stack++] = left + 1;
 }
 
-static void trace_edges(struct tracing *tracing, const struct node *nodes, uint32_t root,
-                        struct edge *edges)
+static void trace_edges(struct tracing *tracing, const struct forest *forest, uint32_t root)
 {
+    struct edge *edges = forest->edges + root;
+
     edges[0] = (struct edge){.share = 1};
-    push_children(tracing, nodes, root, 0);
+    push_children(tracing, forest, root, 0);
     while (tracing->n_stack > 0) {
         uint32_t top = tracing->stack[--tracing->n_stack], place = top & ~LEAVE;
         uint32_t *latest = &tracing->latest[tracing->features[place / 2]];
@@ -77,23 +78,24 @@ static void trace_edges(struct tracing *tracing, const struct node *nodes, uint3
             tracing->most_features = tracing->n_features;
         *latest = place;
         tracing->stack[tracing->n_stack++] = place | LEAVE;
-        push_children(tracing, nodes, root, place);
+        push_children(tracing, forest, root, place);
     }
 }
 
 /* The mean of the leaves by how much of the cover reaches each: parents stand before children. */
-static double expected_leaf(struct tracing *tracing, const struct node *nodes, uint32_t root,
-                            const struct edge *edges, uint32_t n_nodes)
+static double expected_leaf(struct tracing *tracing, const struct forest *forest,
+                            const struct tree *tree)
 {
+    const struct edge *edges = forest->edges + tree->root;
     double expected = 0;
 
     tracing->reach[0] = 1;
     tracing->reach[1] = 0; /* the empty place beside the root */
-    for (uint32_t place = 0; place < n_nodes; place++) {
-        uint32_t left = nodes[place].left - root;
+    for (uint32_t place = 0; place < tree->n_nodes; place++) {
+        uint32_t at = tree->root + place, left = (uint32_t)left_of(forest, at) - tree->root;
 
         if (left == place) {
-            expected += tracing->reach[place] * (double)nodes[place].leaf;
+            expected += tracing->reach[place] * (double)forest->nodes[at].leaf;
             continue;
         }
         for (uint32_t child = left; child < left + 2; child++)
@@ -152,12 +154,9 @@ static enum err_code trace_trees(struct forest *forest, struct tracing *tracing,
     TRY(tracing_init(tracing, forest, err));
     for (uint32_t t = 0; t < forest->n_trees; t++) {
         const struct tree *tree = &forest->trees[t];
-        const struct node *nodes = forest->nodes + tree->root;
-        struct edge *edges = forest->edges + tree->root;
 
-        trace_edges(tracing, nodes, tree->root, edges);
-        forest->expected[tree->output] +=
-            expected_leaf(tracing, nodes, tree->root, edges, tree_n_nodes(forest, t));
+        trace_edges(tracing, forest, tree->root);
+        forest->expected[tree->output] += expected_leaf(tracing, forest, tree);
     }
     return ERR_OK;
 }
@@ -168,8 +167,8 @@ enum err_code forest_trace(struct forest *forest, struct err *err)
     enum err_code code;
 
     for (uint32_t t = 0; t < forest->n_trees; t++)
-        if (tree_n_nodes(forest, t) > forest->n_tree_nodes)
-            forest->n_tree_nodes = tree_n_nodes(forest, t);
+        if (forest->trees[t].n_nodes > forest->n_tree_nodes)
+            forest->n_tree_nodes = forest->trees[t].n_nodes;
     forest->expected = calloc((size_t)forest->n_outputs, sizeof(*forest->expected));
     if (forest->expected == NULL)
         return err_nomem(err);

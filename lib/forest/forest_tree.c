@@ -260,7 +260,7 @@ static void place_edges(struct placing *placing, uint32_t source)
     edges[1].share = share_of(right, left);
 }
 
-static enum err_code place_split(struct placing *placing, uint32_t source, struct node *node,
+static enum err_code place_split(struct placing *placing, uint32_t source, struct planted *node,
                                  struct err *err)
 {
     const struct columns *columns = placing->columns;
@@ -272,10 +272,9 @@ static enum err_code place_split(struct placing *placing, uint32_t source, struc
     if (feature > placing->planting->largest_feature)
         placing->planting->largest_feature = feature;
     node->condition = columns->condition.items[source];
-    node->left = placing->root + placing->n_placed;
+    node->left = placing->n_placed;
     node->feature = (uint32_t)feature;
-    node->lets_right[0] = 1;
-    node->lets_right[1] = columns->default_left.items[source] != 1;
+    node->missing_right = columns->default_left.items[source] != 1;
     node->is_category = columns->split_type.n != 0 && columns->split_type.items[source] == 1;
     if (node->is_category) {
         if (placing->set_of[source] < 0)
@@ -293,7 +292,7 @@ static enum err_code place_split(struct placing *placing, uint32_t source, struc
  */
 static enum err_code place_nodes(struct placing *placing, uint32_t *ret_depth, struct err *err)
 {
-    struct node *nodes = placing->planting->nodes + placing->root;
+    struct planted *nodes = placing->planting->nodes + placing->root;
     uint32_t depth = 0, level_end = 2;
 
     placing->reached[0] = 1;
@@ -305,7 +304,7 @@ static enum err_code place_nodes(struct placing *placing, uint32_t *ret_depth, s
             depth++;
             level_end = placing->n_placed;
         }
-        nodes[place] = (struct node){.left = placing->root + place};
+        nodes[place] = (struct planted){.left = place};
         if (place == 1)
             continue;
         if (placing->columns->left.items[source] == -1)
@@ -341,6 +340,7 @@ static enum err_code plant(struct placing *placing, struct arena *arena, struct 
     TRY(place_nodes(placing, &depth, err));
     planting->trees[planting->n_trees++] = (struct tree){
         .root = placing->root,
+        .n_nodes = placing->n_placed,
         .depth = depth,
         .has_categories = placing->has_categories,
     };

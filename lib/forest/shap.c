@@ -66,23 +66,22 @@ static ALWAYS_INLINE void enter(struct place *place, const struct place *parent,
 }
 
 /* Products from the root down: children stand behind their parents. */
-static void go_down(const struct forest *forest, const struct tree *tree, uint32_t n_nodes,
-                    const float *features, const double *at, struct place *places)
+static void go_down(const struct forest *forest, const struct tree *tree, const float *features,
+                    const double *at, struct place *places)
 {
-    const struct node *nodes = forest->nodes + tree->root;
     const struct edge *edges = forest->edges + tree->root;
 
     /* The root stands for every feature that was not asked yet: factor 1, whatever t. */
     places[0] = (struct place){.zero = 1, .one = 1};
     for (int lane = 0; lane < SHAP_LANES; lane++)
         places[0].sum[lane] = places[0].inverse[lane] = 1;
-    for (uint32_t i = 0; i < n_nodes; i++) {
-        uint32_t left = nodes[i].left - tree->root, next;
+    for (uint32_t i = 0; i < tree->n_nodes; i++) {
+        size_t node = tree->root + i, left = left_of(forest, node) - tree->root, next;
 
         if (left == i)
             continue;
-        next = step(forest, tree->root + i, features, true) - tree->root;
-        for (uint32_t child = left; child < left + 2; child++)
+        next = step_row(forest, node, features) - tree->root;
+        for (size_t child = left; child < left + 2; child++)
             enter(&places[child], &places[i], &places[edges[child].earlier],
                   (double)edges[child].share, child == next ? 1 : 0, at);
     }
@@ -103,24 +102,23 @@ static ALWAYS_INLINE double hand_over(const struct place *place, const struct pl
 }
 
 /* Sums of leaves from the last places up. */
-static void go_up(const struct forest *forest, const struct tree *tree, uint32_t n_nodes,
-                  const double *weight, struct place *places, double *contributions)
+static void go_up(const struct forest *forest, const struct tree *tree, const double *weight,
+                  struct place *places, double *contributions)
 {
-    const struct node *nodes = forest->nodes + tree->root;
     const struct edge *edges = forest->edges + tree->root;
 
-    for (uint32_t i = n_nodes; i-- > 0;) {
-        uint32_t left = nodes[i].left - tree->root;
+    for (uint32_t i = tree->n_nodes; i-- > 0;) {
+        size_t node = tree->root + i, left = left_of(forest, node) - tree->root;
 
         if (i == 1) /* the empty place beside the root */
             continue;
         if (left == i) {
             for (int lane = 0; lane < SHAP_LANES; lane++)
-                places[i].sum[lane] *= (double)nodes[i].leaf;
+                places[i].sum[lane] *= (double)forest->nodes[node].leaf;
             continue;
         }
-        for (uint32_t child = left; child < left + 2; child++)
-            contributions[nodes[i].feature] +=
+        for (size_t child = left; child < left + 2; child++)
+            contributions[feature_of(forest, node)] +=
                 hand_over(&places[child], &places[edges[child].earlier], weight);
         for (int lane = 0; lane < SHAP_LANES; lane++)
             places[i].sum[lane] = places[left].sum[lane] + places[left + 1].sum[lane];
@@ -140,11 +138,10 @@ void forest_shap(const struct forest *forest, const float *features, double *ret
     memset(ret_contributions, 0, (size_t)forest->n_outputs * width * sizeof(*ret_contributions));
     for (uint32_t t = 0; t < forest->n_trees; t++) {
         const struct tree *tree = &forest->trees[t];
-        uint32_t n_nodes = tree_n_nodes(forest, t);
 
         for (int q = 0; q < forest->quadrature.n; q += SHAP_LANES) {
-            go_down(forest, tree, n_nodes, features, forest->quadrature.at + q, places);
-            go_up(forest, tree, n_nodes, forest->quadrature.weight + q, places,
+            go_down(forest, tree, features, forest->quadrature.at + q, places);
+            go_up(forest, tree, forest->quadrature.weight + q, places,
                   ret_contributions + tree->output * width);
         }
     }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Models by python3-xgboost and what it answers, for test_forest: the oracle.
 
-    make_models.py DIRECTORY [GRID_ROWS]
+    make_models.py DIRECTORY [GRID_ROWS [ROWS]]
 
 For each model, NAME.ubj holds its bytes and NAME.rows what XGBoost predicts: int32 rows, features,
 outputs, predicted; then as float32, row by row, the features, the margins [rows × outputs] and the
 predictions [rows × predicted]. Boosters gbtree predict in place, which takes infinities; the others
-cannot, or (dart) do so with other bits, and predict a DMatrix.
+cannot, or (dart) do so with other bits, and predict a DMatrix. ROWS is 1001 where it is not given.
 
 With GRID_ROWS there is also a model for every objective, algorithm and kind of data, named
 OBJECTIVE.ALGORITHM.DATA (":" as "_"), all of which predict a DMatrix of so many rows.
@@ -241,6 +241,63 @@ def write_shap(directory, name, booster, rows, types):
                 [rows, contributions])
 
 
+def full_tree(number, depth, features, condition, leaf, further=0):
+    """A tree whose splits down to `depth` are all there, and of the next level the first few."""
+    n_splits = 2 ** depth - 1 + further
+    n = 2 * n_splits + 1
+    nodes = np.arange(n)
+    is_split = nodes < n_splits
+    values = [condition(i) if i < n_splits else leaf(i) for i in range(n)]
+
+    def pick(of_splits, of_leaves):
+        return np.where(is_split, of_splits, of_leaves).tolist()
+
+    return {
+        "id": number, "left_children": pick(2 * nodes + 1, -1),
+        "right_children": pick(2 * nodes + 2, -1),
+        "parents": [2147483647, *((nodes[1:] - 1) // 2).tolist()],
+        "split_indices": pick((nodes + number) % features, 0),
+        "split_conditions": np.array(values, dtype=np.float32).astype(float).tolist(),
+        "default_left": pick(nodes // 3 % 2, 0), "split_type": [0] * n,
+        "base_weights": [0.0] * n, "loss_changes": [1.0] * n,
+        "sum_hessian": (1.0 + nodes[::-1]).tolist(),
+        "categories": [], "categories_nodes": [], "categories_segments": [], "categories_sizes": [],
+        "tree_param": {"num_deleted": "0", "num_feature": str(features), "num_nodes": str(n),
+                       "size_leaf_vector": "0"},
+    }
+
+
+def planted(features, trees):
+    """A booster of hand-made trees."""
+    matrix = xgb.DMatrix(np.zeros((2, features), dtype=np.float32), label=[0, 1])
+    booster = xgb.train({"base_score": 0.25, "verbosity": 0, "nthread": 1}, matrix, 0)
+    model = json.loads(booster.save_raw("json"))
+    forest = model["learner"]["gradient_booster"]["model"]
+    forest["trees"] = trees
+    forest["tree_info"] = [0] * len(trees)
+    forest["gbtree_model_param"]["num_trees"] = str(len(trees))
+    booster.load_model(bytearray(json.dumps(model).encode()))
+    return booster
+
+
+def write_large(directory, rng):
+    """Beyond what nodes, or a row's codes, hold; and numbers that no training comes to."""
+    numbers = rng.normal(size=1 << 18)
+    for name, depth, further, features, n_rows in [("many_nodes", 16, 9, 30, 300),
+                                                   ("many_features", 14, 0, 16383, 64),
+                                                   ("too_many_features", 16, 0, 65535, 16)]:
+        tree = full_tree(0, depth, features, lambda i: numbers[i], lambda i: numbers[i], further)
+        rows = rng.normal(size=(n_rows, features)).astype(np.float32)
+        rows[rng.random(rows.shape) < 0.1] = np.nan
+        write_model(directory, name, planted(features, [tree]), rows)
+    odd = [np.nan, -np.inf, np.inf, 0.0, -0.0, 1e-45, -1e-45, FLT_MAX, -FLT_MAX, 1.0, -1e-38]
+    trees = [full_tree(t, 4, FEATURES, lambda i: odd[(i + t) % len(odd)],
+                       lambda i: odd[(i * 5 + t) % len(odd)] if t == 11 else i / 8)
+             for t in range(12)]
+    rows = rng.choice(np.array(odd, dtype=np.float32), (2000, FEATURES))
+    write_model(directory, "odd_numbers", planted(FEATURES, trees), rows)
+
+
 def wide(rng, n=1500, features=40):
     """Paths that ask many different features."""
     x = rng.normal(size=(n, features)).astype(np.float32)
@@ -251,10 +308,10 @@ def wide(rng, n=1500, features=40):
     return xgb.train(settings, xgb.DMatrix(x, label=y), 4), x
 
 
-def write_named(directory, rng):
+def write_named(directory, rng, n_rows):
     for name, options in MODELS.items():
         booster, x, types = train(rng, **options)
-        rows = odd_rows(rng, x, thresholds_of(booster), ROWS)
+        rows = odd_rows(rng, x, thresholds_of(booster), n_rows)
         if "booster" in options:
             rows = finite(rows)
             write_model(directory, name, booster, rows, types)
@@ -281,7 +338,8 @@ def write_grid(directory, rng, n_rows):
 def main():
     directory = sys.argv[1]
     rng = np.random.default_rng(20240611)
-    write_named(directory, rng)
+    write_named(directory, rng, int(sys.argv[3]) if len(sys.argv) > 3 else ROWS)
+    write_large(directory, np.random.default_rng(20240612))
     booster, x = wide(rng)
     with open(os.path.join(directory, "wide.ubj"), "wb") as f:
         f.write(booster.save_raw("ubj"))

@@ -2,7 +2,8 @@
  * The models that make_models.py trains, and what XGBoost answers: made once a test binary, in a
  * temporary directory, or read from $FOREST_MODELS where that is set.
  *
- * The grid of every objective and algorithm has $FOREST_ROWS rows a model.
+ * The grid of every objective and algorithm has $FOREST_ROWS rows a model; where that is set, the
+ * models that have a name have ten times as many.
  */
 #ifndef PGBOOST_TESTS_FOREST_MODELS_H
 #define PGBOOST_TESTS_FOREST_MODELS_H
@@ -28,7 +29,7 @@ static inline int forest_models_make(struct forest_models *models, const char *g
 {
     const char *given = getenv("FOREST_MODELS"), *python = getenv("PYTHON");
     const char *rows = getenv("FOREST_ROWS");
-    char command[1024];
+    char command[1024], named_rows[32] = "";
 
     if (given != NULL && given[0] != '\0') {
         snprintf(models->directory, sizeof(models->directory), "%s", given);
@@ -38,10 +39,12 @@ static inline int forest_models_make(struct forest_models *models, const char *g
     if (mkdtemp(models->directory) == NULL)
         return -1;
     models->temporary = true;
-    if (grid_rows == NULL || rows == NULL)
+    if (grid_rows != NULL && rows != NULL)
+        snprintf(named_rows, sizeof(named_rows), "%ld", 10 * atol(rows));
+    else
         rows = grid_rows != NULL ? grid_rows : "";
-    snprintf(command, sizeof(command), "%s tests/unit/forest/make_models.py %s %s",
-             python != NULL ? python : "/usr/bin/python3", models->directory, rows);
+    snprintf(command, sizeof(command), "%s tests/unit/forest/make_models.py %s %s %s",
+             python != NULL ? python : "/usr/bin/python3", models->directory, rows, named_rows);
     if (system(command) == 0)
         return 0;
     fprintf(stderr, "cannot make models: run in the project's folder, with python3-xgboost "

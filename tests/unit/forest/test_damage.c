@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "forest/forest.h"
+#include "forest/forest_internal.h"
 #include "models.h"
 
 static struct forest_models models;
@@ -619,6 +619,49 @@ static void test_category_bomb(void **state)
                      ERR_LIMIT);
 }
 
+#define BOMB_TREES 40
+#define ALL_CODES  (1U << 24)
+
+/* Trees of one split each, the first by the set at `first`, the others by that at `others`. */
+static enum err_code pack_stumps(uint32_t *sets, uint32_t first, uint32_t others)
+{
+    CLEANUP(forest_freep) struct forest *forest = calloc(1, sizeof(*forest));
+    struct planted nodes[4 * BOMB_TREES] = {0};
+    struct edge edges[4 * BOMB_TREES] = {0};
+    struct tree trees[BOMB_TREES] = {0};
+    struct planting planting = {.trees = trees,
+                                .nodes = nodes,
+                                .sets = sets,
+                                .edges = edges,
+                                .n_trees = BOMB_TREES,
+                                .n_nodes = N_ELEMENTS(nodes)};
+
+    assert_non_null(forest);
+    forest->n_features = forest->n_outputs = 1;
+    for (uint32_t i = 0; i < N_ELEMENTS(nodes); i++)
+        nodes[i].left = i % 4;
+    for (uint32_t t = 0; t < BOMB_TREES; t++) {
+        trees[t] = (struct tree){.root = 4 * t, .n_nodes = 4, .depth = 1, .has_categories = true};
+        nodes[4 * t] =
+            (struct planted){.set = t == 0 ? first : others, .left = 2, .is_category = true};
+    }
+    return forest_pack(&planting, forest, NULL);
+}
+
+/* One set of 2 MiB makes those of all splits on its feature as long: bounded as well. */
+static void test_category_bomb_by_one_set(void **state)
+{
+    CLEANUP(free_ptr) uint32_t *sets = calloc(1 + ALL_CODES / 32 + 2, sizeof(*sets));
+    uint32_t small = 1 + ALL_CODES / 32;
+
+    (void)state;
+    assert_non_null(sets);
+    sets[0] = ALL_CODES;
+    sets[small] = sets[small + 1] = 1;
+    assert_int_equal(pack_stumps(sets, small, small), ERR_OK);
+    assert_int_equal(pack_stumps(sets, 0, small), ERR_LIMIT);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -645,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_each_check),
         cmocka_unit_test(test_base_score_forms),
         cmocka_unit_test(test_category_bomb),
+        cmocka_unit_test(test_category_bomb_by_one_set),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#include "forest/forest.h"
+#include "forest/forest_step.h"
 #include "forest/objective.h"
 #include "models.h"
 
@@ -62,6 +62,10 @@ static const struct model_case {
     {"linear_softprob", "multi:softprob", 4, 0},
     {"linear_logistic", "binary:logistic", 1, 0},
     {"linear_not_trained", "binary:logistic", 1, 0},
+    {"many_nodes", "reg:squarederror", 1, 1},
+    {"many_features", "reg:squarederror", 1, 1},
+    {"too_many_features", "reg:squarederror", 1, 1},
+    {"odd_numbers", "reg:squarederror", 1, 12},
 };
 
 /* The grid: a model for each objective, algorithm and kind of data, of 6 rounds. */
@@ -128,7 +132,36 @@ static void assert_same_bits(const char *name, const char *what, const float *ou
                      i % width, (double)ours[i], (double)theirs[i]);
 }
 
-/* How many rows were compared. */
+/* Slots and steps beside the nodes, as a forest has them that is too large for 16 bits. */
+static void give_links(struct forest *forest)
+{
+    struct link *links = calloc((size_t)forest->n_nodes + 1, sizeof(*links));
+
+    assert_non_null(links);
+    for (uint32_t i = 0; i < forest->n_nodes; i++)
+        links[i] = link_of(forest, i);
+    free(forest->links);
+    forest->links = links;
+}
+
+/* Rows as they are, and by links: what the largest forests do, of every forest. */
+static void check_plain_paths(const char *name, struct forest *forest, const struct oracle *oracle)
+{
+    size_t n = oracle->n_outputs;
+    float margins[8];
+
+    for (size_t i = 0; i < oracle->n_rows; i++) {
+        forest_margin_plain(forest, oracle->rows + i * oracle->n_features, margins);
+        assert_same_bits(name, "plain margin", margins, oracle->margins + i * n, n, n);
+    }
+    give_links(forest);
+    for (size_t i = 0; i < oracle->n_rows; i++) {
+        forest_margin(forest, oracle->rows + i * oracle->n_features, margins);
+        assert_same_bits(name, "margin by links", margins, oracle->margins + i * n, n, n);
+    }
+}
+
+/* How many rows were compared, by every path. */
 static size_t check_model(const struct model_case *row)
 {
     CLEANUP(forest_freep) struct forest *forest = load(row->name, ".ubj");
@@ -155,6 +188,8 @@ static size_t check_model(const struct model_case *row)
         assert_same_bits(row->name, "prediction", one, oracle.predictions + i * oracle.n_predicted,
                          oracle.n_predicted, oracle.n_predicted);
     }
+    if (row->n_trees > 0)
+        check_plain_paths(row->name, forest, &oracle);
     free(margins);
     buf_release(&oracle.bytes);
     return oracle.n_rows;
@@ -258,6 +293,63 @@ static void test_any_number_of_rows(void **state)
     buf_release(&oracle.bytes);
 }
 
+/* Which models take which path is what the ones above are for. */
+static void test_paths_of_large_models(void **state)
+{
+    CLEANUP(forest_freep) struct forest *plain = load("many_features", ".ubj");
+    CLEANUP(forest_freep) struct forest *nodes = load("many_nodes", ".ubj");
+    CLEANUP(forest_freep) struct forest *features = load("too_many_features", ".ubj");
+    CLEANUP(forest_freep) struct forest *small = load("lossguide", ".ubj");
+
+    (void)state;
+    assert_true(plain->links == NULL && plain->slots.n == 16384);
+    assert_true(nodes->links != NULL && nodes->slots.n <= 61);
+    assert_true(features->links != NULL && features->slots.n == 65536);
+    assert_true(small->links == NULL && small->slots.n <= 13);
+}
+
+static void check_codes(float a, float b)
+{
+    uint32_t of_a = code_of(a, CODE_RIGHT), of_b = code_of(b, CODE_LEFT);
+
+    if (isnan(a) || isnan(b)) {
+        assert_true(isnan(a) ? of_a == CODE_RIGHT : of_b == CODE_LEFT);
+        return;
+    }
+    assert_int_equal(a < b, of_a < of_b);
+    assert_int_equal(a == b, of_a == of_b);
+    assert_true(of_a > CODE_LEFT + 1 && of_a < CODE_RIGHT);
+}
+
+/* Of any two bit patterns, neighbours more often than not. */
+static void test_codes_have_the_order_of_values(void **state)
+{
+    static const uint32_t edges[] = {0,          1,          0x007fffff, 0x00800000, 0x3f800000,
+                                     0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fffffff, 0x80000000,
+                                     0x80000001, 0xff7fffff, 0xff800000, 0xffffffff};
+    uint64_t random = 88172645463325252;
+    float a, b;
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(edges) * N_ELEMENTS(edges); i++) {
+        memcpy(&a, &edges[i / N_ELEMENTS(edges)], sizeof(a));
+        memcpy(&b, &edges[i % N_ELEMENTS(edges)], sizeof(b));
+        check_codes(a, b);
+    }
+    for (int i = 0; i < 1000000; i++) {
+        uint32_t bits, near;
+
+        random ^= random << 13; /* Marsaglia's xorshift */
+        random ^= random >> 7;
+        random ^= random << 17;
+        bits = (uint32_t)(random >> 32);
+        near = i % 4 == 0 ? (uint32_t)random : bits + i % 4 - 2;
+        memcpy(&a, &bits, sizeof(a));
+        memcpy(&b, &near, sizeof(b));
+        check_codes(a, b);
+    }
+}
+
 /* A splitless logistic model at 0.5 has margin -0, and the sign is kept. */
 static void test_base_margin(void **state)
 {
@@ -293,7 +385,8 @@ static void test_bytes_counts_the_nodes(void **state)
 
     (void)state;
     assert_true(forest_bytes(small) < 1024);
-    assert_true(forest_bytes(large) > 12 * 100 * 16 && forest_bytes(large) < 1 << 20);
+    assert_true(forest_bytes(large) > 12 * 100 * 16 /* node and edge */ &&
+                forest_bytes(large) < 1 << 20);
 }
 
 static void check_release(const char *objective, int release, const float *values,
@@ -364,6 +457,8 @@ int main(void)
         cmocka_unit_test(test_every_objective_and_algorithm),
         cmocka_unit_test(test_transforms),
         cmocka_unit_test(test_any_number_of_rows),
+        cmocka_unit_test(test_paths_of_large_models),
+        cmocka_unit_test(test_codes_have_the_order_of_values),
         cmocka_unit_test(test_base_margin),
         cmocka_unit_test(test_bytes_counts_the_nodes),
         cmocka_unit_test(test_objectives_change_with_releases),

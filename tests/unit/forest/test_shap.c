@@ -172,17 +172,16 @@ static void test_as_xgboost(void **state)
 /* ---- brute force ---- */
 
 /* What the tree says below a node when only the features in the set are known. */
-static double known(const struct forest *forest, uint32_t at, const float *features, unsigned set)
+static double known(const struct forest *forest, size_t at, const float *features, unsigned set)
 {
-    const struct node *node = &forest->nodes[at];
+    size_t left = left_of(forest, at);
 
-    if (node->left == at)
-        return (double)node->leaf;
-    if (set >> node->feature & 1)
-        return known(forest, step(forest, at, features, true), features, set);
-    return (double)forest->edges[node->left].share * known(forest, node->left, features, set) +
-           (double)forest->edges[node->left + 1].share *
-               known(forest, node->left + 1, features, set);
+    if (left == at)
+        return (double)forest->nodes[at].leaf;
+    if (set >> feature_of(forest, at) & 1)
+        return known(forest, step_row(forest, at, features), features, set);
+    return (double)forest->edges[left].share * known(forest, left, features, set) +
+           (double)forest->edges[left + 1].share * known(forest, left + 1, features, set);
 }
 
 /* Shapley's own formula, for the first output. values[2^n] of each set of features. */
