@@ -187,7 +187,9 @@ static enum err_code read_scalar(enum pg_type type, const struct zone *zone,
     if (token == JSON_STRING)
         return read_string(type, zone, reader, scratch, ret_cell, err);
     if (token == JSON_NUMBER && cell_takes_numbers(type))
-        return cell_from_number(type, reader->text, reader->length, ret_cell, err);
+        return cell_from_decimal(type, &reader->number, ret_cell)
+                   ? ERR_OK
+                   : cell_from_number(type, reader->text, reader->length, ret_cell, err);
     if ((token == JSON_TRUE || token == JSON_FALSE) && type == PG_BOOL)
         return cell_from_bool(type, token == JSON_TRUE, ret_cell, err);
     return found_other(type, token, err);
