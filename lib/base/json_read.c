@@ -44,9 +44,10 @@ static bool begins(const struct json_reader *reader, const char *at, const char 
     return (size_t)(reader->end - at) >= length && memcmp(at, word, length) == 0;
 }
 
-/* "line 3, column 7: expected …, found …" */
-static enum err_code refuse(const struct json_reader *reader, const char *at, const char *expected,
-                            struct err *err)
+/* "line 3, column 7: expected …, found …". Kept out of its callers: their frames stay small. */
+__attribute__((noinline, cold)) static enum err_code refuse(const struct json_reader *reader,
+                                                            const char *at, const char *expected,
+                                                            struct err *err)
 {
     char found[32];
     int line, column;

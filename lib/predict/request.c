@@ -78,7 +78,7 @@ static enum err_code read_flag(const struct request *request, enum request_membe
 enum err_code request_model_id(struct request *request, struct err *err)
 {
     const struct member *member = &request->members[REQUEST_MODEL_ID];
-    struct json_reader reader = member->value;
+    struct json_reader reader;
     int64_t id = 0;
 
     request->model_id = 0;
@@ -86,6 +86,7 @@ enum err_code request_model_id(struct request *request, struct err *err)
         return ERR_OK;
     if (member->token != JSON_NUMBER)
         return wrong_type(request, REQUEST_MODEL_ID, "a model's number", err);
+    reader = member->value; /* which may be read again */
     json_next(&reader, err);
     for (size_t i = 0; i < reader.length; i++) {
         char c = reader.text[i];
