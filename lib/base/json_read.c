@@ -401,7 +401,7 @@ enum json_token json_next(struct json_reader *reader, struct err *err)
 
 bool json_take_key(struct json_reader *reader, const char *quoted, size_t length)
 {
-    const char *at = skip_space(reader->at, reader->end), *name;
+    const char *at = skip_space(reader->at, reader->end);
 
     if (reader->state == WANT_SEPARATOR) {
         if (reader->depth == 0 || !reader->is_object[reader->depth - 1] || at >= reader->end ||
@@ -413,13 +413,9 @@ bool json_take_key(struct json_reader *reader, const char *quoted, size_t length
     }
     if ((size_t)(reader->end - at) <= length || memcmp(at, quoted, length) != 0)
         return false;
-    name = at + 1;
     at = skip_space(at + length, reader->end);
     if (at >= reader->end || *at != ':')
         return false;
-    reader->text = name;
-    reader->length = length - 2;
-    reader->escaped = memchr(name, '\\', reader->length) != NULL;
     reader->state = WANT_VALUE;
     reader->at = at + 1;
     return true;

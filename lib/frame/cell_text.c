@@ -251,14 +251,6 @@ enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const c
     return ERR_OK;
 }
 
-bool cell_takes_numbers(enum pg_type type)
-{
-    enum cell_kind kind = cell_kind_of(type);
-
-    return kind == CELL_INT || kind == CELL_FLOAT4 ||
-           (kind == CELL_DOUBLE && type != PG_TIME && type != PG_INTERVAL);
-}
-
 enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_bytes,
                                struct cell *ret_cell, struct err *err)
 {

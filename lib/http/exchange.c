@@ -1,5 +1,6 @@
 #include "http/exchange.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "base/log.h"
@@ -143,6 +144,7 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
     bool asks_first;
 
     reset(exchange);
+    exchange->reply.to_post = strcmp(method, "POST") == 0;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &head);
     refuse(exchange, head_check(&head, &length, &exchange->err));
     if (exchange->refusal != 0)

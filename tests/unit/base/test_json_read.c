@@ -276,9 +276,7 @@ static void takes_an_expected_key(void **state)
             continue;
         }
         assert_int_equal(json_next(&before, NULL), JSON_KEY);
-        assert_true(reader.at == before.at && reader.text == before.text &&
-                    reader.length == before.length && reader.escaped == before.escaped &&
-                    reader.state == before.state);
+        assert_true(reader.at == before.at && reader.state == before.state);
     }
 }
 
