@@ -10,6 +10,7 @@
  *   request.c  the body's members and options
  *   rows.c     rows into feature vectors
  *   reply.c    the answer
+ *   csv.c      CSV as such a body's columns and rows
  */
 #ifndef PGBOOST_PREDICT_PREDICT_H
 #define PGBOOST_PREDICT_PREDICT_H
