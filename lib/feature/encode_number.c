@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/random.h"
+#include "base/sort.h"
 #include "feature/encoder_internal.h"
 
 /* The training values, and the same sorted. */
@@ -27,27 +28,6 @@ static void sample_release(struct sample *sample)
     free(sample->sorted);
 }
 
-static double cell_number(const struct cell *cell)
-{
-    switch (cell->kind) {
-    case CELL_BOOL:
-        return cell->bool_value ? 1 : 0;
-    case CELL_INT:
-        return (double)cell->int_value;
-    case CELL_FLOAT4:
-        return (double)cell->float_value;
-    default:
-        return cell->double_value;
-    }
-}
-
-static int compare_doubles(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-
-    return (a > b) - (a < b);
-}
-
 static enum err_code sample_column(struct sample *sample, const struct fit *fit,
                                    const struct column *from, struct err *err)
 {
@@ -59,11 +39,11 @@ static enum err_code sample_column(struct sample *sample, const struct fit *fit,
         struct cell cell;
 
         fit_cell(fit, from, i, &cell);
-        if (!cell.is_null && fabs(cell_number(&cell)) <= (double)FLT_MAX) /* false for NaN */
-            sample->values[sample->n++] = cell_number(&cell);
+        if (!cell.is_null && fabs(cell_as_number(&cell)) <= (double)FLT_MAX) /* false for NaN */
+            sample->values[sample->n++] = cell_as_number(&cell);
     }
     memcpy(sample->sorted, sample->values, sample->n * sizeof(double));
-    qsort(sample->sorted, sample->n, sizeof(double), compare_doubles);
+    sort_doubles(sample->sorted, sample->n);
     return ERR_OK;
 }
 
@@ -199,7 +179,7 @@ static enum err_code fit_number(const struct fit *fit, const struct column *from
 static void encode_number(const struct encoder *encoder, const struct encoder_column *column,
                           const struct cell *cell, float *features)
 {
-    double value = cell_number(cell);
+    double value = cell_as_number(cell);
 
     (void)encoder;
     if (column->is_scaled && !isnan(value))

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/json.h"
 #include "base/nearest.h"
 #include "feature/column_options.h"
 #include "feature/types.h"
@@ -194,22 +194,6 @@ static enum err_code check_included(const struct builder *builder, struct err *e
     return ERR_OK;
 }
 
-/* "/columns/NAME" with RFC 6901's escapes; cut to size. */
-static void override_pointer(const char *name, char *pointer, size_t size)
-{
-    size_t length = (size_t)snprintf(pointer, size, "/columns/");
-
-    for (; *name != '\0' && length + 2 < size; name++) {
-        if (*name == '~' || *name == '/') {
-            pointer[length++] = '~';
-            pointer[length++] = *name == '~' ? '0' : '1';
-        } else {
-            pointer[length++] = *name;
-        }
-    }
-    pointer[length] = '\0';
-}
-
 static enum err_code refuse_override(const struct relation_column *column, enum column_as as,
                                      const char *pointer, struct err *err)
 {
@@ -228,10 +212,14 @@ static enum err_code name_overrides(struct builder *builder, struct err *err)
         const struct column_override *override = &builder->project->overrides[i];
         const struct relation_column *column;
         unsigned named = override->as == AS_IGNORE ? NAMED_IGNORE : NAMED_AS;
-        char pointer[256];
+        CLEANUP(buf_release) struct buf path = {0};
+        const char *pointer;
         int index;
 
-        override_pointer(override->column, pointer, sizeof(pointer));
+        json_pointer_append(&path, "columns");
+        json_pointer_append(&path, override->column);
+        TRY(buf_check(&path, err));
+        pointer = buf_text(&path);
         TRY(name_column(builder, named, "columns", pointer, override->column, &index, err));
         column = &builder->relation->columns[index];
         if (override->as != AS_IGNORE && override->as != AS_AUTO &&

@@ -162,4 +162,7 @@ void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text);
 /* The value as to_jsonb would write it (numbers may have an exponent); a null cell: null. */
 void cell_to_json(enum pg_type type, const struct cell *cell, struct buf *json);
 
+/* A number, boolean (0 or 1) or timestamp (its microseconds); null is NaN. */
+double cell_as_number(const struct cell *cell);
+
 #endif

@@ -41,7 +41,7 @@ static enum err_code push_field(enum pg_type type, const uint8_t *data, uint32_t
         return cell_push_text(scratch, n, (const char *)data, n_bytes, err);
     if (data != NULL)
         TRY(cell_from_binary(cell_item_type(type), data, n_bytes, NULL, &cell, err));
-    return cell_push_item(scratch, n, cell_as_item(&cell), err);
+    return cell_push_item(scratch, n, cell_as_number(&cell), err);
 }
 
 static enum err_code read_fields(enum pg_type type, struct wire *wire, int64_t n_fields,
@@ -246,7 +246,7 @@ static enum err_code push_element(struct list_text *list, const struct element *
     if (text != NULL &&
         cell_from_text(cell_item_type(list->type), NULL, text, n_bytes, NULL, &cell, NULL))
         return cell_unexpected(list->type, err);
-    return cell_push_item(list->scratch, &list->n, cell_as_item(&cell), err);
+    return cell_push_item(list->scratch, &list->n, cell_as_number(&cell), err);
 }
 
 static enum err_code read_elements(struct list_text *list, char close, struct err *err)

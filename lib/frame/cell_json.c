@@ -236,7 +236,7 @@ static enum err_code push_value(enum pg_type type, const struct json_reader *rea
         return token == JSON_STRING ? push_string(reader, scratch, n, err)
                                     : found_other(item, token, err);
     TRY(read_scalar(item, NULL, reader, token, scratch, &cell, err));
-    return cell_push_item(scratch, n, cell_as_item(&cell), err);
+    return cell_push_item(scratch, n, cell_as_number(&cell), err);
 }
 
 /* An array inside of the array makes the whole of it a missing value. */

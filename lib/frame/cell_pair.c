@@ -57,7 +57,7 @@ static bool scan_coordinate(struct scanner *scanner, char after, double *ret_val
         end--;
     if (!cell_parse_number(PG_FLOAT8, text, (size_t)(end - text), &cell))
         return false;
-    *ret_value = cell_as_item(&cell);
+    *ret_value = cell_as_number(&cell);
     return true;
 }
 
@@ -88,7 +88,7 @@ static enum err_code read_bound(enum pg_type type, struct wire *wire, double *re
     if (type == PG_INT_RANGE && n_bytes == 4)
         item = PG_INT4;
     TRY(cell_from_binary(item, data, n_bytes, NULL, &cell, err));
-    *ret_value = cell_as_item(&cell);
+    *ret_value = cell_as_number(&cell);
     return ERR_OK;
 }
 
@@ -144,7 +144,7 @@ static bool parse_bound(enum pg_type type, const struct zone *zone, const struct
         return false;
     if (type == PG_DATE_RANGE && later && !cell.is_null)
         cell_set_days(&cell, cell.int_value / USECS_PER_DAY + 1);
-    ret_bound->value = cell_as_item(&cell);
+    ret_bound->value = cell_as_number(&cell);
     if (type == PG_DATE_RANGE)
         ret_bound->exact = cell.int_value;
     if (type == PG_INT_RANGE) {

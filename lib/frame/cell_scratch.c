@@ -99,7 +99,7 @@ void cell_set_list(struct cell *cell, const struct cell_scratch *scratch, size_t
         cell->items = scratch->items;
 }
 
-double cell_as_item(const struct cell *cell)
+double cell_as_number(const struct cell *cell)
 {
     if (cell->is_null)
         return NAN;

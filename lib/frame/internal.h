@@ -58,9 +58,6 @@ static inline bool cell_takes_numbers(enum pg_type type)
 /* A JSON number of a type that takes numbers. False: only cell_from_number can say. */
 bool cell_from_decimal(enum pg_type type, const struct number *number, struct cell *ret_cell);
 
-/* A number, boolean or timestamp as an element: null is NaN, a timestamp its microseconds. */
-double cell_as_item(const struct cell *cell);
-
 #define CELL_SHOWN_MAX 40 /* bytes of a request's value in a message */
 
 /* "expected …" */

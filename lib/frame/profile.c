@@ -7,31 +7,11 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/sort.h"
 
 static bool is_numeric(enum cell_kind kind)
 {
     return kind == CELL_INT || kind == CELL_FLOAT4 || kind == CELL_DOUBLE || kind == CELL_TIMESTAMP;
-}
-
-static double number_at(const struct column *column, size_t row)
-{
-    size_t at = column_at(column, row);
-
-    switch (column->kind) {
-    case CELL_FLOAT4:
-        return column->floats[at];
-    case CELL_DOUBLE:
-        return column->doubles[at];
-    default:
-        return (double)column->ints[at];
-    }
-}
-
-static int compare_doubles(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-
-    return (a > b) - (a < b);
 }
 
 /* In halves: the range of two large numbers is beyond a double. */
@@ -82,10 +62,14 @@ static enum err_code profile_numbers(const struct frame *frame, const struct col
 
     if (values == NULL)
         return err_nomem(err);
-    for (size_t row = 0; row < frame->n_rows; row++)
-        if (!column_is_null(column, row))
-            values[n++] = number_at(column, row);
-    qsort(values, n, sizeof(*values), compare_doubles);
+    for (size_t row = 0; row < frame->n_rows; row++) {
+        struct cell cell;
+
+        column_cell(column, row, &cell);
+        if (!cell.is_null)
+            values[n++] = cell_as_number(&cell);
+    }
+    sort_doubles(values, n);
     describe_numbers(values, n, profile);
     return ERR_OK;
 }

@@ -217,7 +217,7 @@ int model_n_outputs(const struct model *model)
     return forest_n_outputs(model->forest);
 }
 
-static int most_probable(const double *probabilities, int n)
+int most_probable(const double *probabilities, int n)
 {
     int best = 0;
 

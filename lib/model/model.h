@@ -62,6 +62,9 @@ DEFINE_FREEP(struct model *, model_free)
 #define MODEL_OUTPUTS_MAX 4096
 int model_n_outputs(const struct model *model);
 
+/* The most probable of n > 0 classes, the first of equals. */
+int most_probable(const double *probabilities, int n);
+
 /* The one way from margins to a prediction: requests, test rows and comparisons take it.
  * outputs[n_outputs]: the margins, which the objective's transform replaces. Regression:
  * *ret_value, a float32. Classification: probabilities[n_labels], calibrated where the model is

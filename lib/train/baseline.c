@@ -33,8 +33,8 @@ static enum err_code predict_median(const struct dataset *dataset, const struct 
 static enum err_code predict_last(const struct dataset *dataset, const struct rows *training,
                                   struct predictions *predictions, struct err *err)
 {
-    const char *name = dataset->schema->columns[dataset->schema->time].name;
-    const struct column *time = &dataset->frame->columns[frame_find(dataset->frame, name)];
+    const struct column *time =
+        &dataset->frame->columns[dataset_column(dataset, dataset->schema->time)];
     int64_t newest = INT64_MIN;
     double mean = 0, n = 0;
 
@@ -65,11 +65,8 @@ static enum err_code predict_last(const struct dataset *dataset, const struct ro
 static void fill_classes(struct predictions *predictions, const double *shares)
 {
     size_t n_classes = (size_t)predictions->n_classes;
-    uint32_t best = 0;
+    uint32_t best = (uint32_t)most_probable(shares, predictions->n_classes);
 
-    for (uint32_t k = 1; k < n_classes; k++)
-        if (shares[k] > shares[best])
-            best = k;
     for (size_t i = 0; i < predictions->n_rows; i++) {
         memcpy(predictions->probabilities + i * n_classes, shares, n_classes * sizeof(*shares));
         predictions->chosen[i] = best;
@@ -106,12 +103,10 @@ static enum err_code predict_majority(const struct dataset *dataset, const struc
                                       struct predictions *predictions, struct err *err)
 {
     CLEANUP(free_ptr) double *shares = NULL;
-    int n_classes = dataset_n_classes(dataset), best = 0;
+    int n_classes = dataset_n_classes(dataset), best;
 
     TRY(class_shares(dataset, training, &shares, err));
-    for (int k = 1; k < n_classes; k++)
-        if (shares[k] > shares[best])
-            best = k;
+    best = most_probable(shares, n_classes);
     for (int k = 0; k < n_classes; k++)
         shares[k] = k == best;
     fill_classes(predictions, shares);

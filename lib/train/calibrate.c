@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/sort.h"
 #include "metric/bootstrap.h"
 #include "metric/threshold.h"
 #include "train/calibration_fit.h"
@@ -381,13 +382,6 @@ static enum err_code fit_threshold(struct work *work, struct err *err)
 #define RESIDUAL_MIN 1e-30
 #define RESIDUAL_MAX 1e40
 
-static int compare_doubles(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-
-    return (a > b) - (a < b);
-}
-
 /* The i-th rank (from 0) that is stored of n. */
 static size_t stored_rank(size_t i, size_t n)
 {
@@ -410,7 +404,7 @@ static enum err_code fit_residuals(struct work *work, struct err *err)
         return err_nomem(err);
     for (size_t i = 0; i < n; i++)
         residuals[i] = fabs(work->predictions.y[i] - (double)work->outputs[i]);
-    qsort(residuals, n, sizeof(*residuals), compare_doubles);
+    sort_doubles(residuals, n);
     calibration->n_rows = (double)n;
     for (size_t i = 0; i < n_stored; i++) {
         size_t rank = stored_rank(i, n);

@@ -52,6 +52,9 @@ DEFINE_FREEP(struct dataset *, dataset_free)
 
 int dataset_n_classes(const struct dataset *dataset); /* 0 for a regression */
 
+/* The frame's column of a column of the schema; -1 for -1. */
+int dataset_column(const struct dataset *dataset, int column);
+
 /* How target means see the target. */
 struct encoder_target dataset_encoder_target(const struct dataset *dataset);
 

@@ -64,17 +64,6 @@ struct metric_input predictions_input(const struct predictions *predictions)
     };
 }
 
-/* The first of equals, as model_predict chooses where there is no threshold. */
-static uint32_t most_probable(const double *probabilities, int n_classes)
-{
-    int best = 0;
-
-    for (int k = 1; k < n_classes; k++)
-        if (probabilities[k] > probabilities[best])
-            best = k;
-    return (uint32_t)best;
-}
-
 void predictions_set(struct predictions *predictions, size_t row, const float *outputs)
 {
     int n_classes = predictions->n_classes;
@@ -91,7 +80,7 @@ void predictions_set(struct predictions *predictions, size_t row, const float *o
         for (int k = 0; k < n_classes; k++)
             p[k] = outputs[k];
     }
-    predictions->chosen[row] = most_probable(p, n_classes);
+    predictions->chosen[row] = (uint32_t)most_probable(p, n_classes);
 }
 
 /* The model's class for each of the dataset's, by the labels' text; -1: it does not know it. */
@@ -129,7 +118,7 @@ static void set_mapped(struct predictions *predictions, size_t row, const int *c
         is_known = true;
     }
     if (!is_known)
-        predictions->chosen[row] = most_probable(p, predictions->n_classes);
+        predictions->chosen[row] = (uint32_t)most_probable(p, predictions->n_classes);
 }
 
 /* So many rows are encoded at a time. */
