@@ -94,7 +94,7 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
-    TRY(bulk_new((options->n_threads + 1) / 2, &server->service.bulk, err));
+    TRY(bulk_new(options->n_threads, &server->service.bulk, err));
     TRY(listen_open(options->listen, &server->listen_fd, server->address, err));
     TRY(start_library(server, (unsigned)options->n_threads, err));
     *ret_server = TAKE_PTR(server);
