@@ -7,6 +7,7 @@
 #                     (the latter two where clang-format and shellcheck are installed)
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
+#   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
@@ -140,7 +141,7 @@ prove-forest: $(BUILD)/tests/unit/forest/test_forest
 	$(Q)FOREST_ROWS=$(ROWS) $<
 
 .PHONY: e2e
-e2e: all
+e2e: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
 
 # Memory errors in the encoder and the evaluator, by valgrind.
@@ -192,6 +193,17 @@ demo:
 .PHONY: bench
 bench: all
 	$(Q)tests/bench/bench-predict
+
+# POST /predict beside the HTTP library alone and beside Python: make bench-serve BENCH_ARGS=--callgrind
+BENCH_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/serve/*.c))
+$(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
+	$(call say,LINK,$@)
+	$(link) $(LIBS_HTTP) -lm
+
+.PHONY: bench-tools bench-serve
+bench-tools: $(BENCH_TOOLS)
+bench-serve: all bench-tools
+	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
 
 # make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
 .PHONY: bench-load

@@ -57,11 +57,6 @@ void buf_append(struct buf *buf, const void *data, size_t n_bytes)
     buf->data[buf->length] = '\0';
 }
 
-void buf_puts(struct buf *buf, const char *text)
-{
-    buf_append(buf, text, strlen(text));
-}
-
 void buf_putc(struct buf *buf, char c)
 {
     buf_append(buf, &c, 1);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -29,7 +30,10 @@ void buf_clear(struct buf *buf); /* empties it, keeps the memory, forgets a fail
 bool buf_reserve(struct buf *buf, size_t n_bytes);
 
 void buf_append(struct buf *buf, const void *data, size_t n_bytes);
-void buf_puts(struct buf *buf, const char *text);
+static inline void buf_puts(struct buf *buf, const char *text)
+{
+    buf_append(buf, text, strlen(text));
+}
 void buf_putc(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_put_int(struct buf *buf, int64_t value); /* in decimal */

@@ -3,9 +3,10 @@
  *
  * The reader pulls tokens from text in memory, in one pass, and allocates nothing. It refuses what
  * cJSON lets through: leading zeros, raw control characters, bad escapes, lone surrogates, invalid
- * UTF-8, NUL bytes, trailing text, literals like NaN. Numbers stay text, so that the caller chooses
- * the exact conversion. `json_parse` gives a cJSON tree of text that passed the same reader, with
- * duplicate keys refused; definitions, catalog documents and control requests go through it.
+ * UTF-8, NUL bytes, trailing text, literals like NaN. Numbers stay decimal, so that the caller
+ * chooses the exact conversion. `json_parse` gives a cJSON tree of text that passed the same
+ * reader, with duplicate keys refused; definitions, catalog documents and control requests go
+ * through it.
  *
  * Not thread-safe per reader; no global state.
  */
@@ -17,6 +18,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/number.h"
 
 enum json_token {
     JSON_ERROR, /* err is set; the reader stays in error */
@@ -39,7 +41,8 @@ struct json_reader {
     const char *start, *at, *end;
     const char *text; /* of the last key, string (without quotes, escapes as written) or number */
     size_t length;
-    bool escaped; /* the last key or string holds escapes: use json_unescape */
+    struct number number; /* of the last number; where it is cut, its text alone counts */
+    bool escaped;         /* the last key or string holds escapes: use json_unescape */
     int depth;
     unsigned char state;
     unsigned char is_object[JSON_DEPTH_MAX]; /* one flag a level */
@@ -49,6 +52,12 @@ void json_reader_init(struct json_reader *reader, const char *text, size_t lengt
 
 /* The next token. On JSON_ERROR err (ERR_INVALID; ERR_LIMIT for depth) names line and column. */
 enum json_token json_next(struct json_reader *reader, struct err *err);
+
+/* Takes the next token when it is a member's name that is written as `quoted`, a JSON string of
+ * length bytes with its quotes: true, as if json_next had returned JSON_KEY, but that text, length
+ * and escaped are not set. False: nothing was read, and json_next says what is there. For names
+ * that are expected. */
+bool json_take_key(struct json_reader *reader, const char *quoted, size_t length);
 
 /* Skips the value whose first token was just returned (a scalar: nothing to do). */
 MUST_CHECK enum err_code json_skip(struct json_reader *reader, enum json_token first,

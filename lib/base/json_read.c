@@ -44,9 +44,10 @@ static bool begins(const struct json_reader *reader, const char *at, const char 
     return (size_t)(reader->end - at) >= length && memcmp(at, word, length) == 0;
 }
 
-/* "line 3, column 7: expected …, found …" */
-static enum err_code refuse(const struct json_reader *reader, const char *at, const char *expected,
-                            struct err *err)
+/* "line 3, column 7: expected …, found …". Kept out of its callers: their frames stay small. */
+__attribute__((noinline, cold)) static enum err_code refuse(const struct json_reader *reader,
+                                                            const char *at, const char *expected,
+                                                            struct err *err)
 {
     char found[32];
     int line, column;
@@ -124,6 +125,27 @@ static int escape_length(const char *at, const char *end)
     return 12;
 }
 
+/* Of eight bytes the plain ones that come first: no quote, no backslash, no control character, all
+ * of ASCII. A byte's upper bit is set in `special` where it is not plain; what a subtraction
+ * borrows from the next byte can only set bits behind the first of them. */
+static int n_plain(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t word, quotes, backslashes, special;
+
+    memcpy(&word, at, sizeof(word));
+    quotes = word ^ ones * '"';
+    backslashes = word ^ ones * '\\';
+    special = ((quotes - ones) | (backslashes - ones) | (word - ones * ' ') | word) & tops;
+    if (special == 0)
+        return sizeof(word);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __builtin_ctzll(special) / 8;
+#else
+    return 0; /* byte by byte */
+#endif
+}
+
 /* Reads the string whose quote stands at `at`; *ret_after is behind the closing quote. */
 static enum err_code read_string(struct json_reader *reader, const char *at, const char **ret_after,
                                  struct err *err)
@@ -133,8 +155,12 @@ static enum err_code read_string(struct json_reader *reader, const char *at, con
 
     for (at = first;;) {
         unsigned char c;
-        int length;
+        int length = 8;
 
+        while (length == 8 && reader->end - at >= 8) {
+            length = n_plain(at);
+            at += length;
+        }
         if (at >= reader->end)
             return refuse(reader, at, "the closing quote of a string", err);
         c = (unsigned char)*at;
@@ -166,10 +192,26 @@ static bool is_digit(const char *at, const char *end)
     return at < end && *at >= '0' && *at <= '9';
 }
 
-static const char *skip_digits(const char *at, const char *end)
+/* Appends the digits that stand there. */
+static const char *scan_digits(const char *at, const char *end, uint64_t *value)
 {
-    while (is_digit(at, end))
-        at++;
+    uint64_t digits = *value;
+
+    for (; is_digit(at, end); at++)
+        digits = digits * 10 + (uint64_t)(*at - '0');
+    *value = digits;
+    return at;
+}
+
+/* The digits of an exponent, saturating. */
+static const char *scan_exponent(const char *at, const char *end, int *ret_value)
+{
+    int value = 0;
+
+    for (; is_digit(at, end); at++)
+        if (value < NUMBER_EXPONENT_MAX / 10)
+            value = value * 10 + (*at - '0');
+    *ret_value = value;
     return at;
 }
 
@@ -177,28 +219,38 @@ static const char *skip_digits(const char *at, const char *end)
 static enum err_code read_number(struct json_reader *reader, const char *at, const char **ret_after,
                                  struct err *err)
 {
-    const char *first = at, *end = reader->end;
+    const char *first = at, *end = reader->end, *digits;
+    struct number number = {.negative = *at == '-'};
+    int exponent = 0;
+    ptrdiff_t n_digits, n_behind = 0;
 
-    if (*at == '-')
-        at++;
+    digits = at += number.negative;
     if (!is_digit(at, end))
         return refuse(reader, at, "a digit", err);
     if (*at == '0' && is_digit(at + 1, end))
         return refuse(reader, at, "a number without leading zeros", err);
-    at = skip_digits(at, end);
+    at = scan_digits(at, end, &number.digits);
+    n_digits = at - digits;
     if (at < end && *at == '.') {
         if (!is_digit(++at, end))
             return refuse(reader, at, "a digit", err);
-        at = skip_digits(at, end);
+        digits = at;
+        at = scan_digits(at, end, &number.digits);
+        n_behind = at - digits;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
-        at++;
+        bool below = ++at < end && *at == '-';
+
         if (at < end && (*at == '+' || *at == '-'))
             at++;
         if (!is_digit(at, end))
             return refuse(reader, at, "a digit", err);
-        at = skip_digits(at, end);
+        at = scan_exponent(at, end, &exponent);
+        exponent = below ? -exponent : exponent;
     }
+    number.cut = n_digits + n_behind > NUMBER_DIGITS;
+    number.exponent = number.cut ? 0 : exponent - (int)n_behind;
+    reader->number = number;
     reader->text = first;
     reader->length = (size_t)(at - first);
     *ret_after = at;
@@ -345,6 +397,28 @@ enum json_token json_next(struct json_reader *reader, struct err *err)
     enum json_token token = JSON_ERROR;
 
     return next(reader, &token, err) == ERR_OK ? token : JSON_ERROR;
+}
+
+bool json_take_key(struct json_reader *reader, const char *quoted, size_t length)
+{
+    const char *at = skip_space(reader->at, reader->end);
+
+    if (reader->state == WANT_SEPARATOR) {
+        if (reader->depth == 0 || !reader->is_object[reader->depth - 1] || at >= reader->end ||
+            *at != ',')
+            return false;
+        at = skip_space(at + 1, reader->end);
+    } else if (reader->state != WANT_FIRST_KEY) {
+        return false;
+    }
+    if ((size_t)(reader->end - at) <= length || memcmp(at, quoted, length) != 0)
+        return false;
+    at = skip_space(at + length, reader->end);
+    if (at >= reader->end || *at != ':')
+        return false;
+    reader->state = WANT_VALUE;
+    reader->at = at + 1;
+    return true;
 }
 
 enum err_code json_skip(struct json_reader *reader, enum json_token first, struct err *err)

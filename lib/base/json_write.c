@@ -1,6 +1,5 @@
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -66,46 +65,20 @@ void json_put_text(struct buf *buf, const char *text)
         json_put_string(buf, text, strlen(text));
 }
 
-/* A whole number below 10^9 is a float32's shortest form as it stands, below 10^15 a double's. Nine
- * digits tell all float32 apart, seventeen all doubles, so the last try needs no check. */
 void json_put_float(struct buf *buf, float value)
 {
-    char text[32];
-
-    if (!isfinite(value)) {
+    if (!isfinite(value))
         buf_puts(buf, "null");
-        return;
-    }
-    if (fabsf(value) < 1e9F && truncf(value) == value) {
-        buf_printf(buf, "%.0f", (double)value);
-        return;
-    }
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, (double)value);
-        if (digits < 9 && strtof(text, NULL) == value)
-            break;
-    }
-    buf_puts(buf, text);
+    else if (buf_reserve(buf, NUMBER_TEXT_SIZE))
+        buf->length += number_put_float(value, buf->data + buf->length);
 }
 
 void json_put_double(struct buf *buf, double value)
 {
-    char text[32];
-
-    if (!isfinite(value)) {
+    if (!isfinite(value))
         buf_puts(buf, "null");
-        return;
-    }
-    if (fabs(value) < 1e15 && trunc(value) == value) {
-        buf_printf(buf, "%.0f", value);
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (digits < 17 && strtod(text, NULL) == value)
-            break;
-    }
-    buf_puts(buf, text);
+    else if (buf_reserve(buf, NUMBER_TEXT_SIZE))
+        buf->length += number_put_double(value, buf->data + buf->length);
 }
 
 void json_put_bool(struct buf *buf, bool value)

@@ -103,7 +103,11 @@ struct cell_scratch {
 };
 void cell_scratch_release(struct cell_scratch *scratch);
 
-enum cell_kind cell_kind_of(enum pg_type type);
+extern const enum cell_kind cell_kinds[PG_TYPES];
+static inline enum cell_kind cell_kind_of(enum pg_type type)
+{
+    return cell_kinds[type];
+}
 
 /* Of a value that is not null: equal ones have equal hashes. By base's hash64, with what it is for.
  */

@@ -4,7 +4,7 @@
 
 #include "frame/internal.h"
 
-static const enum cell_kind cell_kinds[PG_TYPES] = {
+const enum cell_kind cell_kinds[PG_TYPES] = {
     [PG_BOOL] = CELL_BOOL,
     [PG_INT2] = CELL_INT,
     [PG_INT4] = CELL_INT,
@@ -49,11 +49,6 @@ static const uint8_t sizes[PG_TYPES] = {
     [PG_BOOL] = 1,   [PG_INT2] = 2, [PG_INT4] = 4,      [PG_INT8] = 8,        [PG_FLOAT4] = 4,
     [PG_FLOAT8] = 8, [PG_DATE] = 4, [PG_TIMESTAMP] = 8, [PG_TIMESTAMPTZ] = 8, [PG_TIME] = 8,
 };
-
-enum cell_kind cell_kind_of(enum pg_type type)
-{
-    return cell_kinds[type];
-}
 
 static int64_t read_int(const uint8_t *data, uint32_t n_bytes)
 {

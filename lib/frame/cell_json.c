@@ -268,8 +268,12 @@ enum err_code cell_from_json(enum pg_type type, const struct zone *zone, struct 
                              enum json_token token, struct cell_scratch *scratch,
                              struct cell *ret_cell, struct err *err)
 {
-    struct cell cell = {.kind = cell_kind_of(type), .is_null = true};
+    struct cell cell = {.is_null = true};
 
+    if (token == JSON_NUMBER && cell_takes_numbers(type) &&
+        cell_from_decimal(type, &reader->number, ret_cell))
+        return ERR_OK; /* as nearly all are */
+    cell.kind = cell_kind_of(type);
     if (token == JSON_ERROR)
         return json_skip(reader, token, err);
     if (token == JSON_NULL)

@@ -251,14 +251,6 @@ enum err_code cell_from_text(enum pg_type type, const struct zone *zone, const c
     return ERR_OK;
 }
 
-bool cell_takes_numbers(enum pg_type type)
-{
-    enum cell_kind kind = cell_kind_of(type);
-
-    return kind == CELL_INT || kind == CELL_FLOAT4 ||
-           (kind == CELL_DOUBLE && type != PG_TIME && type != PG_INTERVAL);
-}
-
 enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_bytes,
                                struct cell *ret_cell, struct err *err)
 {
@@ -279,6 +271,30 @@ enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_byt
     }
     *ret_cell = cell;
     return ERR_OK;
+}
+
+bool cell_from_decimal(enum pg_type type, const struct number *number, struct cell *ret_cell)
+{
+    struct cell cell = {.kind = cell_kind_of(type)};
+
+    switch (cell.kind) {
+    case CELL_INT:
+        if (number->cut || number->exponent != 0 || number->digits > INT64_MAX)
+            return false;
+        cell.int_value = number->negative ? -(int64_t)number->digits : (int64_t)number->digits;
+        if (!in_range(type, cell.int_value))
+            return false;
+        break;
+    case CELL_FLOAT4:
+        if (!number_to_float(number, &cell.float_value))
+            return false;
+        break;
+    default:
+        if (!number_to_double(number, &cell.double_value))
+            return false;
+    }
+    *ret_cell = cell;
+    return true;
 }
 
 enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell, struct err *err)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 /* Exponents beyond this say zero or infinity whatever the digits are. */
 #define EXPONENT_MAX 1000000000
 
@@ -104,55 +106,45 @@ static void to_text(const struct decimal *decimal, char text[TEXT_SIZE])
     snprintf(text + n, TEXT_SIZE - n, "e%" PRId64, exponent);
 }
 
-/* The digits as an integer when it is at most `max`: exact in the type that max is the bound of. */
-static bool small_digits(const struct decimal *decimal, uint64_t max, uint64_t *ret_value)
+/* What base/number can take: it needs no more digits than fit a uint64_t. */
+static bool to_number(const struct decimal *decimal, struct number *ret_number)
 {
-    uint64_t value = 0;
+    uint64_t digits = 0;
 
-    if (decimal->n_digits > 18)
+    if (decimal->cut || decimal->n_digits > NUMBER_DIGITS)
         return false;
     for (int i = 0; i < decimal->n_digits; i++)
-        value = value * 10 + (uint64_t)(decimal->digits[i] - '0');
-    *ret_value = value;
-    return value <= max;
+        digits = digits * 10 + (uint64_t)(decimal->digits[i] - '0');
+    *ret_number = (struct number){.digits = digits, .exponent = (int)decimal->exponent};
+    return true;
 }
 
-/* Clinger's fast path: one operation on two exact numbers is rounded correctly. */
 double decimal_to_double(const struct decimal *decimal)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    double sign = decimal->negative ? -1 : 1;
+    double sign = decimal->negative ? -1 : 1, value;
     int beyond = surely_beyond(decimal);
     char text[TEXT_SIZE];
-    uint64_t digits;
+    struct number number;
 
     if (beyond != 0)
         return sign * (beyond > 0 ? HUGE_VAL : 0.0);
-    if (decimal->exponent >= -22 && decimal->exponent <= 22 &&
-        small_digits(decimal, UINT64_C(1) << 53, &digits))
-        return sign * (decimal->exponent < 0 ? (double)digits / powers[-decimal->exponent]
-                                             : (double)digits * powers[decimal->exponent]);
+    if (to_number(decimal, &number) && number_to_double(&number, &value))
+        return sign * value;
     to_text(decimal, text);
     return sign * strtod(text, NULL);
 }
 
 float decimal_to_float(const struct decimal *decimal)
 {
-    static const float powers[] = {1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F,
-                                   1e6F, 1e7F, 1e8F, 1e9F, 1e10F};
-    float sign = decimal->negative ? -1 : 1;
+    float sign = decimal->negative ? -1 : 1, value;
     int beyond = surely_beyond(decimal);
     char text[TEXT_SIZE];
-    uint64_t digits;
+    struct number number;
 
     if (beyond != 0)
         return sign * (beyond > 0 ? HUGE_VALF : 0.0F);
-    if (decimal->exponent >= -10 && decimal->exponent <= 10 &&
-        small_digits(decimal, UINT64_C(1) << 24, &digits))
-        return sign * (decimal->exponent < 0 ? (float)digits / powers[-decimal->exponent]
-                                             : (float)digits * powers[decimal->exponent]);
+    if (to_number(decimal, &number) && number_to_float(&number, &value))
+        return sign * value;
     to_text(decimal, text);
     return sign * strtof(text, NULL);
 }

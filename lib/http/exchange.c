@@ -1,5 +1,7 @@
 #include "http/exchange.h"
 
+#include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/log.h"
@@ -10,6 +12,11 @@
 #define DISCARD_MAX ((uint64_t)64 << 20)
 #define PIECES_MAX  65536              /* chunks of one body */
 #define KEEP_MAX    ((size_t)64 << 10) /* memory that an idle connection may hold on to, each way */
+
+/* Bodies beyond this are large: a hundred rows or so, which take longer than handing them over. All
+ * large ones together may take so many times the limit of one. */
+#define LARGE_MIN  ((size_t)16 << 10)
+#define LARGE_MANY 8
 
 /* Connections --------------------------------------------------------------------------------- */
 
@@ -54,6 +61,8 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **sta
     (void)why;
     if (exchange == NULL)
         return;
+    atomic_fetch_sub(&service->n_held_bytes, exchange->n_held_bytes);
+    exchange->n_held_bytes = 0;
     shrink(&exchange->body);
     shrink(&exchange->reply.body);
     *state = NULL;
@@ -76,6 +85,8 @@ static void reset(struct exchange *exchange)
     exchange->n_body_bytes = 0;
     exchange->n_pieces = 0;
     exchange->chunked = false;
+    exchange->is_csv = false;
+    exchange->is_answered = false;
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
 }
@@ -106,7 +117,10 @@ static void find_route(struct exchange *exchange, const struct head *head, const
                target_decode(segment, length, exchange->argument, &exchange->err) != ERR_OK) {
         refuse(exchange, err_http_status(exchange->err.code));
     } else if (route_reads_json(exchange->route)) {
-        refuse(exchange, head_check_json(head, &exchange->err));
+        bool takes_csv = route_reads_csv(exchange->route);
+
+        exchange->is_csv = takes_csv && head_is_csv(head);
+        refuse(exchange, head_check_type(head, takes_csv, &exchange->err));
     }
 }
 
@@ -143,6 +157,8 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
     bool asks_first;
 
     reset(exchange);
+    exchange->connection = connection;
+    exchange->reply.to_post = strcmp(method, "POST") == 0;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &head);
     refuse(exchange, head_check(&head, &length, &exchange->err));
     if (exchange->refusal != 0)
@@ -162,6 +178,23 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
 
 /* The body and the answer --------------------------------------------------------------------- */
 
+/* Counts what large bodies hold of memory, so that many of them at once are refused in time. */
+static void hold(struct exchange *exchange)
+{
+    struct http_service *service = exchange->service;
+    size_t n_new = exchange->body.length - exchange->n_held_bytes;
+    size_t limit = LARGE_MANY * atomic_load(&service->body_limit_bytes);
+
+    if (exchange->body.length <= LARGE_MIN)
+        return;
+    exchange->n_held_bytes += n_new;
+    if (atomic_fetch_add(&service->n_held_bytes, n_new) + n_new <= limit)
+        return;
+    err_set(&exchange->err, ERR_LIMIT, "too many large bodies at once");
+    err_hint(&exchange->err, "send it again in a moment");
+    refuse(exchange, 503);
+}
+
 static enum MHD_Result receive(struct exchange *exchange, const char *data, size_t n_bytes)
 {
     uint64_t limit = atomic_load(&exchange->service->body_limit_bytes);
@@ -169,10 +202,12 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
     exchange->n_body_bytes += n_bytes;
     if (exchange->n_body_bytes > limit && exchange->refusal == 0)
         refuse_length(exchange);
-    if (exchange->refusal == 0)
+    if (exchange->refusal == 0) {
         buf_append(&exchange->body, data, n_bytes);
-    else
-        buf_clear(&exchange->body);
+        hold(exchange);
+    } else {
+        buf_release(&exchange->body);
+    }
     if (exchange->n_body_bytes > limit + DISCARD_MAX ||
         (exchange->chunked && ++exchange->n_pieces > PIECES_MAX))
         return MHD_NO; /* closes the connection: no answer can be sent amid a body */
@@ -193,10 +228,33 @@ static void run_handler(struct exchange *exchange)
         log_err(LOG_WARNING, "request failed", &exchange->err);
 }
 
+/* The loop comes back to the connection once it is resumed, and finds it answered. */
+static void run_job(struct bulk_job *job)
+{
+    struct exchange *exchange = (void *)((char *)job - offsetof(struct exchange, job));
+
+    run_handler(exchange);
+    exchange->is_answered = true;
+    MHD_resume_connection(exchange->connection);
+}
+
+static void hand_over(struct exchange *exchange)
+{
+    exchange->job.run = run_job;
+    MHD_suspend_connection(exchange->connection);
+    if (!bulk_submit(exchange->service->bulk, &exchange->job))
+        run_job(&exchange->job); /* the server ends */
+}
+
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
-    if (exchange->refusal == 0)
+    if (exchange->refusal == 0 && !exchange->is_answered) {
+        if (exchange->body.length > LARGE_MIN) {
+            hand_over(exchange);
+            return MHD_YES;
+        }
         run_handler(exchange);
+    }
     if (exchange->refusal != 0)
         reply_problem(&exchange->reply, exchange->refusal, &exchange->err);
     return send_reply(exchange, connection);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "http/bulk.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
 #include "http/target.h"
@@ -23,6 +24,8 @@ struct http_service {
     atomic_size_t body_limit_bytes, rows_limit;
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
+    atomic_size_t n_held_bytes;           /* of large bodies, all together */
+    struct bulk *bulk;                    /* where those are answered */
     pthread_key_t scratch_key;            /* struct predict_scratch of each serving thread */
 };
 
@@ -36,7 +39,12 @@ struct exchange {
     struct reply reply;
     uint64_t n_body_bytes; /* received, also of a body that is thrown away */
     uint32_t n_pieces;     /* in which it was received */
+    size_t n_held_bytes;   /* of n_body_bytes, those that count as the service's */
     bool chunked;
+    bool is_csv;
+    bool is_answered; /* by a thread of bulk, while the connection was suspended */
+    struct bulk_job job;
+    struct MHD_Connection *connection; /* of the request under way */
     int refusal; /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };

@@ -5,6 +5,10 @@
 
 #include "base/json.h"
 #include "http/routes.h"
+#include "predict/csv.h"
+
+/* Of a request's rows; a thread does not hold on to more. */
+#define KEEP_FEATURES ((size_t)1 << 20)
 
 /* /predict ------------------------------------------------------------------------------------ */
 
@@ -78,7 +82,7 @@ static struct predict_scratch *thread_scratch(const struct http_service *service
     return scratch;
 }
 
-enum err_code handle_predict(struct exchange *exchange, struct err *err)
+static enum err_code predict(struct exchange *exchange, const struct buf *body, struct err *err)
 {
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
@@ -89,10 +93,81 @@ enum err_code handle_predict(struct exchange *exchange, struct err *err)
     if (scratch == NULL)
         return err_nomem(err);
     source.context = (void *)registry_read_lock(service->registry);
-    code = predict_json(buf_text(&exchange->body), exchange->body.length, &source, &limits, scratch,
+    code = predict_json(buf_text(body), body->length, &source, &limits, scratch,
                         &exchange->reply.body, err);
     registry_read_unlock();
+    if (scratch->features_capacity > KEEP_FEATURES)
+        predict_scratch_release(scratch);
     return code;
+}
+
+/* What a query says of a CSV body, on its way to the members of a JSON one. */
+struct query {
+    struct buf *body;
+    enum err_code code;
+    struct err *err;
+};
+
+/* A number or a literal stands for itself, other text for a string: whether it is one that the
+ * member takes, its reader says. */
+static void put_value(struct buf *body, const char *value)
+{
+    size_t length = strlen(value);
+    struct json_reader reader;
+    enum json_token token;
+
+    json_reader_init(&reader, value, length);
+    token = json_next(&reader, NULL);
+    if ((token == JSON_NUMBER || token == JSON_TRUE || token == JSON_FALSE) &&
+        json_next(&reader, NULL) == JSON_END)
+        buf_append(body, value, length);
+    else
+        json_put_string(body, value, length);
+}
+
+static enum MHD_Result put_option(void *cls, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct query *query = cls;
+    char decoded[TARGET_ARGUMENT_MAX];
+
+    (void)kind;
+    query->code = target_decode(name, strlen(name), decoded, query->err);
+    if (query->code != ERR_OK)
+        return MHD_NO;
+    json_put_text(query->body, decoded);
+    buf_putc(query->body, ':');
+    value = value != NULL ? value : "";
+    query->code = target_decode(value, strlen(value), decoded, query->err);
+    if (query->code != ERR_OK)
+        return MHD_NO;
+    if (strcmp(name, "project") == 0)
+        json_put_text(query->body, decoded); /* "7" may be a name */
+    else
+        put_value(query->body, decoded);
+    buf_putc(query->body, ',');
+    return MHD_YES;
+}
+
+/* Rows as CSV, everything else in the query: /predict?project=NAME&encoded=true. */
+static enum err_code predict_csv(struct exchange *exchange, struct err *err)
+{
+    size_t max_rows = atomic_load(&exchange->service->rows_limit);
+    CLEANUP(buf_release) struct buf body = {0};
+    struct query query = {.body = &body, .err = err};
+
+    buf_putc(&body, '{');
+    MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, put_option, &query);
+    TRY(query.code);
+    TRY(csv_to_table(buf_text(&exchange->body), exchange->body.length, max_rows, &body, err));
+    buf_putc(&body, '}');
+    TRY(buf_check(&body, err));
+    return predict(exchange, &body, err);
+}
+
+enum err_code handle_predict(struct exchange *exchange, struct err *err)
+{
+    return exchange->is_csv ? predict_csv(exchange, err) : predict(exchange, &exchange->body, err);
 }
 
 /* /projects ----------------------------------------------------------------------------------- */

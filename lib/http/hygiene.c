@@ -132,25 +132,40 @@ static bool ends_with(const char *text, size_t length, const char *end)
     return length > n && strncasecmp(text + length - n, end, n) == 0;
 }
 
-int head_check_json(const struct head *head, struct err *err)
+/* The content type without its parameters; "" where there is none. */
+static const char *content_type(const struct head *head, size_t *ret_length)
 {
     const char *type = head->value[HEAD_CONTENT_TYPE];
+
+    if (type == NULL)
+        type = "";
+    *ret_length = strcspn(type, "; \t");
+    return type;
+}
+
+bool head_is_csv(const struct head *head)
+{
+    size_t length;
+    const char *type = content_type(head, &length);
+
+    return is_type(type, length, "text/csv");
+}
+
+int head_check_type(const struct head *head, bool takes_csv, struct err *err)
+{
     const char *coding = head->value[HEAD_CONTENT_ENCODING];
     size_t length;
+    const char *type = content_type(head, &length);
 
     if (coding != NULL && coding[0] != '\0' && strcasecmp(coding, "identity") != 0)
         return refuse(415, err, "the body must come without a Content-Encoding");
-    if (type == NULL || type[0] == '\0')
-        return 0;
-    length = strcspn(type, "; \t");
-    if (is_type(type, length, "application/json") || is_type(type, length, "text/json") ||
+    if (type[0] == '\0' || is_type(type, length, "application/json") ||
+        is_type(type, length, "text/json") ||
         is_type(type, length, "application/x-www-form-urlencoded") ||
-        ends_with(type, length, "+json"))
+        ends_with(type, length, "+json") || (takes_csv && head_is_csv(head)))
         return 0;
-    if (is_type(type, length, "text/csv"))
-        refuse(415, err, "CSV is not read in this version");
-    else
-        refuse(415, err, "the body's content type is not one that is read here");
-    err_hint(err, "send JSON as application/json");
+    refuse(415, err, "the body's content type is not one that is read here");
+    err_hint(err, takes_csv ? "send JSON as application/json, or CSV as text/csv"
+                            : "send JSON as application/json");
     return 415;
 }

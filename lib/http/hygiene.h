@@ -40,8 +40,12 @@ void head_add(struct head *head, const char *name, const char *value);
  * where the request ends is not certain. */
 int head_check(const struct head *head, uint64_t *ret_length, struct err *err);
 
-/* Can a body of this type be read as JSON? 0, or 415 with err filled. Absent, JSON's own types and
- * curl's default form type are. */
-int head_check_json(const struct head *head, struct err *err);
+/* Is the body announced as CSV? */
+bool head_is_csv(const struct head *head);
+
+/* Can a body of this type be read, as JSON or, where a route takes it, as CSV? 0, or 415 with err
+ * filled. As JSON where no type is announced, JSON's own types are, and curl's default form type.
+ */
+int head_check_type(const struct head *head, bool takes_csv, struct err *err);
 
 #endif

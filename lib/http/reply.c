@@ -75,15 +75,19 @@ static struct MHD_Response *make_response(struct reply *reply)
                                                               keep_body);
 }
 
+/* What answers a POST is not stored by anyone who was not told to, and no page can embed it: the
+ * busiest route does without two headers that the library would copy. */
 static bool add_headers(const struct reply *reply, struct MHD_Response *response)
 {
+    bool guarded = !reply->to_post || reply->status != 0;
     const struct {
         const char *name, *value;
     } headers[] = {
         {"Content-Type", reply->content_type != NULL ? reply->content_type : "application/json"},
-        {"Cache-Control", "no-store"},
-        {"X-Content-Type-Options", "nosniff"},
+        {"Cache-Control", guarded ? "no-store" : NULL},
+        {"X-Content-Type-Options", guarded ? "nosniff" : NULL},
         {"Allow", reply->allow},
+        {"Retry-After", reply->status == 503 ? "1" : NULL},
         {"Connection", reply->close ? "close" : NULL},
     };
 

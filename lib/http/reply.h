@@ -16,6 +16,7 @@ struct reply {
     const char *content_type; /* NULL: application/json */
     const char *allow;        /* of a 405; NULL: none */
     bool close;               /* the connection ends with this answer */
+    bool to_post;             /* of a request that nothing caches or embeds */
     struct buf body;
 };
 

@@ -7,18 +7,18 @@
 struct route {
     const char *method, *path;
     enum err_code (*handle)(struct exchange *exchange, struct err *err);
-    bool reads_json;
+    bool reads_json, reads_csv;
     const char *help;
 };
 
 /* The busiest first. A path stands with one method; "allow" is what a 405 says. */
 static const struct route routes[] = {
-    {"POST", "/predict", handle_predict, true, "predictions of a project's live model"},
-    {"GET", "/projects", handle_projects, false, "every project and its live model"},
-    {"GET", "/projects/{name}", handle_project, false, "one project and its live model"},
-    {"GET", "/healthz", handle_healthz, false, "is the daemon alive?"},
-    {"GET", "/readyz", handle_readyz, false, "can it answer, and is it degraded?"},
-    {"GET", "/", handle_root, false, "this list"},
+    {"POST", "/predict", handle_predict, true, true, "predictions of a project's live model"},
+    {"GET", "/projects", handle_projects, false, false, "every project and its live model"},
+    {"GET", "/projects/{name}", handle_project, false, false, "one project and its live model"},
+    {"GET", "/healthz", handle_healthz, false, false, "is the daemon alive?"},
+    {"GET", "/readyz", handle_readyz, false, false, "can it answer, and is it degraded?"},
+    {"GET", "/", handle_root, false, false, "this list"},
 };
 
 static bool method_matches(const struct route *route, const char *method)
@@ -41,6 +41,11 @@ const struct route *route_find(const char *method, const char *path, const char 
         return NULL;
     }
     return NULL;
+}
+
+bool route_reads_csv(const struct route *route)
+{
+    return route->reads_csv;
 }
 
 bool route_reads_json(const struct route *route)

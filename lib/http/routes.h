@@ -15,6 +15,7 @@ const struct route *route_find(const char *method, const char *path, const char 
                                size_t *ret_length, const char **ret_allow);
 
 bool route_reads_json(const struct route *route);
+bool route_reads_csv(const struct route *route); /* as well */
 MUST_CHECK enum err_code route_handle(const struct route *route, struct exchange *exchange,
                                       struct err *err);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/bulk.h"
 #include "http/exchange.h"
 #include "http/handlers.h"
 #include "http/listen.h"
@@ -71,10 +72,10 @@ static enum err_code start_library(struct http_server *server, unsigned n_thread
         {MHD_OPTION_END, 0, NULL},
     };
 
-    server->mhd =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
-                         NULL, exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER, log_library,
-                         NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    server->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_ARRAY,
+        options, MHD_OPTION_END);
     if (server->mhd == NULL)
         return err_set(err, ERR_FAILED, "cannot start the HTTP server with %u threads", n_threads);
     server->listen_fd = -1;
@@ -93,6 +94,7 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
+    TRY(bulk_new(options->n_threads, &server->service.bulk, err));
     TRY(listen_open(options->listen, &server->listen_fd, server->address, err));
     TRY(start_library(server, (unsigned)options->n_threads, err));
     *ret_server = TAKE_PTR(server);
@@ -141,8 +143,10 @@ void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
+    bulk_stop(server->service.bulk); /* the library must have no suspended connection */
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
+    bulk_free(server->service.bulk);
     if (server->has_handlers)
         handlers_release(&server->service);
     if (server->listen_fd >= 0)

@@ -3,9 +3,11 @@
  *
  * In the way of a prediction: socket → hygiene (head) → route → handler → reply. The files in that
  * order: server.c (socket, threads, drain), exchange.c (one request and its answer), hygiene.c,
- * target.c, routes.c (the table), handlers.c, reply.c.
+ * target.c, routes.c (the table), handlers.c, reply.c. A large body is answered by a thread of
+ * bulk.c while its connection is suspended, so that the loop's other connections do not wait for
+ * it.
  *
- * Bounded: body, rows, connections, header size, idle time. Refuses: waiting for Postgres.
+ * Bounded: body, bodies, rows, connections, header size, idle time. Refuses: waiting for Postgres.
  */
 #ifndef PGBOOST_HTTP_SERVER_H
 #define PGBOOST_HTTP_SERVER_H

@@ -40,45 +40,67 @@ static enum err_code refuse_twice(const struct member *member, struct err *err)
     return err_field(err, "%s", buf_text(&pointer));
 }
 
-/* The member whose name was just read: notes where its value starts and steps over it. */
-static enum err_code read_member(struct json_reader *reader, struct member *member, struct err *err)
+/* The member whose name was just read: notes where its value starts, and reads its first token. */
+static enum err_code begin_member(struct json_reader *reader, struct member *member,
+                                  struct err *err)
 {
-    struct json_reader value = *reader;
-    enum json_token token = json_next(reader, err);
-
-    if (token == JSON_ERROR)
+    member->value = *reader;
+    member->token = json_next(reader, err);
+    if (member->token == JSON_ERROR)
         return value_error(err);
-    if (member != NULL) {
-        if (member->named)
-            return refuse_twice(member, err);
-        member->named = true;
-        member->token = token;
-        member->value = value;
-    }
-    return json_skip(reader, token, err);
+    if (member->named)
+        return refuse_twice(member, err);
+    member->named = true;
+    return ERR_OK;
 }
 
-enum err_code members_read(struct json_reader *reader, struct member *members, int n_members,
-                           enum unknown_members unknown, struct buf *scratch, struct err *err)
+void members_clear(struct member *members, int n_members)
 {
     for (int i = 0; i < n_members; i++) {
         members[i].named = false;
         members[i].token = JSON_NULL;
     }
+}
+
+enum err_code members_next(struct json_reader *reader, struct member *members, int n_members,
+                           enum unknown_members unknown, struct buf *scratch,
+                           struct member **ret_member, struct err *err)
+{
     for (;;) {
         enum json_token token = json_next(reader, err);
         struct member *member;
         const char *name;
         size_t length;
 
-        if (token == JSON_OBJECT_END)
+        if (token == JSON_OBJECT_END) {
+            *ret_member = NULL;
             return ERR_OK;
+        }
         if (token != JSON_KEY)
             return value_error(err);
         TRY(json_text(reader, scratch, &name, &length, err));
         member = find_member(members, n_members, name, length);
-        if (member == NULL && unknown == REFUSE_UNKNOWN)
+        if (member != NULL) {
+            TRY(begin_member(reader, member, err));
+            *ret_member = member;
+            return ERR_OK;
+        }
+        if (unknown == REFUSE_UNKNOWN)
             return refuse_unknown(members, n_members, name, length, err);
-        TRY(read_member(reader, member, err));
+        TRY(json_skip(reader, json_next(reader, err), err));
+    }
+}
+
+enum err_code members_read(struct json_reader *reader, struct member *members, int n_members,
+                           enum unknown_members unknown, struct buf *scratch, struct err *err)
+{
+    members_clear(members, n_members);
+    for (;;) {
+        struct member *member = NULL;
+
+        TRY(members_next(reader, members, n_members, unknown, scratch, &member, err));
+        if (member == NULL)
+            return ERR_OK;
+        TRY(json_skip(reader, member->token, err));
     }
 }

@@ -19,9 +19,19 @@ struct member {
 
 enum unknown_members { IGNORE_UNKNOWN, REFUSE_UNKNOWN };
 
-/* Reads an object whose JSON_OBJECT_BEGIN was just returned, to its end. members[n_members] come
- * with names. Errors: the reader's own; ERR_INVALID with the member's JSON pointer for one that
- * comes twice or, when refused, is unknown (nearest name in the hint). */
+/* Before the first member: members[n_members], which come with names, are all absent. */
+void members_clear(struct member *members, int n_members);
+
+/* The next of an object's members that is one of members, whose first token (its `token`) was then
+ * just returned: the caller reads the value to its end, or skips it. Others are stepped over. NULL
+ * at the object's end. Errors: the reader's own; ERR_INVALID with the member's JSON pointer for one
+ * that comes twice or, when refused, is unknown (nearest name in the hint). */
+MUST_CHECK enum err_code members_next(struct json_reader *reader, struct member *members,
+                                      int n_members, enum unknown_members unknown,
+                                      struct buf *scratch, struct member **ret_member,
+                                      struct err *err);
+
+/* All of them: reads an object whose JSON_OBJECT_BEGIN was just returned, to its end. */
 MUST_CHECK enum err_code members_read(struct json_reader *reader, struct member *members,
                                       int n_members, enum unknown_members unknown,
                                       struct buf *scratch, struct err *err);

@@ -112,7 +112,36 @@ static enum err_code check_golden(const struct model_row *row, struct model *mod
     return golden_check(row->golden, strlen(row->golden), model->encoder, model->forest, err);
 }
 
-/* The fragments that every answer repeats. */
+/* A name as JSON writes it, in the arena; NULL when memory ran out. */
+static const char *quote(struct model *model, const char *name, size_t length, struct buf *json)
+{
+    buf_clear(json);
+    json_put_string(json, name, length);
+    return json->failed ? NULL : arena_strndup(&model->arena, json->data, json->length);
+}
+
+static enum err_code prepare_keys(struct model *model, struct buf *json, struct err *err)
+{
+    const struct encoder *encoder = model->encoder;
+    size_t n_columns = (size_t)encoder->n_columns, n = n_columns + encoder->other_names.n_keys;
+
+    model->column_keys = arena_alloc_array(&model->arena, n, sizeof(*model->column_keys));
+    if (model->column_keys == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const struct strmap_key *name = i < n_columns ? &encoder->column_names.keys[i]
+                                                      : &encoder->other_names.keys[i - n_columns];
+        struct fragment *key = &model->column_keys[i];
+
+        key->text = quote(model, name->text, name->length, json);
+        if (key->text == NULL)
+            return err_nomem(err);
+        key->length = json->length;
+    }
+    return ERR_OK;
+}
+
+/* The fragments that every answer repeats, and requests. */
 static enum err_code prepare_answers(const struct model_row *row, struct model *model,
                                      struct err *err)
 {
@@ -120,6 +149,7 @@ static enum err_code prepare_answers(const struct model_row *row, struct model *
     const struct encoder *encoder = model->encoder;
 
     (void)row;
+    TRY(prepare_keys(model, &json, err));
     model->column_names =
         arena_alloc_array(&model->arena, (size_t)encoder->n_columns, sizeof(*model->column_names));
     model->feature_keys =
@@ -129,10 +159,10 @@ static enum err_code prepare_answers(const struct model_row *row, struct model *
     for (int i = 0; i < encoder->n_columns; i++)
         model->column_names[i] = encoder->columns[i].name;
     for (int i = 0; i < encoder->n_features; i++) {
-        buf_clear(&json);
-        json_put_text(&json, encoder->feature_names[i]);
-        model->feature_keys[i] = arena_strdup(&model->arena, buf_text(&json));
-        if (json.failed || model->feature_keys[i] == NULL)
+        const char *name = encoder->feature_names[i];
+
+        model->feature_keys[i] = quote(model, name, strlen(name), &json);
+        if (model->feature_keys[i] == NULL)
             return err_nomem(err);
     }
     buf_clear(&json);

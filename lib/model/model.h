@@ -28,6 +28,12 @@ struct label {
     const char *json_key; /* the text as a JSON string, for keys of "probabilities" */
 };
 
+/* JSON as it stands in answers and, mostly, in requests. */
+struct fragment {
+    const char *text;
+    size_t length;
+};
+
 struct model {
     int64_t id, project_id;
     const char *project, *metric, *algorithm;
@@ -40,6 +46,8 @@ struct model {
     const char *json_head;     /* {"project":"…","model_id":…, as every answer begins */
     const char **column_names; /* [encoder->n_columns], for hints */
     const char **feature_keys; /* [encoder->n_features], names as JSON strings */
+    /* [encoder->n_columns], then those of encoder->other_names: likewise */
+    struct fragment *column_keys;
     struct arena arena;
 };
 

@@ -12,6 +12,7 @@ void predict_scratch_release(struct predict_scratch *scratch)
     free(scratch->probabilities);
     free(scratch->seen);
     free(scratch->columns);
+    free(scratch->order);
     cell_scratch_release(&scratch->cell);
     free(scratch->shap);
     *scratch = (struct predict_scratch){0};
@@ -122,27 +123,89 @@ static enum err_code answer(const struct model *model, const struct request *req
     return err_nomem(err);
 }
 
+/* One body on its way. */
+struct prediction {
+    const struct model_source *source;
+    const struct predict_limits *limits;
+    struct predict_scratch *scratch;
+    struct request request;
+    const struct model *model; /* NULL: not found yet */
+    int64_t model_id;          /* as it was asked for */
+    struct rows rows;
+    bool has_rows; /* by that model */
+};
+
+static enum err_code find(struct prediction *prediction, struct err *err)
+{
+    struct request *request = &prediction->request;
+    const struct model_source *source = prediction->source;
+    const char *project;
+    size_t length;
+
+    TRY(request_project(request, &prediction->scratch->cell.string, &project, &length, err));
+    TRY(source->find(source->context, project, length, request->model_id, &prediction->model, err));
+    prediction->model_id = request->model_id;
+    return ERR_OK;
+}
+
+static enum err_code decode(struct prediction *prediction, struct err *err)
+{
+    return rows_decode(&prediction->request, prediction->model, prediction->limits,
+                       prediction->scratch, &prediction->rows, err);
+}
+
+/* Are all rows here, now that this member is? */
+static bool are_complete(const struct request *request, enum request_member member)
+{
+    return member == REQUEST_FEATURES ||
+           (member == REQUEST_ROWS && request_has(request, REQUEST_COLUMNS) &&
+            !request_has(request, REQUEST_FEATURES));
+}
+
+/* Rows whose model can be known by now. Whatever is wrong with them, or with what names the model,
+ * is said in its turn. */
+static bool take_rows(void *context, struct request *request, enum request_member member,
+                      struct json_reader *reader)
+{
+    struct prediction *prediction = context;
+    struct err unused;
+
+    if (!request_has(request, member) || !are_complete(request, member))
+        return false;
+    if (request_model_id(request, &unused) != ERR_OK || find(prediction, &unused) != ERR_OK ||
+        decode(prediction, &unused) != ERR_OK)
+        return false;
+    prediction->has_rows = true;
+    *reader = prediction->rows.after;
+    return true;
+}
+
 enum err_code predict_json(const char *body, size_t length, const struct model_source *source,
                            const struct predict_limits *limits, struct predict_scratch *scratch,
                            struct buf *reply, struct err *err)
 {
-    struct request request;
-    struct rows rows;
-    const struct model *model = NULL;
-    const char *project;
-    size_t project_length;
+    struct prediction prediction;
+    struct request *request = &prediction.request;
     struct err unused;
 
+    prediction.source = source;
+    prediction.limits = limits;
+    prediction.scratch = scratch;
+    prediction.model = NULL;
+    prediction.has_rows = false;
     if (err == NULL)
         err = &unused;
-    TRY(request_read(body, length, &scratch->cell.string, &request, err));
-    TRY(request_project(&request, &scratch->cell.string, &project, &project_length, err));
-    TRY(source->find(source->context, project, project_length, request.model_id, &model, err));
-    if (request.interval > 0)
-        TRY(prepare_intervals(model, &request, err));
-    TRY(rows_decode(&request, model, limits, scratch, &rows, err));
-    TRY(evaluate(model, &rows, scratch, err));
-    if (request.explain)
-        TRY(prepare_explanations(model, scratch, err));
-    return answer(model, &request, &rows, scratch, reply, err);
+    TRY(request_read(body, length, &scratch->cell.string, take_rows, &prediction, request, err));
+    if (prediction.model == NULL || prediction.model_id != request->model_id) {
+        prediction.has_rows = false;
+        TRY(find(&prediction, err));
+    }
+    if (request->interval > 0)
+        TRY(prepare_intervals(prediction.model, request, err));
+    if (!prediction.has_rows)
+        TRY(decode(&prediction, err));
+    TRY(evaluate(prediction.model, &prediction.rows, scratch, err));
+    if (request->explain)
+        TRY(prepare_explanations(prediction.model, scratch, err));
+    return answer(prediction.model, request, &prediction.rows, scratch, reply, err);
 }

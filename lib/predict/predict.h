@@ -1,14 +1,16 @@
 /*
  * From a request's JSON to an answer's JSON: the prediction path, without HTTP.
  *
- * Decodes the body in one strict pass straight into feature vectors through the model's encoder,
- * and writes the answer. `POST /predict` and `pgboost predict` are this function. Refuses: waiting
- * for anything, allocating per value (buffers are the caller's and grow once).
+ * Decodes the body in one strict pass straight into feature vectors through the model's encoder (in
+ * two where the rows come before the project), and writes the answer. `POST /predict` and `pgboost
+ * predict` are this function. Refuses: waiting for anything, allocating per value (buffers are the
+ * caller's and grow once).
  *
  *   predict.c  the whole way on one page
  *   request.c  the body's members and options
  *   rows.c     rows into feature vectors
  *   reply.c    the answer
+ *   csv.c      CSV as such a body's columns and rows
  */
 #ifndef PGBOOST_PREDICT_PREDICT_H
 #define PGBOOST_PREDICT_PREDICT_H
@@ -20,7 +22,8 @@ struct predict_limits {
 };
 
 /* Finds the model a request wants. model_id 0: the live one. Errors: ERR_NOT_FOUND (project,
- * model), ERR_CONFLICT (no live model). The model stays valid until predict_json returns. */
+ * model), ERR_CONFLICT (no live model). The model stays valid until predict_json returns. Asked a
+ * second time where the first answer was an error, or "model_id" comes behind the rows. */
 struct model_source {
     enum err_code (*find)(void *context, const char *project, size_t project_length,
                           int64_t model_id, const struct model **ret_model, struct err *err);
@@ -39,6 +42,8 @@ struct predict_scratch {
     size_t seen_capacity;
     uint32_t *columns; /* what "columns" names, in its order */
     size_t columns_capacity;
+    uint32_t *order; /* the columns that the last row named, in its order: most rows are alike */
+    size_t order_capacity;
     struct cell_scratch cell; /* unescaped strings, and lists */
     double *shap;             /* one row's contributions, then room for forest_shap to work in */
     size_t shap_capacity;

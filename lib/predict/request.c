@@ -75,9 +75,10 @@ static enum err_code read_flag(const struct request *request, enum request_membe
     return ERR_OK;
 }
 
-static enum err_code read_model_id(struct request *request, struct err *err)
+enum err_code request_model_id(struct request *request, struct err *err)
 {
-    struct member *member = &request->members[REQUEST_MODEL_ID];
+    const struct member *member = &request->members[REQUEST_MODEL_ID];
+    struct json_reader reader;
     int64_t id = 0;
 
     request->model_id = 0;
@@ -85,9 +86,10 @@ static enum err_code read_model_id(struct request *request, struct err *err)
         return ERR_OK;
     if (member->token != JSON_NUMBER)
         return wrong_type(request, REQUEST_MODEL_ID, "a model's number", err);
-    json_next(&member->value, err);
-    for (size_t i = 0; i < member->value.length; i++) {
-        char c = member->value.text[i];
+    reader = member->value; /* which may be read again */
+    json_next(&reader, err);
+    for (size_t i = 0; i < reader.length; i++) {
+        char c = reader.text[i];
 
         if (c < '0' || c > '9' || __builtin_mul_overflow(id, 10, &id) ||
             __builtin_add_overflow(id, c - '0', &id)) {
@@ -127,9 +129,26 @@ static enum err_code not_json(struct err *err)
     return err->code == ERR_INVALID ? err_prefix(err, "the body is not JSON") : err->code;
 }
 
-/* The whole body, and where its members' values are. */
+/* The members, and where their values are. */
+static enum err_code read_members(struct json_reader *reader, struct buf *scratch,
+                                  request_take_fn take, void *context, struct request *request,
+                                  struct err *err)
+{
+    for (;;) {
+        struct member *member = NULL;
+
+        TRY(members_next(reader, request->members, REQUEST_MEMBERS, REFUSE_UNKNOWN, scratch,
+                         &member, err));
+        if (member == NULL)
+            return ERR_OK;
+        if (!take(context, request, (enum request_member)(member - request->members), reader))
+            TRY(json_skip(reader, member->token, err));
+    }
+}
+
 static enum err_code read_body(const char *body, size_t length, struct buf *scratch,
-                               struct member *members, struct err *err)
+                               request_take_fn take, void *context, struct request *request,
+                               struct err *err)
 {
     struct json_reader reader;
     enum json_token token;
@@ -143,16 +162,18 @@ static enum err_code read_body(const char *body, size_t length, struct buf *scra
     if (token != JSON_OBJECT_BEGIN)
         return err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
     for (int i = 0; i < REQUEST_MEMBERS; i++)
-        members[i].name = names[i];
-    if (members_read(&reader, members, REQUEST_MEMBERS, REFUSE_UNKNOWN, scratch, err))
+        request->members[i].name = names[i];
+    members_clear(request->members, REQUEST_MEMBERS);
+    if (read_members(&reader, scratch, take, context, request, err))
         return err->field[0] == '\0' ? not_json(err) : err->code;
     return json_next(&reader, err) == JSON_END ? ERR_OK : not_json(err);
 }
 
 enum err_code request_read(const char *body, size_t length, struct buf *scratch,
-                           struct request *ret_request, struct err *err)
+                           request_take_fn take, void *context, struct request *ret_request,
+                           struct err *err)
 {
-    enum err_code code = read_body(body, length, scratch, ret_request->members, err);
+    enum err_code code = read_body(body, length, scratch, take, context, ret_request, err);
 
     if (code == ERR_INVALID && err->hint[0] == '\0')
         err_hint(err, EXAMPLE);
@@ -162,7 +183,7 @@ enum err_code request_read(const char *body, size_t length, struct buf *scratch,
     TRY(read_flag(ret_request, REQUEST_ENCODED, &ret_request->encoded, err));
     TRY(read_flag(ret_request, REQUEST_EXPLAIN, &ret_request->explain, err));
     TRY(read_interval(ret_request, err));
-    return read_model_id(ret_request, err);
+    return request_model_id(ret_request, err);
 }
 
 enum err_code request_project(const struct request *request, struct buf *scratch,

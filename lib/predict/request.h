@@ -1,8 +1,10 @@
 /*
  * The pieces of predict_json, for its own files.
  *
- * A body is read twice: request_read checks all of it and notes where each member's value begins,
- * so that "project" may come last; when the model is known, rows_decode reads the rows from there.
+ * request_read checks all of a body and notes where each member's value begins, so that "project"
+ * may come last. Rows that come behind what names their model are decoded where they stand, so that
+ * such a body is read once; others, and those that something is wrong with, when all of it has been
+ * read.
  */
 #ifndef PGBOOST_PREDICT_REQUEST_H
 #define PGBOOST_PREDICT_REQUEST_H
@@ -39,9 +41,18 @@ static inline bool request_has(const struct request *request, enum request_membe
     return request->members[member].token != JSON_NULL;
 }
 
+/* Called for every member whose value begins. True: it has read the value, to its end; false:
+ * reader is as it was, and the value is stepped over. */
+typedef bool (*request_take_fn)(void *context, struct request *request, enum request_member member,
+                                struct json_reader *reader);
+
 /* The whole body, strictly; options are checked, rows are not. */
 MUST_CHECK enum err_code request_read(const char *body, size_t length, struct buf *scratch,
+                                      request_take_fn take, void *context,
                                       struct request *ret_request, struct err *err);
+
+/* Reads "model_id" into request->model_id. */
+MUST_CHECK enum err_code request_model_id(struct request *request, struct err *err);
 
 /* The project's name, in the body or in scratch. */
 MUST_CHECK enum err_code request_project(const struct request *request, struct buf *scratch,
@@ -51,7 +62,8 @@ MUST_CHECK enum err_code request_project(const struct request *request, struct b
 /* Decoded rows: scratch->features[n_rows × features]. */
 struct rows {
     size_t n;
-    bool single; /* "features" is one object */
+    bool single;              /* "features" is one object */
+    struct json_reader after; /* what comes behind them */
 };
 MUST_CHECK enum err_code rows_decode(const struct request *request, const struct model *model,
                                      const struct predict_limits *limits,

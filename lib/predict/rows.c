@@ -139,6 +139,26 @@ static enum err_code read_value(struct decoder *decoder, uint32_t column, enum j
                         &decoder->scratch->cell, features, err);
 }
 
+/* The name of the i-th member, when it is the one that the last row had there: compared as it is
+ * written, it need not be read, nor looked up. */
+static bool take_expected(struct decoder *decoder, size_t i, uint32_t *ret_column)
+{
+    const struct fragment *key;
+    uint32_t column;
+
+    if (i >= n_known(decoder->encoder))
+        return false;
+    column = decoder->scratch->order[i];
+    if (column >= n_known(decoder->encoder) || decoder->scratch->seen[column])
+        return false;
+    key = &decoder->model->column_keys[column];
+    if (!json_take_key(&decoder->reader, key->text, key->length))
+        return false;
+    decoder->scratch->seen[column] = 1;
+    *ret_column = column;
+    return true;
+}
+
 /* One row as {column: value, …}. */
 static enum err_code decode_object(struct decoder *decoder, enum json_token token, float *features,
                                    struct err *err)
@@ -148,19 +168,22 @@ static enum err_code decode_object(struct decoder *decoder, enum json_token toke
         return at_row(decoder, err);
     }
     memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
-    for (;;) {
+    for (size_t i = 0;; i++) {
         const struct strmap_key *known;
         const char *name = "";
         size_t length = 0;
         uint32_t column;
 
-        token = json_next(&decoder->reader, err);
-        if (token == JSON_OBJECT_END)
-            return ERR_OK;
-        if (token != JSON_KEY)
-            return value_error(err);
-        if (read_column(decoder, &column, &name, &length, err))
-            return at_name(decoder, name, length, err);
+        if (!take_expected(decoder, i, &column)) {
+            token = json_next(&decoder->reader, err);
+            if (token == JSON_OBJECT_END)
+                return ERR_OK;
+            if (token != JSON_KEY)
+                return value_error(err);
+            if (read_column(decoder, &column, &name, &length, err))
+                return at_name(decoder, name, length, err);
+            decoder->scratch->order[i] = column; /* each comes once: there is room */
+        }
         token = json_next(&decoder->reader, err);
         if (read_value(decoder, column, token, features, err)) {
             known = column_name(decoder->encoder, column); /* name may have been overwritten */
@@ -326,23 +349,39 @@ static enum err_code decode_table(struct decoder *decoder, const struct request 
     return decode_rows(decoder, decode_array, err);
 }
 
+/* What is kept of each known column. */
+static enum err_code prepare_scratch(struct predict_scratch *scratch, size_t n, struct err *err)
+{
+    size_t n_ordered = scratch->order == NULL ? 0 : scratch->order_capacity;
+    unsigned char *seen = scratch_grow(scratch->seen, &scratch->seen_capacity, n, 1);
+    uint32_t *order;
+
+    if (seen == NULL)
+        return err_nomem(err);
+    scratch->seen = seen;
+    order = scratch_grow(scratch->order, &scratch->order_capacity, n, sizeof(*order));
+    if (order == NULL)
+        return err_nomem(err);
+    for (size_t i = n_ordered; i < scratch->order_capacity; i++)
+        order[i] = (uint32_t)i; /* that of the relation, to begin with */
+    scratch->order = order;
+    return ERR_OK;
+}
+
 enum err_code rows_decode(const struct request *request, const struct model *model,
                           const struct predict_limits *limits, struct predict_scratch *scratch,
                           struct rows *ret_rows, struct err *err)
 {
     struct decoder decoder = {
         .model = model, .encoder = model->encoder, .limits = limits, .scratch = scratch};
-    unsigned char *seen =
-        scratch_grow(scratch->seen, &scratch->seen_capacity, n_known(model->encoder), 1);
 
-    if (seen == NULL)
-        return err_nomem(err);
-    scratch->seen = seen;
+    TRY(prepare_scratch(scratch, n_known(model->encoder), err));
     if (request_has(request, REQUEST_FEATURES))
         TRY(decode_features(&decoder, request, err));
     else
         TRY(decode_table(&decoder, request, err));
     ret_rows->n = decoder.row;
     ret_rows->single = !decoder.numbered;
+    ret_rows->after = decoder.reader;
     return ERR_OK;
 }

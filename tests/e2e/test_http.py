@@ -138,7 +138,7 @@ def test_bad_json(served, body):
 
 @pytest.mark.parametrize("kind, status", [
     (None, 409), ("application/json", 409), ("application/json; charset=utf-8", 409),
-    ("application/x-www-form-urlencoded", 409), ("text/csv", 415), ("text/plain", 415),
+    ("application/x-www-form-urlencoded", 409), ("text/csv", 400), ("text/plain", 415),
     ("multipart/form-data; boundary=b", 415),
 ])
 def test_content_types(served, kind, status):

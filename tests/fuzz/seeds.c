@@ -181,6 +181,22 @@ static void write_requests(void)
     }
 }
 
+static void write_csvs(void)
+{
+    static const char *const texts[] = {
+        "a,b\n1,\n,2\n",
+        "\xef\xbb\xbf\"a\",\"b\"\"c\"\r\n\"x,\ny\",\"\"\r\n",
+        "\xc3\xa9\n\n1e5",
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        CLEANUP(buf_release) struct buf seed = {0};
+
+        buf_puts(&seed, texts[i]);
+        write_seed("fuzz_csv", (int)i, &seed);
+    }
+}
+
 static void write_models(void)
 {
     for (int kind = TINY_REGRESSION; kind <= TINY_MULTICLASS; kind++) {
@@ -203,6 +219,7 @@ int main(int argc, char **argv)
     write_cells();
     write_copies();
     write_requests();
+    write_csvs();
     write_models();
     return EXIT_SUCCESS;
 }

@@ -233,6 +233,53 @@ static void unescapes(void **state)
     }
 }
 
+/* As json_next would, or not at all. */
+static void takes_an_expected_key(void **state)
+{
+    static const struct {
+        const char *text; /* the key is asked for after the first `skip` tokens */
+        int skip;
+        const char *quoted;
+        bool taken;
+    } cases[] = {
+        {"{\"a\":1}", 1, "\"a\"", true},
+        {"{ \"a\" : 1}", 1, "\"a\"", true},
+        {"{\"a\":1 , \"b\":2}", 3, "\"b\"", true},
+        {"{\"a\\\"\":1}", 1, "\"a\\\"\"", true},
+        {"{\"\":1}", 1, "\"\"", true},
+        {"{\"ab\":1}", 1, "\"a\"", false},
+        {"{\"\\u0061\":1}", 1, "\"a\"", false},
+        {"{\"a\" 1}", 1, "\"a\"", false},
+        {"{\"a\"", 1, "\"a\"", false},
+        {"{\"a", 1, "\"a\"", false},
+        {"{}", 1, "\"a\"", false},
+        {"{\"b\":1}", 0, "\"b\"", false},
+        {"{\"a\":\"b\"}", 2, "\"b\"", false},     /* a value */
+        {"[\"b\"]", 1, "\"b\"", false},           /* an item */
+        {"[1,\"b\":2]", 2, "\"b\"", false},       /* likewise */
+        {"{\"a\":1 \"b\":2}", 3, "\"b\"", false}, /* no comma */
+        {"{\"a\":1,}", 3, "\"b\"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct json_reader reader, before;
+
+        json_reader_init(&reader, cases[i].text, strlen(cases[i].text));
+        for (int k = 0; k < cases[i].skip; k++)
+            json_next(&reader, NULL);
+        before = reader;
+        if (json_take_key(&reader, cases[i].quoted, strlen(cases[i].quoted)) != cases[i].taken)
+            fail_msg("%s", cases[i].text);
+        if (!cases[i].taken) {
+            assert_memory_equal(&reader, &before, sizeof(reader));
+            continue;
+        }
+        assert_int_equal(json_next(&before, NULL), JSON_KEY);
+        assert_true(reader.at == before.at && reader.state == before.state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +287,7 @@ int main(void)
         cmocka_unit_test(refuses),
         cmocka_unit_test(a_nul_byte_is_no_end),
         cmocka_unit_test(stays_in_error),
+        cmocka_unit_test(takes_an_expected_key),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(skips),
         cmocka_unit_test(unescapes),

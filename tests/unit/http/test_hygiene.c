@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <strings.h>
 
 #include "http/hygiene.h"
 
@@ -145,6 +146,7 @@ static void test_content_types(void **state)
         {"application/vnd.api+json", 0},
         {"application/x-www-form-urlencoded", 0},
         {"text/csv", 415},
+        {"Text/CSV; header=present", 415},
         {"text/plain", 415},
         {"multipart/form-data; boundary=x", 415},
         {"application/jsonl", 415},
@@ -159,11 +161,14 @@ static void test_content_types(void **state)
             {rows[i].type != NULL ? "Content-Type" : NULL, rows[i].type}};
         struct head head = head_of("POST", "HTTP/1.1", headers);
         struct err err = {0};
-        int status = head_check_json(&head, &err);
+        int status = head_check_type(&head, false, &err);
+        bool is_csv = rows[i].type != NULL && strncasecmp(rows[i].type, "text/csv", 8) == 0;
 
         if (status != rows[i].status)
             fail_msg("\"%s\": %d", rows[i].type, status);
         assert_int_equal(err.message[0] != '\0', status != 0);
+        assert_int_equal(head_is_csv(&head), is_csv);
+        assert_int_equal(head_check_type(&head, true, NULL), is_csv ? 0 : status);
     }
 }
 
@@ -179,7 +184,7 @@ static void test_content_encodings(void **state)
         const struct header headers[HEADERS_MAX] = {{"Content-Encoding", rows[i].coding}};
         struct head head = head_of("POST", "HTTP/1.1", headers);
 
-        assert_int_equal(head_check_json(&head, NULL), rows[i].status);
+        assert_int_equal(head_check_type(&head, true, NULL), rows[i].status);
     }
 }
 

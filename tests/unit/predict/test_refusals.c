@@ -306,47 +306,58 @@ static void test_depth(void **state)
     }
 }
 
-static const char *const whole =
-    "{\"columns\":[\"on\\/off~\",\"carrier\",\"id\",\"scheduled "
-    "at\",\"distance\"],\"encoded\":true,"
-    "\"rows\":[[true,\"q\\\"\\\\\\u00e9\\ud83d\\udeeb\",{\"a\":[1,2.5e-3]},\"2013-01-01 05:00\","
-    "-1.5E+2],[null,\"Ünï\",null,null,\"1\"]],\"model_id\":7," P "}";
+#define WHOLE                                                                                      \
+    "\"columns\":[\"on\\/off~\",\"carrier\",\"id\",\"scheduled "                                   \
+    "at\",\"distance\"],\"encoded\":true,"                                                         \
+    "\"rows\":[[true,\"q\\\"\\\\\\u00e9\\ud83d\\udeeb\",{\"a\":[1,2.5e-3]},"                       \
+    "\"2013-01-01 05:00\",-1.5E+2],[null,\"Ünï\",null,null,\"1\"]],\"model_id\":7"
+
+/* Read twice, and read once. */
+static const char *const wholes[] = {"{" WHOLE "," P "}", "{" P "," WHOLE "}"};
 
 static void test_truncated_at_each_byte(void **state)
 {
     (void)state;
-    assert_int_equal(ask(&asking, whole), ERR_OK);
-    for (size_t length = 0; length < strlen(whole); length++) {
-        assert_int_equal(ask_bytes(&asking, whole, length), ERR_INVALID);
-        assert_string_equal(asking.err.field, "");
-        assert_int_equal(asking.reply.length, 0);
+    for (size_t i = 0; i < N_ELEMENTS(wholes); i++) {
+        assert_int_equal(ask(&asking, wholes[i]), ERR_OK);
+        for (size_t length = 0; length < strlen(wholes[i]); length++) {
+            assert_int_equal(ask_bytes(&asking, wholes[i], length), ERR_INVALID);
+            assert_string_equal(asking.err.field, "");
+            assert_int_equal(asking.reply.length, 0);
+        }
     }
 }
 
-/* Whatever a byte becomes: an answer that is JSON, or an error of the known kinds. */
+/* An answer that is JSON, or an error of the known kinds. */
+static void check_outcome(enum err_code code)
+{
+    cJSON *root = NULL;
+
+    if (code == ERR_OK)
+        assert_int_equal(
+            json_parse(asking.reply.data, asking.reply.length, "reply", &root, &asking.err),
+            ERR_OK);
+    else
+        assert_true(code == ERR_INVALID || code == ERR_NOT_FOUND);
+    cJSON_Delete(root);
+}
+
 static void test_each_byte_changed(void **state)
 {
     static const char replacements[] = {'\0', '"', '\\', '{', ']', '0', '-', ' ', (char)0xff, 'e'};
-    CLEANUP(free_ptr) char *body = strdup(whole);
 
     (void)state;
-    for (size_t i = 0; i < strlen(whole); i++) {
-        for (size_t k = 0; k < sizeof(replacements); k++) {
-            enum err_code code;
-            cJSON *root = NULL;
+    for (size_t whole = 0; whole < N_ELEMENTS(wholes); whole++) {
+        CLEANUP(free_ptr) char *body = strdup(wholes[whole]);
+        size_t length = strlen(body);
 
-            body[i] = replacements[k];
-            code = ask_bytes(&asking, body, strlen(whole));
-            if (code == ERR_OK) {
-                assert_int_equal(
-                    json_parse(asking.reply.data, asking.reply.length, "reply", &root, &asking.err),
-                    ERR_OK);
-                cJSON_Delete(root);
-            } else {
-                assert_true(code == ERR_INVALID || code == ERR_NOT_FOUND);
+        for (size_t i = 0; i < length; i++) {
+            for (size_t k = 0; k < sizeof(replacements); k++) {
+                body[i] = replacements[k];
+                check_outcome(ask_bytes(&asking, body, length));
             }
+            body[i] = wholes[whole][i];
         }
-        body[i] = whole[i];
     }
 }
 
