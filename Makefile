@@ -23,7 +23,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base config pg frame feature split metric forest catalog model xgb search train registry predict schedule http
+MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
@@ -150,7 +150,7 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,predict model forest feature frame pg config base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,predict model forest feature frame pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
 	$(link) $(FUZZ_ENGINE) $(LIBS)
