@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "calendar.h"
 #include "host.h"
 #include "http/server.h"
 #include "reload.h"
@@ -28,8 +29,10 @@ struct daemon {
     struct registry *registry;
     struct http_server *server;
     struct supervisor *supervisor; /* NULL: this daemon does not train */
-    struct pg *pg;                 /* NULL: Postgres is away */
-    char away[640];                /* why, as last logged; "": it is there */
+    struct calendar *calendar;
+    int64_t due_in_ms; /* until a run is due, as last seen */
+    struct pg *pg;     /* NULL: Postgres is away */
+    char away[640];    /* why, as last logged; "": it is there */
     int64_t away_since_ms;
     struct backoff backoff;
     struct rng rng;
@@ -138,6 +141,7 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
         TRY(connect_postgres(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
+    TRY(calendar_look(daemon->calendar, daemon->pg, &daemon->due_in_ms, err));
     if (daemon->supervisor == NULL)
         return ERR_OK;
     TRY(report_ended_workers(daemon, NULL, err));
@@ -146,11 +150,14 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
 
 static enum err_code wait_for_news(struct daemon *daemon, struct err *err)
 {
+    int64_t wait_ms = daemon->options->poll_ms;
     char payload[64];
     bool notified;
 
-    return pg_wait(daemon->pg, (int)daemon->options->poll_ms, signals_fd(daemon->signals),
-                   &notified, payload, sizeof(payload), err);
+    if (daemon->due_in_ms < wait_ms)
+        wait_ms = daemon->due_in_ms;
+    return pg_wait(daemon->pg, (int)wait_ms, signals_fd(daemon->signals), &notified, payload,
+                   sizeof(payload), err);
 }
 
 static void wait_to_retry(struct daemon *daemon)
@@ -232,6 +239,7 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     host_raise_file_limit();
     TRY(host_make_folder(daemon->options->state_dir, err));
     TRY(registry_new(&daemon->registry, err));
+    TRY(calendar_new(&daemon->calendar, err));
     TRY(connect_postgres(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     if (daemon->options->role != ROLE_SERVER)
@@ -292,6 +300,7 @@ static void release(struct daemon *daemon)
 {
     http_server_free(daemon->server);
     supervisor_free(daemon->supervisor);
+    calendar_free(daemon->calendar);
     pg_close(daemon->pg);
     registry_free(daemon->registry);
     signals_free(daemon->signals);

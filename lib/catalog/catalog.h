@@ -123,6 +123,38 @@ MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, const int64_t *sta
 /* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
 MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
 
+/* Schedules ------------------------------------------------------------------------------------ */
+
+/* A project with a schedule. Times are microseconds since 2000-01-01 UTC (base/zone.h), by the
+ * database's clock. */
+struct schedule_row {
+    int64_t project_id;
+    const char *project, *schedule, *timezone;
+    bool leaves_out_missed; /* "catch_up": "none" */
+    int64_t since_us;       /* due times up to here have been seen to */
+    int64_t now_us;
+};
+struct schedule_rows {
+    int n;
+    struct schedule_row *items;
+    struct arena arena;
+};
+void schedule_rows_release(struct schedule_rows *rows);
+/* project NULL: all that have a schedule. */
+MUST_CHECK enum err_code catalog_schedules(struct pg *pg, const char *project,
+                                           struct schedule_rows *ret_rows, struct err *err);
+
+struct due_time {
+    int64_t at_us, n_missed; /* how many came before it and were not seen to */
+    bool queues;             /* false: it is only noted */
+};
+/* Notes a due time and queues its run (trigger 'schedule'), both or neither. *ret_first false:
+ * another daemon has done so, for this or a later time, or the schedule is another by now.
+ * *ret_run_id 0: none was asked for. */
+MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row *schedule,
+                                        const struct due_time *due, bool *ret_first,
+                                        int64_t *ret_run_id, struct err *err);
+
 /* A claimed run: what a worker holds. */
 struct lease {
     int64_t run_id, project_id, epoch;

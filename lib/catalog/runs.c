@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
 #include "catalog/lookup.h"
+#include "catalog/queue.h"
 #include "catalog/select.h"
 
 static const struct field run_fields[] = {
@@ -88,22 +89,25 @@ enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_ro
 
 #define RESERVATION_END "clock_timestamp() + interval '" TEXT_OF(RESERVED_SECONDS) " seconds'"
 
-static enum err_code queue_locked(struct pg *pg, const char *project, const char *trigger,
-                                  bool reserve, int64_t *ret_run_id, bool *ret_existing,
-                                  struct err *err)
+enum err_code queue_lock(struct pg *pg, const char *project, int64_t *ret_project_id,
+                         struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table locked = {0};
-    CLEANUP(pg_table_release) struct pg_table run = {0};
-    struct pg_int project_id;
-    struct pg_param id;
 
-    /* Under the project's lock, and in a statement of its own so that the next ones see what the
-     * lock waited for: two triggers at once make one run. */
     TRY(pg_rows(pg, "SELECT id FROM pgboost.projects WHERE name = $1 FOR NO KEY UPDATE", 1,
                 (struct pg_param[]){PG_TEXT(project)}, &locked, err));
     if (locked.n_rows == 0)
         return catalog_no_project(pg, project, err);
-    id = pg_param_int(&project_id, pg_get_int64(&locked, 0, 0));
+    *ret_project_id = pg_get_int64(&locked, 0, 0);
+    return ERR_OK;
+}
+
+enum err_code queue_locked(struct pg *pg, int64_t project_id, const char *trigger, bool reserve,
+                           int64_t *ret_run_id, bool *ret_existing, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table run = {0};
+    struct pg_int project_text;
+    const struct pg_param id = pg_param_int(&project_text, project_id);
 
     TRY(pg_rows(pg,
                 "UPDATE pgboost.runs r SET definition = p.definition FROM pgboost.projects p"
@@ -128,6 +132,16 @@ static enum err_code queue_locked(struct pg *pg, const char *project, const char
     return ERR_OK;
 }
 
+static enum err_code queue_run(struct pg *pg, const char *project, const char *trigger,
+                               bool reserve, int64_t *ret_run_id, bool *ret_existing,
+                               struct err *err)
+{
+    int64_t project_id;
+
+    TRY(queue_lock(pg, project, &project_id, err));
+    return queue_locked(pg, project_id, trigger, reserve, ret_run_id, ret_existing, err);
+}
+
 enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
                                 bool reserve, int64_t *ret_run_id, bool *ret_existing,
                                 struct err *err)
@@ -137,7 +151,7 @@ enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *
     enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = queue_locked(pg, project, trigger, reserve, &run_id, &existing, err);
+    code = queue_run(pg, project, trigger, reserve, &run_id, &existing, err);
     if (code == ERR_OK)
         code = pg_commit(pg, err);
     if (code != ERR_OK) {

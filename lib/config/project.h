@@ -19,6 +19,7 @@ enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE };
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
+enum catch_up { CATCH_UP_ONCE, CATCH_UP_NONE };
 enum calibration_choice {
     CALIBRATE_AUTO,
     CALIBRATE_NONE,
@@ -103,11 +104,14 @@ struct project {
     enum calibration_choice calibration;
     struct threshold threshold;
     enum deploy_rule deploy;
-    int keep;              /* models; 10 */
-    int64_t seed;          /* 42 */
-    int threads;           /* 0: as the daemon or machine gives */
-    const char *timezone;  /* "UTC" */
-    const char *schedule;  /* kept for display until schedules exist; NULL: none */
+    int keep;             /* models; 10 */
+    int64_t seed;         /* 42 */
+    int threads;          /* 0: as the daemon or machine gives */
+    const char *timezone; /* "UTC" */
+    const char *schedule; /* schedule/cron.h, in `timezone`; NULL: none */
+    enum catch_up catch_up;
+    int64_t retrain_after_rows;            /* 0: not */
+    struct string_list retrain_on_refresh; /* relations; empty: not */
     const char *json_text; /* the definition as compact JSON: what the catalog stores */
     cJSON *json;
     struct arena arena;

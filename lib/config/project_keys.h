@@ -48,7 +48,7 @@ extern const int n_project_keys;
 
 extern const struct choice task_choices[], test_by_choices[], deploy_choices[], search_choices[],
     column_as_choices[], column_impute_choices[], column_encode_choices[], column_scale_choices[],
-    algorithm_choices[], calibration_choices[], threshold_choices[];
+    algorithm_choices[], calibration_choices[], threshold_choices[], catch_up_choices[];
 
 /* The row of a full name, or NULL. */
 const struct project_key *project_key_find(const char *name);
