@@ -159,6 +159,7 @@ MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row
 struct lease {
     int64_t run_id, project_id, epoch;
     int attempts;
+    bool is_contest;                  /* no model is trained: the best there is goes live */
     const char *project, *definition; /* in arena: the definition as the run was queued */
     struct arena arena;
 };
@@ -277,6 +278,12 @@ struct new_model {
 MUST_CHECK enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
                                             const struct new_model *model, int64_t *ret_model_id,
                                             struct err *err);
+
+/* The end of a run that chose among models: makes the model live unless it is, and marks the run
+ * succeeded, in one transaction. */
+MUST_CHECK enum err_code catalog_finish_contest(struct pg *pg, const struct lease *lease,
+                                                int64_t model_id, const char *reason,
+                                                struct err *err);
 
 /* Inserts a model that comes of no run, and deploys nothing: of *model, what says so (deploy,
  * seen_version, reason) is not looked at. */

@@ -87,7 +87,8 @@ static const char claim_sql[] =
     "  started_at = clock_timestamp(), progress = NULL, stats = NULL,"
     "  profile = NULL, error = NULL, hint = NULL"
     " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
-    " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition";
+    " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition,"
+    " r.kind = 'contest'";
 
 static enum err_code lease_from_row(const struct pg_table *table, struct lease *ret_lease,
                                     struct err *err)
@@ -98,6 +99,7 @@ static enum err_code lease_from_row(const struct pg_table *table, struct lease *
         .project_id = pg_get_int64(table, 0, 1),
         .epoch = pg_get_int64(table, 0, 2),
         .attempts = (int)pg_get_int64(table, 0, 3),
+        .is_contest = pg_get_bool(table, 0, 6),
     };
 
     lease.project = arena_strdup(&lease.arena, pg_get_text(table, 0, 4));

@@ -8,8 +8,8 @@
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
 #include "catalog/lookup.h"
-#include "catalog/queue.h"
 #include "catalog/select.h"
+#include "catalog/within.h"
 
 static const struct field run_fields[] = {
     {"r.id", FIELD_INT64, offsetof(struct run_row, id)},
@@ -87,10 +87,10 @@ enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_ro
 
 /* Queue ---------------------------------------------------------------------------------------- */
 
-#define RESERVATION_END "clock_timestamp() + interval '" TEXT_OF(RESERVED_SECONDS) " seconds'"
+#define RESERVATION TEXT_OF(RESERVED_SECONDS) " seconds"
 
-enum err_code queue_lock(struct pg *pg, const char *project, int64_t *ret_project_id,
-                         struct err *err)
+enum err_code within_lock(struct pg *pg, const char *project, int64_t *ret_project_id,
+                          struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table locked = {0};
 
@@ -102,33 +102,21 @@ enum err_code queue_lock(struct pg *pg, const char *project, int64_t *ret_projec
     return ERR_OK;
 }
 
-enum err_code queue_locked(struct pg *pg, int64_t project_id, const char *trigger, bool reserve,
+enum err_code within_queue(struct pg *pg, int64_t project_id, const char *trigger, bool reserve,
                            int64_t *ret_run_id, bool *ret_existing, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table run = {0};
-    struct pg_int project_text;
-    const struct pg_param id = pg_param_int(&project_text, project_id);
+    struct pg_int id;
 
-    TRY(pg_rows(pg,
-                "UPDATE pgboost.runs r SET definition = p.definition FROM pgboost.projects p"
-                " WHERE p.id = r.project_id AND r.id = (SELECT min(id) FROM pgboost.runs"
-                "  WHERE project_id = $1::bigint AND status = 'queued' AND NOT cancel_requested)"
-                " AND r.status = 'queued' RETURNING r.id",
-                1, &id, &run, err));
-    *ret_existing = run.n_rows > 0;
-    if (!*ret_existing) {
-        pg_table_release(&run);
-        TRY(pg_row(pg,
-                   "WITH queued AS ("
-                   " INSERT INTO pgboost.runs (project_id, trigger, definition, lease_until)"
-                   " SELECT id, $2, definition, CASE WHEN $3::boolean THEN " RESERVATION_END " END"
-                   "  FROM pgboost.projects WHERE id = $1::bigint RETURNING id)"
-                   " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM queued",
-                   3,
-                   (struct pg_param[]){id, PG_TEXT(trigger), PG_TEXT(reserve ? "true" : "false")},
-                   &run, err));
-    }
+    TRY(pg_row(pg,
+               "SELECT run_id, existing FROM"
+               " pgboost.queue_run($1::bigint, $2, 'training', NULL, $3::interval)",
+               3,
+               (struct pg_param[]){pg_param_int(&id, project_id), PG_TEXT(trigger),
+                                   PG_TEXT(reserve ? RESERVATION : NULL)},
+               &run, err));
     *ret_run_id = pg_get_int64(&run, 0, 0);
+    *ret_existing = pg_get_bool(&run, 0, 1);
     return ERR_OK;
 }
 
@@ -138,8 +126,8 @@ static enum err_code queue_run(struct pg *pg, const char *project, const char *t
 {
     int64_t project_id;
 
-    TRY(queue_lock(pg, project, &project_id, err));
-    return queue_locked(pg, project_id, trigger, reserve, ret_run_id, ret_existing, err);
+    TRY(within_lock(pg, project, &project_id, err));
+    return within_queue(pg, project_id, trigger, reserve, ret_run_id, ret_existing, err);
 }
 
 enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
@@ -165,21 +153,6 @@ enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *
 
 /* Cancel --------------------------------------------------------------------------------------- */
 
-/* A running run is asked and ends itself; one that nobody holds ends here. */
-static const char cancel_sql[] =
-    "WITH wanted AS ("
-    " SELECT id, status = 'running' AND lease_until >= clock_timestamp() AS held"
-    " FROM pgboost.runs WHERE id = $1::bigint AND status IN ('queued', 'running')"
-    " FOR NO KEY UPDATE),"
-    " cancelled AS ("
-    " UPDATE pgboost.runs r SET cancel_requested = true,"
-    "  status = CASE WHEN held THEN r.status ELSE 'cancelled' END,"
-    "  finished_at = CASE WHEN NOT held THEN clock_timestamp() END,"
-    "  error = CASE WHEN NOT held THEN 'cancelled on request' END"
-    " FROM wanted WHERE r.id = wanted.id RETURNING r.id, held),"
-    " ended AS (SELECT id FROM cancelled WHERE NOT held), " END_TRIALS
-    " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM cancelled";
-
 enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table cancelled = {0};
@@ -187,7 +160,10 @@ enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
     struct pg_int id_text;
     struct pg_param id = pg_param_int(&id_text, run_id);
 
-    TRY(pg_rows(pg, cancel_sql, 1, &id, &cancelled, err));
+    TRY(pg_rows(pg,
+                "SELECT status FROM pgboost.cancel_run($1::bigint) status"
+                " WHERE status IS NOT NULL",
+                1, &id, &cancelled, err));
     if (cancelled.n_rows > 0)
         return ERR_OK;
     TRY(pg_rows(pg, "SELECT status FROM pgboost.runs WHERE id = $1::bigint", 1, &id, &present,

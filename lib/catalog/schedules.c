@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 #include "catalog/catalog.h"
-#include "catalog/queue.h"
 #include "catalog/select.h"
+#include "catalog/within.h"
 
 /* Microseconds since 2000, the epoch of base/zone.h, and back. */
 #define MICROSECONDS(moment)                                                                       \
@@ -97,12 +97,12 @@ static enum err_code see_to_locked(struct pg *pg, const struct schedule_row *sch
     int64_t n_rows = 0, project_id;
     bool existing;
 
-    TRY(queue_lock(pg, schedule->project, &project_id, err));
+    TRY(within_lock(pg, schedule->project, &project_id, err));
     TRY(pg_exec(pg, see_to_sql, N_ELEMENTS(params), params, &n_rows, err));
     *ret_first = n_rows == 1;
     if (!*ret_first || !due->queues)
         return ERR_OK;
-    TRY(queue_locked(pg, schedule->project_id, "schedule", false, ret_run_id, &existing, err));
+    TRY(within_queue(pg, schedule->project_id, "schedule", false, ret_run_id, &existing, err));
     return note_run(pg, schedule->project_id, due->at_us, *ret_run_id, err);
 }
 
