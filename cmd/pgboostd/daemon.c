@@ -229,6 +229,7 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .body_limit_bytes = (size_t)options->body_limit_bytes,
         .rows_limit = (size_t)options->rows_limit,
         .registry = daemon->registry,
+        .dsn = options->dsn,
     };
 
     return http_server_start(&http_options, &daemon->server, err);

@@ -112,6 +112,10 @@ void run_rows_release(struct run_rows *rows);
 MUST_CHECK enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
                                            bool reserve, int64_t *ret_run_id, bool *ret_existing,
                                            struct err *err);
+/* Queues a run that makes the best model live; one that is queued already is returned. */
+MUST_CHECK enum err_code catalog_queue_contest(struct pg *pg, const char *project,
+                                               const char *trigger, int64_t *ret_run_id,
+                                               struct err *err);
 /* project NULL: of all. Newest first, at most limit. */
 MUST_CHECK enum err_code catalog_runs(struct pg *pg, const char *project, int limit,
                                       struct run_rows *ret_rows, struct err *err);

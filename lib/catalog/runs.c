@@ -151,6 +151,21 @@ enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *
     return ERR_OK;
 }
 
+enum err_code catalog_queue_contest(struct pg *pg, const char *project, const char *trigger,
+                                    int64_t *ret_run_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table run = {0};
+
+    TRY(pg_rows(pg,
+                "SELECT q.run_id FROM pgboost.projects p,"
+                " pgboost.queue_run(p.id, $2, 'contest', NULL, NULL) q WHERE p.name = $1",
+                2, (struct pg_param[]){PG_TEXT(project), PG_TEXT(trigger)}, &run, err));
+    if (run.n_rows == 0)
+        return catalog_no_project(pg, project, err);
+    *ret_run_id = pg_get_int64(&run, 0, 0);
+    return ERR_OK;
+}
+
 /* Cancel --------------------------------------------------------------------------------------- */
 
 enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)

@@ -19,12 +19,13 @@ void exchange_connection(void *cls, struct MHD_Connection *connection, void **co
     struct http_service *service = cls;
     struct exchange *exchange = *context;
 
-    (void)connection;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&service->n_connections, 1);
         exchange = calloc(1, sizeof(*exchange));
-        if (exchange != NULL)
+        if (exchange != NULL) {
             exchange->service = service;
+            exchange->connection = connection;
+        }
         *context = exchange; /* NULL: the first request is not answered */
         return;
     }
@@ -76,6 +77,7 @@ static void reset(struct exchange *exchange)
     exchange->n_body_bytes = 0;
     exchange->n_pieces = 0;
     exchange->chunked = false;
+    exchange->asked = false;
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
 }
@@ -105,6 +107,8 @@ static void find_route(struct exchange *exchange, const struct head *head, const
     } else if (segment != NULL &&
                target_decode(segment, length, exchange->argument, &exchange->err) != ERR_OK) {
         refuse(exchange, err_http_status(exchange->err.code));
+    } else if (route_changes(exchange->route)) {
+        refuse(exchange, head_check_change(head, &exchange->err));
     } else if (route_reads_json(exchange->route)) {
         refuse(exchange, head_check_json(head, &exchange->err));
     }
@@ -193,9 +197,27 @@ static void run_handler(struct exchange *exchange)
         log_err(LOG_WARNING, "request failed", &exchange->err);
 }
 
+/* The connection waits; its handler is called again when the desk resumes it. */
+static void ask_desk(struct exchange *exchange)
+{
+    exchange->asked = true;
+    MHD_suspend_connection(exchange->connection);
+    if (desk_put(exchange->service->desk, exchange))
+        return;
+    err_set(&exchange->err, ERR_UNREACHABLE, "too many requests wait for the catalog");
+    err_hint(&exchange->err, "come back in a moment");
+    refuse(exchange, err_http_status(exchange->err.code));
+    MHD_resume_connection(exchange->connection);
+}
+
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
-    if (exchange->refusal == 0)
+    if (exchange->refusal == 0 && route_asks(exchange->route) && !exchange->asked &&
+        !exchange->body.failed) {
+        ask_desk(exchange);
+        return MHD_YES;
+    }
+    if (exchange->refusal == 0 && !exchange->asked)
         run_handler(exchange);
     if (exchange->refusal != 0)
         reply_problem(&exchange->reply, exchange->refusal, &exchange->err);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "http/desk.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
 #include "http/target.h"
@@ -20,6 +21,7 @@
 /* What all exchanges share. */
 struct http_service {
     struct registry *registry;
+    struct desk *desk; /* for routes that ask the catalog */
     atomic_size_t body_limit_bytes, rows_limit;
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
@@ -30,6 +32,7 @@ struct route;
 
 struct exchange {
     struct http_service *service;
+    struct MHD_Connection *connection;
     const struct route *route;          /* NULL: refused before one was found */
     char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */
     struct buf body;
@@ -37,6 +40,7 @@ struct exchange {
     uint64_t n_body_bytes; /* received, also of a body that is thrown away */
     uint32_t n_pieces;     /* in which it was received */
     bool chunked;
+    bool asked;  /* the desk has it, or has seen to it */
     int refusal; /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };

@@ -132,6 +132,18 @@ static bool ends_with(const char *text, size_t length, const char *end)
     return length > n && strncasecmp(text + length - n, end, n) == 0;
 }
 
+/* A page of another site may send a form without asking, but not this type. */
+int head_check_change(const struct head *head, struct err *err)
+{
+    const char *type = head->value[HEAD_CONTENT_TYPE];
+
+    if (type != NULL && is_type(type, strcspn(type, "; \t"), "application/json"))
+        return head_check_json(head, err);
+    refuse(415, err, "a request that changes something is JSON");
+    err_hint(err, "send the header \"Content-Type: application/json\"");
+    return 415;
+}
+
 int head_check_json(const struct head *head, struct err *err)
 {
     const char *type = head->value[HEAD_CONTENT_TYPE];

@@ -44,4 +44,7 @@ int head_check(const struct head *head, uint64_t *ret_length, struct err *err);
  * curl's default form type are. */
 int head_check_json(const struct head *head, struct err *err);
 
+/* The same for a request that changes something: the type must be application/json itself. */
+int head_check_change(const struct head *head, struct err *err);
+
 #endif

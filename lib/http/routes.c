@@ -2,23 +2,34 @@
 
 #include <string.h>
 
+#include "http/admin.h"
 #include "http/handlers.h"
+
+typedef enum err_code (*handle_fn)(struct exchange *exchange, struct err *err);
+typedef enum err_code (*ask_fn)(struct exchange *exchange, struct pg *pg, struct err *err);
 
 struct route {
     const char *method, *path;
-    enum err_code (*handle)(struct exchange *exchange, struct err *err);
-    bool reads_json;
+    handle_fn handle; /* on the serving thread … */
+    ask_fn ask;       /* … or on the desk's */
+    bool reads_json, changes;
     const char *help;
 };
 
 /* The busiest first. A path stands with one method; "allow" is what a 405 says. */
 static const struct route routes[] = {
-    {"POST", "/predict", handle_predict, true, "predictions of a project's live model"},
-    {"GET", "/projects", handle_projects, false, "every project and its live model"},
-    {"GET", "/projects/{name}", handle_project, false, "one project and its live model"},
-    {"GET", "/healthz", handle_healthz, false, "is the daemon alive?"},
-    {"GET", "/readyz", handle_readyz, false, "can it answer, and is it degraded?"},
-    {"GET", "/", handle_root, false, "this list"},
+    {"POST", "/predict", handle_predict, NULL, true, false,
+     "predictions of a project's live model"},
+    {"GET", "/projects", handle_projects, NULL, false, false, "every project and its live model"},
+    {"GET", "/projects/{name}", handle_project, NULL, false, false,
+     "one project and its live model"},
+    {"POST", "/projects/{name}/train", NULL, ask_train, true, true, "queue a run"},
+    {"POST", "/projects/{name}/deploy", NULL, ask_deploy, true, true, "make a model live"},
+    {"GET", "/runs/{id}", NULL, ask_run, false, false, "one run and how far it is"},
+    {"POST", "/runs/{id}/cancel", NULL, ask_cancel, true, true, "stop a run"},
+    {"GET", "/healthz", handle_healthz, NULL, false, false, "is the daemon alive?"},
+    {"GET", "/readyz", handle_readyz, NULL, false, false, "can it answer, and is it degraded?"},
+    {"GET", "/", handle_root, NULL, false, false, "this list"},
 };
 
 static bool method_matches(const struct route *route, const char *method)
@@ -48,6 +59,22 @@ bool route_reads_json(const struct route *route)
     return route->reads_json;
 }
 
+bool route_changes(const struct route *route)
+{
+    return route->changes;
+}
+
+bool route_asks(const struct route *route)
+{
+    return route->ask != NULL;
+}
+
+enum err_code route_ask(const struct route *route, struct exchange *exchange, struct pg *pg,
+                        struct err *err)
+{
+    return route->ask(exchange, pg, err);
+}
+
 enum err_code route_handle(const struct route *route, struct exchange *exchange, struct err *err)
 {
     return route->handle(exchange, err);
@@ -56,5 +83,5 @@ enum err_code route_handle(const struct route *route, struct exchange *exchange,
 void routes_list(struct buf *text)
 {
     for (size_t i = 0; i < N_ELEMENTS(routes); i++)
-        buf_printf(text, "%-5s %-18s %s\n", routes[i].method, routes[i].path, routes[i].help);
+        buf_printf(text, "%-5s %-23s %s\n", routes[i].method, routes[i].path, routes[i].help);
 }

@@ -22,6 +22,7 @@ struct http_server {
     struct http_service service;
     struct MHD_Daemon *mhd;
     int listen_fd; /* -1 once the HTTP library or the drain has taken it */
+    struct desk *desk;
     bool has_handlers;
     char address[LISTEN_ADDRESS_MAX];
 };
@@ -71,10 +72,10 @@ static enum err_code start_library(struct http_server *server, unsigned n_thread
         {MHD_OPTION_END, 0, NULL},
     };
 
-    server->mhd =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
-                         NULL, exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER, log_library,
-                         NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    server->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_ARRAY,
+        options, MHD_OPTION_END);
     if (server->mhd == NULL)
         return err_set(err, ERR_FAILED, "cannot start the HTTP server with %u threads", n_threads);
     server->listen_fd = -1;
@@ -91,6 +92,8 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     server->listen_fd = -1;
     server->service.registry = options->registry;
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
+    TRY(desk_new(options->dsn, &server->desk, err));
+    server->service.desk = server->desk;
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
     TRY(listen_open(options->listen, &server->listen_fd, server->address, err));
@@ -141,6 +144,7 @@ void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
+    desk_free(server->desk); /* nothing may be suspended when the library stops */
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
     if (server->has_handlers)

@@ -3,7 +3,8 @@
  *
  * In the way of a prediction: socket → hygiene (head) → route → handler → reply. The files in that
  * order: server.c (socket, threads, drain), exchange.c (one request and its answer), hygiene.c,
- * target.c, routes.c (the table), handlers.c, reply.c.
+ * target.c, routes.c (the table), handlers.c, reply.c; desk.c and admin.c for what asks the
+ * catalog.
  *
  * Bounded: body, rows, connections, header size, idle time. Refuses: waiting for Postgres.
  */
@@ -20,6 +21,7 @@ struct http_options {
     size_t body_limit_bytes;   /* of a request's body: 413 beyond */
     size_t rows_limit;         /* of a request: 413 beyond */
     struct registry *registry; /* outlives the server */
+    const char *dsn;           /* the catalog, for routes that ask it */
 };
 
 /* Serves from here on. ERR_IO with a hint when the address cannot be had; ERR_NOT_FOUND when the
