@@ -42,3 +42,12 @@ COMMENT ON COLUMN pgboost.due_times.run_id IS
     'the run that was queued, or was queued already; NULL: left out, as catch_up says';
 COMMENT ON COLUMN pgboost.due_times.n_missed IS
     'due times before this one that came while no daemon was there';
+
+-- retrain.after_rows: the rows that count from, and whose turn it is to count.
+ALTER TABLE pgboost.projects
+    ADD COLUMN rows_seen bigint,
+    ADD COLUMN rows_seen_at timestamptz,
+    ADD COLUMN count_rows_at timestamptz;
+COMMENT ON COLUMN pgboost.projects.rows_seen IS
+    'rows when they last made a run, or were fewer than before; a later run''s count instead';
+COMMENT ON COLUMN pgboost.projects.count_rows_at IS 'not before: the next count, by one of the daemons';

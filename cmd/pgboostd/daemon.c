@@ -16,9 +16,11 @@
 #include "schedule/backoff.h"
 #include "schedule/supervisor.h"
 #include "signals.h"
+#include "watcher.h"
 
 #define CONNECT_TIMEOUT_MS   5000
 #define STATEMENT_TIMEOUT_MS 30000
+#define REFRESHED_MAX        64    /* relations that were refreshed at the same time */
 #define DRAIN_MS             10000 /* for requests under way when asked to stop */
 #define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
 
@@ -30,14 +32,58 @@ struct daemon {
     struct http_server *server;
     struct supervisor *supervisor; /* NULL: this daemon does not train */
     struct calendar *calendar;
-    int64_t due_in_ms; /* until a run is due, as last seen */
-    struct pg *pg;     /* NULL: Postgres is away */
-    char away[640];    /* why, as last logged; "": it is there */
+    struct watcher *watcher; /* NULL: this daemon does not train */
+    int n_refreshed;
+    char *refreshed[REFRESHED_MAX]; /* relations, as notifications named them */
+    int64_t due_in_ms;              /* until a run is due, as last seen */
+    struct pg *pg;                  /* NULL: Postgres is away */
+    char away[640];                 /* why, as last logged; "": it is there */
     int64_t away_since_ms;
     struct backoff backoff;
     struct rng rng;
     bool stopping;
 };
+
+/* Refreshed relations ------------------------------------------------------------------------- */
+
+/* What is one too many is lost: whoever floods the channel hears nothing of it. */
+static void note_notification(void *context, const char *channel, const char *payload)
+{
+    struct daemon *daemon = context;
+
+    if (strcmp(channel, CATALOG_REFRESH_CHANNEL) != 0 || daemon->n_refreshed == REFRESHED_MAX)
+        return;
+    for (int i = 0; i < daemon->n_refreshed; i++)
+        if (strcmp(daemon->refreshed[i], payload) == 0)
+            return;
+    daemon->refreshed[daemon->n_refreshed] = strdup(payload);
+    if (daemon->refreshed[daemon->n_refreshed] != NULL)
+        daemon->n_refreshed++;
+}
+
+/* Anyone may notify, and say anything: what is no relation is worth no more than a line of debug.
+ */
+static enum err_code heed_refreshes(struct daemon *daemon, struct err *err)
+{
+    while (daemon->n_refreshed > 0) {
+        char quoted[160];
+        int64_t n_runs = 0;
+        enum err_code code =
+            catalog_refreshed(daemon->pg, daemon->refreshed[daemon->n_refreshed - 1], &n_runs, err);
+
+        if (code != ERR_OK && pg_broken(daemon->pg))
+            return code;
+        if (code != ERR_OK)
+            log_err(LOG_DEBUG, "a refresh cannot be heeded", err);
+        daemon->n_refreshed--;
+        if (n_runs > 0)
+            log_info("a refreshed relation makes runs", "relation=%s n=%" PRId64,
+                     log_text(daemon->refreshed[daemon->n_refreshed], quoted, sizeof(quoted)),
+                     n_runs);
+        free(TAKE_PTR(daemon->refreshed[daemon->n_refreshed]));
+    }
+    return ERR_OK;
+}
 
 /* Postgres ------------------------------------------------------------------------------------ */
 
@@ -55,6 +101,8 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
     TRY(catalog_check_version(pg, err));
     /* Before the first look at the catalog, so that nothing falls between the two. */
     TRY(pg_listen(pg, CATALOG_CHANNEL, err));
+    TRY(pg_listen(pg, CATALOG_REFRESH_CHANNEL, err));
+    pg_on_notify(pg, note_notification, daemon);
     daemon->pg = TAKE_PTR(pg);
     return ERR_OK;
 }
@@ -141,6 +189,7 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
         TRY(connect_postgres(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
+    TRY(heed_refreshes(daemon, err));
     TRY(calendar_look(daemon->calendar, daemon->pg, &daemon->due_in_ms, err));
     if (daemon->supervisor == NULL)
         return ERR_OK;
@@ -243,8 +292,11 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(calendar_new(&daemon->calendar, err));
     TRY(connect_postgres(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
-    if (daemon->options->role != ROLE_SERVER)
+    if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));
+        TRY(watcher_start(daemon->options->dsn, daemon->options->read_dsn, daemon->options->poll_ms,
+                          &daemon->watcher, err));
+    }
     TRY(start_server(daemon, err));
     printf("listening on http://%s\n", http_server_address(daemon->server));
     fflush(stdout);
@@ -288,6 +340,7 @@ static void stop(struct daemon *daemon)
 {
     log_info("stopping", "workers=%d",
              daemon->supervisor != NULL ? supervisor_n_running(daemon->supervisor) : 0);
+    watcher_free(TAKE_PTR(daemon->watcher));
     if (daemon->supervisor != NULL)
         supervisor_signal(daemon->supervisor, SIGTERM);
     if (!http_server_drain(daemon->server, DRAIN_MS))
@@ -301,7 +354,10 @@ static void release(struct daemon *daemon)
 {
     http_server_free(daemon->server);
     supervisor_free(daemon->supervisor);
+    watcher_free(daemon->watcher);
     calendar_free(daemon->calendar);
+    while (daemon->n_refreshed > 0)
+        free(daemon->refreshed[--daemon->n_refreshed]);
     pg_close(daemon->pg);
     registry_free(daemon->registry);
     signals_free(daemon->signals);

@@ -159,6 +159,36 @@ MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row
                                         const struct due_time *due, bool *ret_first,
                                         int64_t *ret_run_id, struct err *err);
 
+/* Other triggers ------------------------------------------------------------------------------- */
+
+/* Where others say that a relation has been refreshed; the payload is its name. */
+#define CATALOG_REFRESH_CHANNEL "pgboost_refreshed"
+
+/* pgboost.refreshed by a relation's name; one that does not exist queues nothing. */
+MUST_CHECK enum err_code catalog_refreshed(struct pg *pg, const char *relation, int64_t *ret_n_runs,
+                                           struct err *err);
+
+/* A project that trains after so many new rows, whose turn it is to be counted. */
+struct count_row {
+    int64_t project_id;
+    const char *project, *relation;
+    int64_t after_rows, base_rows; /* new ones count from base_rows */
+};
+struct count_rows {
+    int n; /* 0 or 1 */
+    struct count_row *items;
+    struct arena arena;
+};
+void count_rows_release(struct count_rows *rows);
+/* Its next turn comes in a minute. */
+MUST_CHECK enum err_code catalog_claim_count(struct pg *pg, struct count_rows *ret_row,
+                                             struct err *err);
+/* Notes how many there are, and queues a run (trigger 'rows') when they are enough; *ret_run_id 0:
+ * they are not. The next turn comes in pause_seconds at the earliest. */
+MUST_CHECK enum err_code catalog_note_count(struct pg *pg, const struct count_row *row,
+                                            int64_t n_rows, double pause_seconds,
+                                            int64_t *ret_run_id, struct err *err);
+
 /* A claimed run: what a worker holds. */
 struct lease {
     int64_t run_id, project_id, epoch;
