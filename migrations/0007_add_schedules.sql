@@ -51,3 +51,11 @@ ALTER TABLE pgboost.projects
 COMMENT ON COLUMN pgboost.projects.rows_seen IS
     'rows when they last made a run, or were fewer than before; a later run''s count instead';
 COMMENT ON COLUMN pgboost.projects.count_rows_at IS 'not before: the next count, by one of the daemons';
+
+-- Housekeeping -----------------------------------------------------------------------------------
+
+ALTER TABLE pgboost.models ADD COLUMN pinned boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN pgboost.models.pinned IS 'stays, however many newer ones there are';
+CREATE INDEX models_run_id ON pgboost.models (run_id);
+CREATE INDEX models_trial_id ON pgboost.models (trial_id);
+CREATE INDEX runs_finished_at ON pgboost.runs (finished_at) WHERE finished_at IS NOT NULL;

@@ -20,7 +20,8 @@
 
 #define CONNECT_TIMEOUT_MS   5000
 #define STATEMENT_TIMEOUT_MS 30000
-#define REFRESHED_MAX        64    /* relations that were refreshed at the same time */
+#define REFRESHED_MAX        64 /* relations that were refreshed at the same time */
+#define PRUNE_EVERY_MS       (3600 * 1000)
 #define DRAIN_MS             10000 /* for requests under way when asked to stop */
 #define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
 
@@ -39,6 +40,7 @@ struct daemon {
     struct pg *pg;                  /* NULL: Postgres is away */
     char away[640];                 /* why, as last logged; "": it is there */
     int64_t away_since_ms;
+    int64_t prune_at_ms;
     struct backoff backoff;
     struct rng rng;
     bool stopping;
@@ -180,6 +182,26 @@ static enum err_code start_workers(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+/* Old runs, a batch at a time: while there are more, the next one at the next look. */
+static enum err_code keep_house(struct daemon *daemon, struct err *err)
+{
+    int64_t n = 0;
+    enum err_code code;
+
+    if (clock_ms() < daemon->prune_at_ms)
+        return ERR_OK;
+    code = catalog_prune_runs(daemon->pg, daemon->options->keep_runs_ms, &n, err);
+    if (code != ERR_OK && pg_broken(daemon->pg))
+        return code;
+    if (code != ERR_OK)
+        log_err(LOG_WARNING, "old runs stay", err);
+    if (n > 0)
+        log_info("old runs deleted", "n=%" PRId64, n);
+    else
+        daemon->prune_at_ms = clock_ms() + PRUNE_EVERY_MS;
+    return ERR_OK;
+}
+
 /* The loop ------------------------------------------------------------------------------------ */
 
 /* Everything that a notification, a signal or the time may have brought. */
@@ -191,6 +213,7 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
     note_back(daemon);
     TRY(heed_refreshes(daemon, err));
     TRY(calendar_look(daemon->calendar, daemon->pg, &daemon->due_in_ms, err));
+    TRY(keep_house(daemon, err));
     if (daemon->supervisor == NULL)
         return ERR_OK;
     TRY(report_ended_workers(daemon, NULL, err));

@@ -47,6 +47,7 @@ enum err_code reload_options(struct options *current, int argc, char **argv, str
     current->body_limit_bytes = fresh.body_limit_bytes;
     current->rows_limit = fresh.rows_limit;
     current->poll_ms = fresh.poll_ms;
+    current->keep_runs_ms = fresh.keep_runs_ms;
     reload_log_level(current);
     log_info("options reloaded", "body_limit=%" PRId64 " rows_limit=%" PRId64 " poll_ms=%" PRId64,
              current->body_limit_bytes, current->rows_limit, current->poll_ms);

@@ -325,8 +325,8 @@ MUST_CHECK enum err_code catalog_insert_model(struct pg *pg, int64_t project_id,
                                               const struct new_model *model, int64_t *ret_model_id,
                                               struct err *err);
 
-/* Deletes models of the project but the `keep` newest, the live one and the one to roll back to; at
- * most a few a call. */
+/* Deletes models of the project but the `keep` newest, the live one, the one to roll back to and
+ * pinned ones; at most a few a call. */
 MUST_CHECK enum err_code catalog_prune_models(struct pg *pg, int64_t project_id, int keep,
                                               int64_t *ret_n_deleted, struct err *err);
 
@@ -367,6 +367,19 @@ struct live_rows {
 };
 void live_rows_release(struct live_rows *rows);
 MUST_CHECK enum err_code catalog_live(struct pg *pg, struct live_rows *ret_rows, struct err *err);
+
+/* Deleting ------------------------------------------------------------------------------------- */
+
+/* Deletes runs that ended longer ago, with their trials, but those whose models are still there; a
+ * batch a call. Due times as old go as well. */
+MUST_CHECK enum err_code catalog_prune_runs(struct pg *pg, int64_t age_ms, int64_t *ret_n_deleted,
+                                            struct err *err);
+/* ERR_CONFLICT: the model is live. */
+MUST_CHECK enum err_code catalog_delete_model(struct pg *pg, int64_t model_id, struct err *err);
+/* With all that belongs to it. ERR_CONFLICT: a run is under way, or a model is live and even_live
+ * does not say that this is known. */
+MUST_CHECK enum err_code catalog_delete_project(struct pg *pg, const char *project, bool even_live,
+                                                struct err *err);
 
 /* Relations ------------------------------------------------------------------------------------ */
 

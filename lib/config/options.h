@@ -32,6 +32,7 @@ struct options {
     int64_t body_limit_bytes; /* of a request; 16 MiB */
     int64_t rows_limit;       /* of a request; 10000 */
     int64_t spill_above;      /* bytes of a run in memory; 64 MiB */
+    int64_t keep_runs_ms;     /* ended runs and their trials; 90 d */
     int64_t poll_ms;          /* where NOTIFY does not reach; 2 s */
     enum { OPTIONS_LOG_DEBUG, OPTIONS_LOG_INFO, OPTIONS_LOG_WARNING, OPTIONS_LOG_ERROR } log_level;
     struct arena arena;
