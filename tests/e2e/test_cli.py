@@ -291,8 +291,8 @@ def test_a_killed_worker_is_told_and_the_run_taken_up_again(trained, cli, defini
     run = cli.json("runs", "long")["items"][0]
     assert run["status"] == "queued" and run["attempts"] == 1
     # the same run is followed, with one trial: the search was not what is tested
-    trained.sql("""UPDATE pgboost.runs SET definition = definition || '{"search": {"trials": 1}}'
-                   WHERE id = %s""", run["id"])
+    trained.sql("""UPDATE pgboost.projects SET definition = definition || '{"search": {"trials": 1}}'
+                   WHERE name = 'long'""")
     assert cli.json("train", "long", "--here")["run_id"] == run["id"]
 
 
