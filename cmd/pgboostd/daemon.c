@@ -285,6 +285,7 @@ static enum err_code start_supervisor(struct daemon *daemon, struct err *err)
         .read_dsn = options->read_dsn,
         .state_dir = options->state_dir,
         .spill_above = options->spill_above,
+        .memory = options->worker_memory,
         .n_workers = (int)options->workers,
         .n_threads = n_threads > 0 ? n_threads : 1,
     };
@@ -301,6 +302,7 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .body_limit_bytes = (size_t)options->body_limit_bytes,
         .rows_limit = (size_t)options->rows_limit,
         .registry = daemon->registry,
+        .predicts = options->role != ROLE_TRAINER,
         .dsn = options->dsn,
     };
 

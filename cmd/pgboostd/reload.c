@@ -33,6 +33,7 @@ static void report_restarts(const struct options *a, const struct options *b)
     say_restart("worker", strcmp(a->worker, b->worker) != 0);
     say_restart("threads", a->threads != b->threads);
     say_restart("workers", a->workers != b->workers);
+    say_restart("worker_memory", a->worker_memory != b->worker_memory);
     say_restart("role", a->role != b->role);
 }
 

@@ -28,6 +28,7 @@ struct options {
     const char *worker;    /* "": beside pgboostd */
     int64_t threads;       /* HTTP; 0: one a core */
     int64_t workers;       /* runs trained at once; 1 */
+    int64_t worker_memory; /* bytes of one; 0: no limit */
     enum role role;
     int64_t body_limit_bytes; /* of a request; 16 MiB */
     int64_t rows_limit;       /* of a request; 10000 */

@@ -21,6 +21,7 @@
 /* What all exchanges share. */
 struct http_service {
     struct registry *registry;
+    bool predicts;
     struct desk *desk; /* for routes that ask the catalog */
     atomic_size_t body_limit_bytes, rows_limit;
     atomic_bool draining;

@@ -91,6 +91,7 @@ enum err_code http_server_start(const struct http_options *options, struct http_
         return err_nomem(err);
     server->listen_fd = -1;
     server->service.registry = options->registry;
+    server->service.predicts = options->predicts;
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
     TRY(desk_new(options->dsn, &server->desk, err));
     server->service.desk = server->desk;

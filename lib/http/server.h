@@ -11,6 +11,8 @@
 #ifndef PGBOOST_HTTP_SERVER_H
 #define PGBOOST_HTTP_SERVER_H
 
+#include <stdbool.h>
+
 #include "registry/registry.h"
 
 struct http_server;
@@ -21,6 +23,7 @@ struct http_options {
     size_t body_limit_bytes;   /* of a request's body: 413 beyond */
     size_t rows_limit;         /* of a request: 413 beyond */
     struct registry *registry; /* outlives the server */
+    bool predicts;             /* false: /predict is refused */
     const char *dsn;           /* the catalog, for routes that ask it */
 };
 
