@@ -9,6 +9,7 @@
 #   make bench        POST /predict under load
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
+#   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
 #   make clean
@@ -140,6 +141,12 @@ prove-forest: $(BUILD)/tests/unit/forest/test_forest
 .PHONY: e2e
 e2e: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
+
+# What test_soak.py does a few times in the tests: make soak SOAK=0.1 for a tenth of it.
+SOAK ?= 1
+.PHONY: soak
+soak: all
+	$(Q)SOAK=$(SOAK) BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -s --durations=0 $(PYTEST_ARGS) tests/e2e/test_soak.py
 
 # Memory errors in the encoder and the evaluator, by valgrind.
 .PHONY: valgrind
