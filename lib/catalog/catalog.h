@@ -86,6 +86,7 @@ MUST_CHECK enum err_code catalog_projects(struct pg *pg, const char *name,
 
 struct run_row {
     int64_t id, project_id;
+    const char *kind; /* training; contest: chooses among models */
     const char *project, *status, *trigger, *error, *hint; /* error, hint NULL when none */
     const char *progress; /* JSON: {"stage","done","total","best"} or NULL */
     const char *stats;    /* JSON: rows read, train, valid, test, warnings … or NULL */

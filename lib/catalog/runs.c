@@ -15,6 +15,7 @@ static const struct field run_fields[] = {
     {"r.id", FIELD_INT64, offsetof(struct run_row, id)},
     {"r.project_id", FIELD_INT64, offsetof(struct run_row, project_id)},
     {"p.name", FIELD_TEXT, offsetof(struct run_row, project)},
+    {"r.kind", FIELD_TEXT, offsetof(struct run_row, kind)},
     {"r.status", FIELD_TEXT, offsetof(struct run_row, status)},
     {"r.trigger", FIELD_TEXT, offsetof(struct run_row, trigger)},
     {"r.error", FIELD_TEXT, offsetof(struct run_row, error)},

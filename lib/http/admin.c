@@ -103,6 +103,7 @@ static void put_run(struct buf *json, const struct run_row *run)
 {
     buf_printf(json, "{\"id\":%" PRId64, run->id);
     put_text(json, "project", run->project);
+    put_text(json, "kind", run->kind);
     put_text(json, "status", run->status);
     put_text(json, "trigger", run->trigger);
     put_text(json, "error", run->error);

@@ -50,11 +50,13 @@ def test_train_deploy_roll_back(trained):
         200, {"model_id": before["model_id"], "changed": True})
     daemon.wait_live("p", before["model_id"], seconds=1)
     assert daemon.predict("p", {"x": 0.5}) == before
+    assert run["kind"] == "training"
     assert daemon.post("/projects/p/deploy", {"model_id": run["model_id"]}).json()["changed"] is True
     assert daemon.post("/projects/p/deploy", {"model_id": run["model_id"]}).json()["changed"] is False
     answer = daemon.post("/projects/p/deploy", {"strategy": "best_score"})
     assert answer.status_code == 202
-    assert ended(daemon, answer.json()["run_id"])["status"] == "succeeded"
+    contest = ended(daemon, answer.json()["run_id"])
+    assert (contest["status"], contest["kind"]) == ("succeeded", "contest")
 
 
 def test_cancel(trained, catalog):
