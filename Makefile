@@ -12,6 +12,7 @@
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
+#   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
 #   make clean
@@ -26,7 +27,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base config pg frame feature split metric forest catalog model xgb search train registry predict schedule http
+MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
@@ -144,6 +145,12 @@ prove-forest: $(BUILD)/tests/unit/forest/test_forest
 e2e: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
 
+# What test_soak.py does a few times in the tests: make soak SOAK=0.1 for a tenth of it.
+SOAK ?= 1
+.PHONY: soak
+soak: all
+	$(Q)SOAK=$(SOAK) BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -s --durations=0 $(PYTEST_ARGS) tests/e2e/test_soak.py
+
 # Memory errors in the encoder and the evaluator, by valgrind.
 .PHONY: valgrind
 valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(UNIT_TESTS))
@@ -153,7 +160,7 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,predict model forest feature frame pg config base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,predict model forest feature frame pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
 	$(link) $(FUZZ_ENGINE) $(LIBS)

@@ -4,6 +4,7 @@ static const struct list_column columns[] = {
     {"run", "id", LIST_ID, offsetof(struct run_row, id)},
     {"project", "project", LIST_TEXT, offsetof(struct run_row, project)},
     {"status", "status", LIST_TEXT, offsetof(struct run_row, status)},
+    {NULL, "kind", LIST_TEXT, offsetof(struct run_row, kind)},
     {"trigger", "trigger", LIST_TEXT, offsetof(struct run_row, trigger)},
     {"created (UTC)", "created_at", LIST_TIME, offsetof(struct run_row, created_at)},
     {NULL, "started_at", LIST_TIME, offsetof(struct run_row, started_at)},

@@ -9,10 +9,12 @@
 #include "metric/metric.h"
 #include "profile.h"
 #include "rows.h"
+#include "schedule/cron.h"
 #include "searched.h"
 #include "text.h"
 
-#define LEADERS 10
+#define LEADERS  10
+#define N_COMING 3 /* times of the schedule */
 
 /* What is shown of a project. */
 struct page {
@@ -22,6 +24,7 @@ struct page {
     struct run_rows runs;               /* the last one, or none */
     struct trials trials;               /* of the last run */
     struct deployment_rows deployments; /* the last decision, or none */
+    struct schedule_rows schedule;      /* none, or one */
     char deployed_at[40];               /* of the live model; "": none */
     char *profile;                      /* of the last run that has one; NULL: none */
     int64_t profile_run_id;
@@ -35,6 +38,7 @@ static void page_release(struct page *page)
     run_rows_release(&page->runs);
     trials_release(&page->trials);
     deployment_rows_release(&page->deployments);
+    schedule_rows_release(&page->schedule);
     free(page->profile);
 }
 
@@ -71,8 +75,51 @@ static enum err_code read_page(struct pg *pg, const char *name, struct page *pag
     if (page->runs.n > 0)
         TRY(trials_read(pg, page->runs.items[0].id, &page->trials, err));
     TRY(catalog_deployments(pg, name, 1, &page->deployments, err));
+    TRY(catalog_schedules(pg, name, &page->schedule, err));
     TRY(catalog_last_profile(pg, name, &page->profile, &page->profile_run_id, err));
     return find_deployed_at(pg, page, err);
+}
+
+/* The next times of a schedule, by the clock of its zone or as RFC 3339 in UTC. None where it
+ * cannot be used here. */
+static void put_coming(struct buf *out, const struct schedule_row *row, bool in_utc,
+                       const char *before, const char *after)
+{
+    CLEANUP(zone_freep) struct zone *zone = NULL;
+    int64_t at_us = row->now_us;
+    struct cron cron;
+
+    if (cron_parse(row->schedule, &cron, NULL) != ERR_OK ||
+        zone_new(row->timezone, &zone, NULL) != ERR_OK)
+        return;
+    for (int i = 0; i < N_COMING; i++) {
+        struct civil civil;
+
+        at_us = cron_next(&cron, zone, at_us);
+        if (at_us == CRON_NEVER)
+            return;
+        civil_from_us(in_utc ? at_us : zone_to_local(zone, at_us), &civil);
+        buf_printf(out, "%s%s%04d-%02d-%02d%c%02d:%02d%s", i > 0 ? (in_utc ? "," : ", ") : "",
+                   before, (int)civil.year, civil.month, civil.day, in_utc ? 'T' : ' ', civil.hour,
+                   civil.minute, after);
+    }
+}
+
+static void put_schedule_json(struct buf *json, const struct page *page)
+{
+    const struct schedule_row *row = page->schedule.items;
+
+    if (page->schedule.n == 0) {
+        buf_puts(json, ",\"schedule\":null");
+        return;
+    }
+    buf_puts(json, ",\"schedule\":{\"cron\":");
+    json_put_text(json, row->schedule);
+    buf_puts(json, ",\"timezone\":");
+    json_put_text(json, row->timezone);
+    buf_puts(json, ",\"next\":[");
+    put_coming(json, row, true, "\"", ":00Z\"");
+    buf_puts(json, "]}");
 }
 
 static void put_json(struct buf *json, const struct page *page)
@@ -98,6 +145,7 @@ static void put_json(struct buf *json, const struct page *page)
         list_put_object(json, &deployments, 0);
     else
         buf_puts(json, "null");
+    put_schedule_json(json, page);
     buf_printf(json, ",\"profile\":%s}\n", page->profile != NULL ? page->profile : "null");
 }
 
@@ -199,6 +247,21 @@ static void put_last_run(struct buf *out, const struct page *page)
     buf_putc(out, '\n');
     if (run->hint != NULL)
         put_fact(out, "", run->hint);
+}
+
+static void put_schedule(struct buf *out, const struct page *page)
+{
+    const struct schedule_row *row = page->schedule.items;
+
+    if (page->schedule.n == 0)
+        return;
+    buf_printf(out, "%-12s", "schedule");
+    text_put_safe(out, row->schedule);
+    buf_puts(out, ": ");
+    put_coming(out, row, false, "", "");
+    buf_puts(out, " (");
+    text_put_safe(out, row->timezone);
+    buf_puts(out, ")\n");
 }
 
 /* A line of the leaderboard: a model, or the baseline where it would stand among them. */
@@ -306,6 +369,7 @@ static enum err_code put_page(struct buf *out, const struct page *page, bool col
     put_live(out, page);
     put_decision(out, page);
     put_last_run(out, page);
+    put_schedule(out, page);
     if (page->runs.n > 0)
         profile_put_warnings(out, page->runs.items[0].stats);
     if (page->models.n > 0)

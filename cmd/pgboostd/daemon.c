@@ -9,15 +9,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "calendar.h"
 #include "host.h"
 #include "http/server.h"
 #include "reload.h"
 #include "schedule/backoff.h"
 #include "schedule/supervisor.h"
 #include "signals.h"
+#include "watcher.h"
 
 #define CONNECT_TIMEOUT_MS   5000
 #define STATEMENT_TIMEOUT_MS 30000
+#define REFRESHED_MAX        64 /* relations that were refreshed at the same time */
+#define PRUNE_EVERY_MS       (3600 * 1000)
 #define DRAIN_MS             10000 /* for requests under way when asked to stop */
 #define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
 
@@ -28,13 +32,60 @@ struct daemon {
     struct registry *registry;
     struct http_server *server;
     struct supervisor *supervisor; /* NULL: this daemon does not train */
-    struct pg *pg;                 /* NULL: Postgres is away */
-    char away[640];                /* why, as last logged; "": it is there */
+    struct calendar *calendar;
+    struct watcher *watcher; /* NULL: this daemon does not train */
+    int n_refreshed;
+    char *refreshed[REFRESHED_MAX]; /* relations, as notifications named them */
+    int64_t due_in_ms;              /* until a run is due, as last seen */
+    struct pg *pg;                  /* NULL: Postgres is away */
+    char away[640];                 /* why, as last logged; "": it is there */
     int64_t away_since_ms;
+    int64_t prune_at_ms;
     struct backoff backoff;
     struct rng rng;
     bool stopping;
 };
+
+/* Refreshed relations ------------------------------------------------------------------------- */
+
+/* What is one too many is lost: whoever floods the channel hears nothing of it. */
+static void note_notification(void *context, const char *channel, const char *payload)
+{
+    struct daemon *daemon = context;
+
+    if (strcmp(channel, CATALOG_REFRESH_CHANNEL) != 0 || daemon->n_refreshed == REFRESHED_MAX)
+        return;
+    for (int i = 0; i < daemon->n_refreshed; i++)
+        if (strcmp(daemon->refreshed[i], payload) == 0)
+            return;
+    daemon->refreshed[daemon->n_refreshed] = strdup(payload);
+    if (daemon->refreshed[daemon->n_refreshed] != NULL)
+        daemon->n_refreshed++;
+}
+
+/* Anyone may notify, and say anything: what is no relation is worth no more than a line of debug.
+ */
+static enum err_code heed_refreshes(struct daemon *daemon, struct err *err)
+{
+    while (daemon->n_refreshed > 0) {
+        char quoted[160];
+        int64_t n_runs = 0;
+        enum err_code code =
+            catalog_refreshed(daemon->pg, daemon->refreshed[daemon->n_refreshed - 1], &n_runs, err);
+
+        if (code != ERR_OK && pg_broken(daemon->pg))
+            return code;
+        if (code != ERR_OK)
+            log_err(LOG_DEBUG, "a refresh cannot be heeded", err);
+        daemon->n_refreshed--;
+        if (n_runs > 0)
+            log_info("a refreshed relation makes runs", "relation=%s n=%" PRId64,
+                     log_text(daemon->refreshed[daemon->n_refreshed], quoted, sizeof(quoted)),
+                     n_runs);
+        free(TAKE_PTR(daemon->refreshed[daemon->n_refreshed]));
+    }
+    return ERR_OK;
+}
 
 /* Postgres ------------------------------------------------------------------------------------ */
 
@@ -52,6 +103,8 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
     TRY(catalog_check_version(pg, err));
     /* Before the first look at the catalog, so that nothing falls between the two. */
     TRY(pg_listen(pg, CATALOG_CHANNEL, err));
+    TRY(pg_listen(pg, CATALOG_REFRESH_CHANNEL, err));
+    pg_on_notify(pg, note_notification, daemon);
     daemon->pg = TAKE_PTR(pg);
     return ERR_OK;
 }
@@ -129,6 +182,26 @@ static enum err_code start_workers(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+/* Old runs, a batch at a time: while there are more, the next one at the next look. */
+static enum err_code keep_house(struct daemon *daemon, struct err *err)
+{
+    int64_t n = 0;
+    enum err_code code;
+
+    if (clock_ms() < daemon->prune_at_ms)
+        return ERR_OK;
+    code = catalog_prune_runs(daemon->pg, daemon->options->keep_runs_ms, &n, err);
+    if (code != ERR_OK && pg_broken(daemon->pg))
+        return code;
+    if (code != ERR_OK)
+        log_err(LOG_WARNING, "old runs stay", err);
+    if (n > 0)
+        log_info("old runs deleted", "n=%" PRId64, n);
+    else
+        daemon->prune_at_ms = clock_ms() + PRUNE_EVERY_MS;
+    return ERR_OK;
+}
+
 /* The loop ------------------------------------------------------------------------------------ */
 
 /* Everything that a notification, a signal or the time may have brought. */
@@ -138,6 +211,9 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
         TRY(connect_postgres(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
+    TRY(heed_refreshes(daemon, err));
+    TRY(calendar_look(daemon->calendar, daemon->pg, &daemon->due_in_ms, err));
+    TRY(keep_house(daemon, err));
     if (daemon->supervisor == NULL)
         return ERR_OK;
     TRY(report_ended_workers(daemon, NULL, err));
@@ -146,11 +222,14 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
 
 static enum err_code wait_for_news(struct daemon *daemon, struct err *err)
 {
+    int64_t wait_ms = daemon->options->poll_ms;
     char payload[64];
     bool notified;
 
-    return pg_wait(daemon->pg, (int)daemon->options->poll_ms, signals_fd(daemon->signals),
-                   &notified, payload, sizeof(payload), err);
+    if (daemon->due_in_ms < wait_ms)
+        wait_ms = daemon->due_in_ms;
+    return pg_wait(daemon->pg, (int)wait_ms, signals_fd(daemon->signals), &notified, payload,
+                   sizeof(payload), err);
 }
 
 static void wait_to_retry(struct daemon *daemon)
@@ -206,6 +285,7 @@ static enum err_code start_supervisor(struct daemon *daemon, struct err *err)
         .read_dsn = options->read_dsn,
         .state_dir = options->state_dir,
         .spill_above = options->spill_above,
+        .memory = options->worker_memory,
         .n_workers = (int)options->workers,
         .n_threads = n_threads > 0 ? n_threads : 1,
     };
@@ -222,6 +302,8 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .body_limit_bytes = (size_t)options->body_limit_bytes,
         .rows_limit = (size_t)options->rows_limit,
         .registry = daemon->registry,
+        .predicts = options->role != ROLE_TRAINER,
+        .dsn = options->dsn,
     };
 
     return http_server_start(&http_options, &daemon->server, err);
@@ -232,10 +314,14 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     host_raise_file_limit();
     TRY(host_make_folder(daemon->options->state_dir, err));
     TRY(registry_new(&daemon->registry, err));
+    TRY(calendar_new(&daemon->calendar, err));
     TRY(connect_postgres(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
-    if (daemon->options->role != ROLE_SERVER)
+    if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));
+        TRY(watcher_start(daemon->options->dsn, daemon->options->read_dsn, daemon->options->poll_ms,
+                          &daemon->watcher, err));
+    }
     TRY(start_server(daemon, err));
     printf("listening on http://%s\n", http_server_address(daemon->server));
     fflush(stdout);
@@ -279,6 +365,7 @@ static void stop(struct daemon *daemon)
 {
     log_info("stopping", "workers=%d",
              daemon->supervisor != NULL ? supervisor_n_running(daemon->supervisor) : 0);
+    watcher_free(TAKE_PTR(daemon->watcher));
     if (daemon->supervisor != NULL)
         supervisor_signal(daemon->supervisor, SIGTERM);
     if (!http_server_drain(daemon->server, DRAIN_MS))
@@ -292,6 +379,10 @@ static void release(struct daemon *daemon)
 {
     http_server_free(daemon->server);
     supervisor_free(daemon->supervisor);
+    watcher_free(daemon->watcher);
+    calendar_free(daemon->calendar);
+    while (daemon->n_refreshed > 0)
+        free(daemon->refreshed[--daemon->n_refreshed]);
     pg_close(daemon->pg);
     registry_free(daemon->registry);
     signals_free(daemon->signals);

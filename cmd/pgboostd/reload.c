@@ -33,6 +33,7 @@ static void report_restarts(const struct options *a, const struct options *b)
     say_restart("worker", strcmp(a->worker, b->worker) != 0);
     say_restart("threads", a->threads != b->threads);
     say_restart("workers", a->workers != b->workers);
+    say_restart("worker_memory", a->worker_memory != b->worker_memory);
     say_restart("role", a->role != b->role);
 }
 
@@ -47,6 +48,7 @@ enum err_code reload_options(struct options *current, int argc, char **argv, str
     current->body_limit_bytes = fresh.body_limit_bytes;
     current->rows_limit = fresh.rows_limit;
     current->poll_ms = fresh.poll_ms;
+    current->keep_runs_ms = fresh.keep_runs_ms;
     reload_log_level(current);
     log_info("options reloaded", "body_limit=%" PRId64 " rows_limit=%" PRId64 " poll_ms=%" PRId64,
              current->body_limit_bytes, current->rows_limit, current->poll_ms);

@@ -157,6 +157,17 @@ static int64_t shifted(int64_t us, int64_t seconds)
     return __builtin_add_overflow(us, seconds * USECS_PER_SECOND, &result) ? us : result;
 }
 
+/* Of the change that ends a span; INT64_MAX: nothing ends it. */
+static int64_t timestamp_of(const struct span *span)
+{
+    int64_t us;
+
+    if (!span->has_next ||
+        __builtin_mul_overflow(span->next_at - UNIX_SECONDS_TO_2000, USECS_PER_SECOND, &us))
+        return INT64_MAX;
+    return us;
+}
+
 static bool is_infinite(int64_t us)
 {
     return us == INT64_MAX || us == INT64_MIN;
@@ -189,4 +200,31 @@ int64_t zone_from_local(const struct zone *zone, int64_t local_us)
         return shifted(local_us, -(int64_t)span.next_offset);
     /* skipped or twice: the offset before a jump forward, that after a jump back */
     return shifted(local_us, -(int64_t)(before > after ? span.offset : span.next_offset));
+}
+
+/* As above: the change that matters is the first after the day before. */
+int64_t zone_first_instant(const struct zone *zone, int64_t local_us)
+{
+    int64_t before_us, change_us, after_us;
+    struct span span;
+
+    if (zone->is_utc || is_infinite(local_us))
+        return local_us;
+    span = find_span(&zone->table, unix_seconds_of(local_us) - SECONDS_PER_DAY);
+    before_us = shifted(local_us, -(int64_t)span.offset);
+    change_us = timestamp_of(&span);
+    if (before_us < change_us)
+        return before_us;
+    after_us = shifted(local_us, -(int64_t)span.next_offset);
+    return after_us > change_us ? after_us : change_us;
+}
+
+int64_t zone_next_change(const struct zone *zone, int64_t after_us)
+{
+    struct span span;
+
+    if (zone->is_utc || is_infinite(after_us))
+        return INT64_MAX;
+    span = find_span(&zone->table, unix_seconds_of(after_us));
+    return timestamp_of(&span);
 }

@@ -29,6 +29,12 @@ DEFINE_FREEP(struct zone *, zone_free)
 int64_t zone_to_local(const struct zone *zone, int64_t utc_us);
 int64_t zone_from_local(const struct zone *zone, int64_t local_us);
 
+/* The first instant at which the zone's clock shows a time or, where it skips that, a later one. */
+int64_t zone_first_instant(const struct zone *zone, int64_t local_us);
+
+/* When the clock changes next after an instant; INT64_MAX: never. */
+int64_t zone_next_change(const struct zone *zone, int64_t after_us);
+
 /* Calendar parts of a wall-clock time (days before 2000 too). */
 struct civil {
     int64_t year; /* astronomical: 0 is 1 BC */

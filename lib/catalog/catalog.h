@@ -86,6 +86,7 @@ MUST_CHECK enum err_code catalog_projects(struct pg *pg, const char *name,
 
 struct run_row {
     int64_t id, project_id;
+    const char *kind; /* training; contest: chooses among models */
     const char *project, *status, *trigger, *error, *hint; /* error, hint NULL when none */
     const char *progress; /* JSON: {"stage","done","total","best"} or NULL */
     const char *stats;    /* JSON: rows read, train, valid, test, warnings … or NULL */
@@ -112,6 +113,10 @@ void run_rows_release(struct run_rows *rows);
 MUST_CHECK enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
                                            bool reserve, int64_t *ret_run_id, bool *ret_existing,
                                            struct err *err);
+/* Queues a run that makes the best model live; one that is queued already is returned. */
+MUST_CHECK enum err_code catalog_queue_contest(struct pg *pg, const char *project,
+                                               const char *trigger, int64_t *ret_run_id,
+                                               struct err *err);
 /* project NULL: of all. Newest first, at most limit. */
 MUST_CHECK enum err_code catalog_runs(struct pg *pg, const char *project, int limit,
                                       struct run_rows *ret_rows, struct err *err);
@@ -122,6 +127,70 @@ MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, const int64_t *sta
                                                int64_t *ret_run_id, struct err *err);
 /* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
 MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
+
+/* Schedules ------------------------------------------------------------------------------------ */
+
+/* A project with a schedule. Times are microseconds since 2000-01-01 UTC (base/zone.h), by the
+ * database's clock. */
+struct schedule_row {
+    int64_t project_id;
+    const char *project, *schedule, *timezone;
+    bool leaves_out_missed; /* "catch_up": "none" */
+    int64_t since_us;       /* due times up to here have been seen to */
+    int64_t now_us;
+};
+struct schedule_rows {
+    int n;
+    struct schedule_row *items;
+    struct arena arena;
+};
+void schedule_rows_release(struct schedule_rows *rows);
+/* project NULL: all that have a schedule. */
+MUST_CHECK enum err_code catalog_schedules(struct pg *pg, const char *project,
+                                           struct schedule_rows *ret_rows, struct err *err);
+
+struct due_time {
+    int64_t at_us, n_missed; /* how many came before it and were not seen to */
+    bool queues;             /* false: it is only noted */
+};
+/* Notes a due time and queues its run (trigger 'schedule'), both or neither. *ret_first false:
+ * another daemon has done so, for this or a later time, or the schedule is another by now.
+ * *ret_run_id 0: none was asked for. */
+MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row *schedule,
+                                        const struct due_time *due, bool *ret_first,
+                                        int64_t *ret_run_id, struct err *err);
+
+/* Other triggers ------------------------------------------------------------------------------- */
+
+/* Where others say that a relation has been refreshed; the payload is its name. */
+#define CATALOG_REFRESH_CHANNEL "pgboost_refreshed"
+
+/* pgboost.refreshed by a relation's name; one that does not exist queues nothing. */
+MUST_CHECK enum err_code catalog_refreshed(struct pg *pg, const char *relation, int64_t *ret_n_runs,
+                                           struct err *err);
+
+/* A project that trains after so many new rows, whose turn it is to be counted. */
+struct count_row {
+    int64_t project_id;
+    const char *project, *relation;
+    int64_t after_rows, base_rows; /* new ones count from base_rows */
+};
+struct count_rows {
+    int n; /* 0 or 1 */
+    struct count_row *items;
+    struct arena arena;
+};
+void count_rows_release(struct count_rows *rows);
+/* Its next turn comes in a minute. */
+MUST_CHECK enum err_code catalog_claim_count(struct pg *pg, struct count_rows *ret_row,
+                                             struct err *err);
+/* Notes how many there are, and queues a run (trigger 'rows') when they are enough; *ret_run_id 0:
+ * they are not. The next turn comes in pause_seconds at the earliest. */
+MUST_CHECK enum err_code catalog_note_count(struct pg *pg, const struct count_row *row,
+                                            int64_t n_rows, double pause_seconds,
+                                            int64_t *ret_run_id, struct err *err);
+
+/* Claims --------------------------------------------------------------------------------------- */
 
 /* A search's trials: how many there are (0: as many as time allows), how many may be under way at
  * once, and for how long they are to be had (INFINITY: until there are so many). */
@@ -134,6 +203,7 @@ struct search_offer {
 struct lease {
     int64_t run_id, project_id, epoch;
     int attempts;
+    bool is_contest;                  /* no model is trained: the best there is goes live */
     const char *project, *definition; /* in arena: the definition as the run was queued */
     const char *worker;               /* whose lease it is */
     /* Of the rows that were read, by an earlier attempt or by who holds the run; NULL: none. */
@@ -324,14 +394,20 @@ MUST_CHECK enum err_code catalog_finish_run(struct pg *pg, const struct lease *l
                                             const struct new_model *model, int64_t *ret_model_id,
                                             struct err *err);
 
+/* The end of a run that chose among models: makes the model live unless it is, and marks the run
+ * succeeded, in one transaction. */
+MUST_CHECK enum err_code catalog_finish_contest(struct pg *pg, const struct lease *lease,
+                                                int64_t model_id, const char *reason,
+                                                struct err *err);
+
 /* Inserts a model that comes of no run, and deploys nothing: of *model, what says so (deploy,
  * seen_version, reason) is not looked at. */
 MUST_CHECK enum err_code catalog_insert_model(struct pg *pg, int64_t project_id,
                                               const struct new_model *model, int64_t *ret_model_id,
                                               struct err *err);
 
-/* Deletes models of the project but the `keep` newest, the live one and the one to roll back to; at
- * most a few a call. Twins go with theirs. */
+/* Deletes models of the project but the `keep` newest, the live one, the one to roll back to and
+ * pinned ones; at most a few a call. Twins go with theirs. */
 MUST_CHECK enum err_code catalog_prune_models(struct pg *pg, int64_t project_id, int keep,
                                               int64_t *ret_n_deleted, struct err *err);
 
@@ -372,6 +448,19 @@ struct live_rows {
 };
 void live_rows_release(struct live_rows *rows);
 MUST_CHECK enum err_code catalog_live(struct pg *pg, struct live_rows *ret_rows, struct err *err);
+
+/* Deleting ------------------------------------------------------------------------------------- */
+
+/* Deletes runs that ended longer ago, with their trials, but those whose models are still there; a
+ * batch a call. Due times as old go as well. */
+MUST_CHECK enum err_code catalog_prune_runs(struct pg *pg, int64_t age_ms, int64_t *ret_n_deleted,
+                                            struct err *err);
+/* With its twin. ERR_CONFLICT: the model is live, or is a twin itself. */
+MUST_CHECK enum err_code catalog_delete_model(struct pg *pg, int64_t model_id, struct err *err);
+/* With all that belongs to it. ERR_CONFLICT: a run is under way, or a model is live and even_live
+ * does not say that this is known. */
+MUST_CHECK enum err_code catalog_delete_project(struct pg *pg, const char *project, bool even_live,
+                                                struct err *err);
 
 /* Relations ------------------------------------------------------------------------------------ */
 

@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "catalog/lookup.h"
 #include "catalog/select.h"
+#include "catalog/within.h"
 
 static const struct field deployment_fields[] = {
     {"d.id", FIELD_INT64, offsetof(struct deployment_row, id)},
@@ -52,32 +53,15 @@ enum err_code catalog_deployments(struct pg *pg, const char *project, int limit,
 
 /* Strategies ----------------------------------------------------------------------------------- */
 
-/* How a model is chosen: a statement over a project's id ($1) that gives one row with the model's
- * id, or none. Only models of the project's present target count. */
 #define SAME_TARGET "m.target = p.target AND m.task = p.task"
+
+/* pgboost.choose_model knows what they mean. */
 static const struct strategy {
     const char *name;
-    const char *sql;
-    const char *none; /* the error where there is no row */
+    const char *none; /* the error where there is no such model */
 } strategies[] = {
-    {"most_recent",
-     "SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
-     " WHERE p.id = $1::bigint AND m.twin_of IS NULL AND " SAME_TARGET
-     " ORDER BY m.id DESC LIMIT 1",
-     "project \"%s\" has no model of its present target yet"},
-    /* Before the present model went live other than by a rollback: going back twice goes back two
-     * models, not forth again to the one that was left. */
-    {"rollback",
-     "SELECT d.model_id FROM pgboost.deployments d"
-     " JOIN pgboost.projects p ON p.id = d.project_id"
-     " JOIN pgboost.models m ON m.id = d.model_id"
-     " WHERE p.id = $1::bigint AND NOT d.refused AND " SAME_TARGET
-     "  AND d.model_id <> p.live_model_id"
-     "  AND d.version < (SELECT max(version) FROM pgboost.deployments"
-     "   WHERE project_id = p.id AND model_id = p.live_model_id AND NOT refused"
-     "    AND strategy <> 'rollback')"
-     " ORDER BY d.version DESC LIMIT 1",
-     "project \"%s\" has no model from before the live one"},
+    {"most_recent", "project \"%s\" has no model of its present target yet"},
+    {"rollback", "project \"%s\" has no model from before the live one"},
 };
 
 static enum err_code find_strategy(const char *name, const struct strategy **ret_strategy,
@@ -112,7 +96,9 @@ enum err_code catalog_choose_model(struct pg *pg, const char *project, const cha
 
     TRY(find_strategy(strategy, &found, err));
     TRY(catalog_projects(pg, project, &projects, err));
-    TRY(pg_rows(pg, found->sql, 1, (struct pg_param[]){pg_param_int(&id, projects.items[0].id)},
+    TRY(pg_rows(pg, "SELECT id FROM pgboost.choose_model($1::bigint, $2) id WHERE id IS NOT NULL",
+                2,
+                (struct pg_param[]){pg_param_int(&id, projects.items[0].id), PG_TEXT(found->name)},
                 &table, err));
     if (table.n_rows == 0) {
         err_set(err, ERR_CONFLICT, found->none, project);
@@ -123,26 +109,6 @@ enum err_code catalog_choose_model(struct pg *pg, const char *project, const cha
 }
 
 /* Deploying ------------------------------------------------------------------------------------ */
-
-struct locked_project {
-    int64_t id, live_model_id;
-};
-
-static enum err_code lock_project(struct pg *pg, const char *project, struct locked_project *ret,
-                                  struct err *err)
-{
-    CLEANUP(pg_table_release) struct pg_table table = {0};
-
-    TRY(pg_rows(pg,
-                "SELECT id, live_model_id FROM pgboost.projects WHERE name = $1"
-                " FOR NO KEY UPDATE",
-                1, (struct pg_param[]){PG_TEXT(project)}, &table, err));
-    if (table.n_rows == 0)
-        return catalog_no_project(pg, project, err);
-    ret->id = pg_get_int64(&table, 0, 0);
-    ret->live_model_id = pg_get_int64(&table, 0, 1);
-    return ERR_OK;
-}
 
 static enum err_code check_model(struct pg *pg, const char *project, int64_t project_id,
                                  int64_t model_id, struct err *err)
@@ -179,32 +145,22 @@ static enum err_code check_model(struct pg *pg, const char *project, int64_t pro
     return ERR_OK;
 }
 
-static const char deploy_sql[] =
-    "WITH live AS ("
-    " UPDATE pgboost.projects SET live_model_id = $2::bigint, deploy_version = deploy_version + 1"
-    " WHERE id = $1::bigint RETURNING id, deploy_version),"
-    " deployed AS ("
-    " INSERT INTO pgboost.deployments (project_id, model_id, version, strategy, reason)"
-    " SELECT id, $2::bigint, deploy_version, $3, $4 FROM live RETURNING id)"
-    " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'deploy') FROM deployed";
-
-static enum err_code deploy_locked(struct pg *pg, const char *project, int64_t model_id,
-                                   const char *strategy, const char *reason, bool *ret_changed,
-                                   struct err *err)
+enum err_code within_deploy(struct pg *pg, const char *project, int64_t model_id,
+                            const char *strategy, const char *reason, bool *ret_changed,
+                            struct err *err)
 {
-    struct locked_project locked = {0};
+    CLEANUP(pg_table_release) struct pg_table table = {0};
     struct pg_int project_text, model_text;
+    int64_t project_id;
 
-    TRY(lock_project(pg, project, &locked, err));
-    TRY(check_model(pg, project, locked.id, model_id, err));
-    if (model_id != locked.live_model_id)
-        TRY(pg_exec(pg, deploy_sql, 4,
-                    (struct pg_param[]){pg_param_int(&project_text, locked.id),
-                                        pg_param_int(&model_text, model_id), PG_TEXT(strategy),
-                                        PG_TEXT(reason)},
-                    NULL, err));
-    TRY(pg_commit(pg, err));
-    *ret_changed = model_id != locked.live_model_id;
+    TRY(within_lock(pg, project, &project_id, err));
+    TRY(check_model(pg, project, project_id, model_id, err));
+    TRY(pg_row(pg, "SELECT pgboost.make_live($1::bigint, $2::bigint, $3, $4)", 4,
+               (struct pg_param[]){pg_param_int(&project_text, project_id),
+                                   pg_param_int(&model_text, model_id), PG_TEXT(strategy),
+                                   PG_TEXT(reason)},
+               &table, err));
+    *ret_changed = pg_get_bool(&table, 0, 0);
     return ERR_OK;
 }
 
@@ -212,11 +168,17 @@ enum err_code catalog_deploy(struct pg *pg, const char *project, int64_t model_i
                              const char *strategy, const char *reason, bool *ret_changed,
                              struct err *err)
 {
+    bool changed = false;
     enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = deploy_locked(pg, project, model_id, strategy, reason, ret_changed, err);
-    if (code != ERR_OK)
+    code = within_deploy(pg, project, model_id, strategy, reason, &changed, err);
+    if (code == ERR_OK)
+        code = pg_commit(pg, err);
+    if (code != ERR_OK) {
         pg_rollback(pg);
-    return code;
+        return code;
+    }
+    *ret_changed = changed;
+    return ERR_OK;
 }

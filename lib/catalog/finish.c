@@ -10,6 +10,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
+#include "catalog/within.h"
 
 static const char insert_model_sql[] =
     "INSERT INTO pgboost.models (project_id, run_id, trial_id, algorithm, hyperparams, metric,"
@@ -176,6 +177,28 @@ enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
     }
     *ret_model_id = model_id;
     return ERR_OK;
+}
+
+static enum err_code finish_contest(struct pg *pg, const struct lease *lease, int64_t model_id,
+                                    const char *reason, struct err *err)
+{
+    bool changed;
+
+    TRY(within_deploy(pg, lease->project, model_id, "best_score", reason, &changed, err));
+    TRY(end_run(pg, lease, model_id, false, err)); /* the deployment has told of itself */
+    return pg_commit(pg, err);
+}
+
+enum err_code catalog_finish_contest(struct pg *pg, const struct lease *lease, int64_t model_id,
+                                     const char *reason, struct err *err)
+{
+    enum err_code code;
+
+    TRY(pg_begin(pg, err));
+    code = finish_contest(pg, lease, model_id, reason, err);
+    if (code != ERR_OK)
+        pg_rollback(pg);
+    return code;
 }
 
 enum err_code catalog_insert_model(struct pg *pg, int64_t project_id, const struct new_model *model,

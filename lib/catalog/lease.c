@@ -111,7 +111,7 @@ static const char claim_sql[] =
     "  started_at = clock_timestamp(), progress = NULL, error = NULL, hint = NULL"
     " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
     " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition,"
-    "  r.rows_key, r.rows_in_table, r.rows_fingerprint";
+    "  r.kind = 'contest', r.rows_key, r.rows_in_table, r.rows_fingerprint";
 
 static enum err_code copy_text(struct arena *arena, const char *text, const char **ret_text,
                                struct err *err)
@@ -129,7 +129,8 @@ static enum err_code lease_from_row(const struct pg_table *table, const char *wo
         .project_id = pg_get_int64(table, 0, 1),
         .epoch = pg_get_int64(table, 0, 2),
         .attempts = (int)pg_get_int64(table, 0, 3),
-        .rows_in_table = pg_get_bool(table, 0, 7),
+        .is_contest = pg_get_bool(table, 0, 6),
+        .rows_in_table = pg_get_bool(table, 0, 8),
     };
 
     lease.project = arena_strdup(&lease.arena, pg_get_text(table, 0, 4));
@@ -137,8 +138,8 @@ static enum err_code lease_from_row(const struct pg_table *table, const char *wo
     if (lease.project == NULL || lease.definition == NULL)
         return err_nomem(err);
     TRY(copy_text(&lease.arena, worker, &lease.worker, err));
-    TRY(copy_text(&lease.arena, pg_get_text(table, 0, 6), &lease.rows_key, err));
-    TRY(copy_text(&lease.arena, pg_get_text(table, 0, 8), &lease.rows_fingerprint, err));
+    TRY(copy_text(&lease.arena, pg_get_text(table, 0, 7), &lease.rows_key, err));
+    TRY(copy_text(&lease.arena, pg_get_text(table, 0, 9), &lease.rows_fingerprint, err));
     *ret_lease = lease;
     lease.arena = (struct arena){0};
     return ERR_OK;
@@ -162,7 +163,7 @@ enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worke
 /* Help: runs whose rows can be had, with trials that nobody holds. */
 static const char join_sql[] =
     "SELECT r.id, r.project_id, 0, r.attempts, p.name, r.definition,"
-    "  r.rows_key, r.rows_in_table, r.rows_fingerprint, " OFFER_LEFT(
+    "  r.kind = 'contest', r.rows_key, r.rows_in_table, r.rows_fingerprint, " OFFER_LEFT(
         "r.search") " FROM pgboost.runs r JOIN pgboost.projects p ON p.id = r.project_id"
                     " WHERE ($1::bigint = 0 OR r.id = $1::bigint) AND " HAS_TRIALS
                     " ORDER BY r.id LIMIT 1";
@@ -178,7 +179,7 @@ enum err_code catalog_join_run(struct pg *pg, int64_t run_id, const char *worker
     if (table.n_rows == 0)
         return ERR_OK;
     TRY(lease_from_row(&table, worker, ret_lease, err));
-    offer_from_row(&table, 9, &ret_lease->offer);
+    offer_from_row(&table, 10, &ret_lease->offer);
     return ERR_OK;
 }
 

@@ -143,7 +143,7 @@ enum err_code catalog_models(struct pg *pg, const char *project, int limit,
 static const char prune_sql[] =
     "DELETE FROM pgboost.models WHERE id IN ("
     " SELECT m.id FROM pgboost.models m JOIN pgboost.projects p ON p.id = m.project_id"
-    " WHERE p.id = $1::bigint AND m.id IS DISTINCT FROM p.live_model_id"
+    " WHERE p.id = $1::bigint AND m.id IS DISTINCT FROM p.live_model_id AND NOT m.pinned"
     "  AND m.twin_of IS NULL"
     "  AND m.id NOT IN (SELECT id FROM pgboost.models WHERE project_id = $1::bigint"
     "   AND twin_of IS NULL ORDER BY id DESC LIMIT $2::bigint)"

@@ -14,14 +14,15 @@ enum err_code catalog_check_privileges(struct pg *pg, struct err *err)
                "  AND NOT (has_schema_privilege(n.oid, 'USAGE')"
                "   AND has_table_privilege(c.oid, 'SELECT')"
                "   AND has_table_privilege(c.oid, 'INSERT')"
-               "   AND has_table_privilege(c.oid, 'UPDATE'))",
+               "   AND has_table_privilege(c.oid, 'UPDATE')"
+               "   AND has_table_privilege(c.oid, 'DELETE'))",
                0, NULL, &table, err));
     if (pg_is_null(&table, 0, 0))
         return ERR_OK;
     err_set(err, ERR_DENIED, "permission denied on the catalog's %s", pg_get_text(&table, 0, 0));
     err_hint(err,
              "log in as the owner of the schema pgboost, or let it run: GRANT SELECT, INSERT, "
-             "UPDATE ON ALL TABLES IN SCHEMA pgboost TO %s",
+             "UPDATE, DELETE ON ALL TABLES IN SCHEMA pgboost TO %s",
              pg_get_text(&table, 0, 1));
     return ERR_DENIED;
 }

@@ -9,11 +9,13 @@
 #include "catalog/fence.h"
 #include "catalog/lookup.h"
 #include "catalog/select.h"
+#include "catalog/within.h"
 
 static const struct field run_fields[] = {
     {"r.id", FIELD_INT64, offsetof(struct run_row, id)},
     {"r.project_id", FIELD_INT64, offsetof(struct run_row, project_id)},
     {"p.name", FIELD_TEXT, offsetof(struct run_row, project)},
+    {"r.kind", FIELD_TEXT, offsetof(struct run_row, kind)},
     {"r.status", FIELD_TEXT, offsetof(struct run_row, status)},
     {"r.trigger", FIELD_TEXT, offsetof(struct run_row, trigger)},
     {"r.error", FIELD_TEXT, offsetof(struct run_row, error)},
@@ -86,46 +88,47 @@ enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_rows *ret_ro
 
 /* Queue ---------------------------------------------------------------------------------------- */
 
-#define RESERVATION_END "clock_timestamp() + interval '" TEXT_OF(RESERVED_SECONDS) " seconds'"
+#define RESERVATION TEXT_OF(RESERVED_SECONDS) " seconds"
 
-static enum err_code queue_locked(struct pg *pg, const char *project, const char *trigger,
-                                  bool reserve, int64_t *ret_run_id, bool *ret_existing,
-                                  struct err *err)
+enum err_code within_lock(struct pg *pg, const char *project, int64_t *ret_project_id,
+                          struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table locked = {0};
-    CLEANUP(pg_table_release) struct pg_table run = {0};
-    struct pg_int project_id;
-    struct pg_param id;
 
-    /* Under the project's lock, and in a statement of its own so that the next ones see what the
-     * lock waited for: two triggers at once make one run. */
     TRY(pg_rows(pg, "SELECT id FROM pgboost.projects WHERE name = $1 FOR NO KEY UPDATE", 1,
                 (struct pg_param[]){PG_TEXT(project)}, &locked, err));
     if (locked.n_rows == 0)
         return catalog_no_project(pg, project, err);
-    id = pg_param_int(&project_id, pg_get_int64(&locked, 0, 0));
-
-    TRY(pg_rows(pg,
-                "UPDATE pgboost.runs r SET definition = p.definition FROM pgboost.projects p"
-                " WHERE p.id = r.project_id AND r.id = (SELECT min(id) FROM pgboost.runs"
-                "  WHERE project_id = $1::bigint AND status = 'queued' AND NOT cancel_requested)"
-                " AND r.status = 'queued' RETURNING r.id",
-                1, &id, &run, err));
-    *ret_existing = run.n_rows > 0;
-    if (!*ret_existing) {
-        pg_table_release(&run);
-        TRY(pg_row(pg,
-                   "WITH queued AS ("
-                   " INSERT INTO pgboost.runs (project_id, trigger, definition, lease_until)"
-                   " SELECT id, $2, definition, CASE WHEN $3::boolean THEN " RESERVATION_END " END"
-                   "  FROM pgboost.projects WHERE id = $1::bigint RETURNING id)"
-                   " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM queued",
-                   3,
-                   (struct pg_param[]){id, PG_TEXT(trigger), PG_TEXT(reserve ? "true" : "false")},
-                   &run, err));
-    }
-    *ret_run_id = pg_get_int64(&run, 0, 0);
+    *ret_project_id = pg_get_int64(&locked, 0, 0);
     return ERR_OK;
+}
+
+enum err_code within_queue(struct pg *pg, int64_t project_id, const char *trigger, bool reserve,
+                           int64_t *ret_run_id, bool *ret_existing, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table run = {0};
+    struct pg_int id;
+
+    TRY(pg_row(pg,
+               "SELECT run_id, existing FROM"
+               " pgboost.queue_run($1::bigint, $2, 'training', NULL, $3::interval)",
+               3,
+               (struct pg_param[]){pg_param_int(&id, project_id), PG_TEXT(trigger),
+                                   PG_TEXT(reserve ? RESERVATION : NULL)},
+               &run, err));
+    *ret_run_id = pg_get_int64(&run, 0, 0);
+    *ret_existing = pg_get_bool(&run, 0, 1);
+    return ERR_OK;
+}
+
+static enum err_code queue_run(struct pg *pg, const char *project, const char *trigger,
+                               bool reserve, int64_t *ret_run_id, bool *ret_existing,
+                               struct err *err)
+{
+    int64_t project_id;
+
+    TRY(within_lock(pg, project, &project_id, err));
+    return within_queue(pg, project_id, trigger, reserve, ret_run_id, ret_existing, err);
 }
 
 enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *trigger,
@@ -137,7 +140,7 @@ enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *
     enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = queue_locked(pg, project, trigger, reserve, &run_id, &existing, err);
+    code = queue_run(pg, project, trigger, reserve, &run_id, &existing, err);
     if (code == ERR_OK)
         code = pg_commit(pg, err);
     if (code != ERR_OK) {
@@ -149,22 +152,22 @@ enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *
     return ERR_OK;
 }
 
-/* Cancel --------------------------------------------------------------------------------------- */
+enum err_code catalog_queue_contest(struct pg *pg, const char *project, const char *trigger,
+                                    int64_t *ret_run_id, struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table run = {0};
 
-/* A running run is asked and ends itself; one that nobody holds ends here. */
-static const char cancel_sql[] =
-    "WITH wanted AS ("
-    " SELECT id, status = 'running' AND lease_until >= clock_timestamp() AS held"
-    " FROM pgboost.runs WHERE id = $1::bigint AND status IN ('queued', 'running')"
-    " FOR NO KEY UPDATE),"
-    " cancelled AS ("
-    " UPDATE pgboost.runs r SET cancel_requested = true,"
-    "  status = CASE WHEN held THEN r.status ELSE 'cancelled' END,"
-    "  finished_at = CASE WHEN NOT held THEN clock_timestamp() END,"
-    "  error = CASE WHEN NOT held THEN 'cancelled on request' END"
-    " FROM wanted WHERE r.id = wanted.id RETURNING r.id, held),"
-    " ended AS (SELECT id, true AS over FROM cancelled WHERE NOT held), " END_TRIALS
-    " SELECT id, pg_notify('" CATALOG_CHANNEL "', 'run') FROM cancelled";
+    TRY(pg_rows(pg,
+                "SELECT q.run_id FROM pgboost.projects p,"
+                " pgboost.queue_run(p.id, $2, 'contest', NULL, NULL) q WHERE p.name = $1",
+                2, (struct pg_param[]){PG_TEXT(project), PG_TEXT(trigger)}, &run, err));
+    if (run.n_rows == 0)
+        return catalog_no_project(pg, project, err);
+    *ret_run_id = pg_get_int64(&run, 0, 0);
+    return ERR_OK;
+}
+
+/* Cancel --------------------------------------------------------------------------------------- */
 
 enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
 {
@@ -173,7 +176,10 @@ enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err)
     struct pg_int id_text;
     struct pg_param id = pg_param_int(&id_text, run_id);
 
-    TRY(pg_rows(pg, cancel_sql, 1, &id, &cancelled, err));
+    TRY(pg_rows(pg,
+                "SELECT status FROM pgboost.cancel_run($1::bigint) status"
+                " WHERE status IS NOT NULL",
+                1, &id, &cancelled, err));
     if (cancelled.n_rows > 0)
         return ERR_OK;
     TRY(pg_rows(pg, "SELECT status FROM pgboost.runs WHERE id = $1::bigint", 1, &id, &present,

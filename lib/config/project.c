@@ -8,6 +8,7 @@
 #include "base/zone.h"
 #include "config/project_keys.h"
 #include "config/project_read.h"
+#include "schedule/cron.h"
 
 #define FILE_BYTES_MAX (1 << 20)
 #define NAME_BYTES_MAX 63
@@ -42,11 +43,28 @@ enum err_code project_check_name(const char *name, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code check_times(const struct project_reader *reader, struct err *err)
+{
+    const struct project *project = reader->project;
+    CLEANUP(zone_freep) struct zone *zone = NULL;
+    struct err reason = {0};
+    struct cron cron;
+
+    if (zone_new(project->timezone, &zone, &reason) != ERR_OK) {
+        project_refuse(reader, "/timezone", err, "%s", reason.message);
+        return err_hint(err, "%s", reason.hint);
+    }
+    if (project->schedule != NULL && cron_parse(project->schedule, &cron, &reason) != ERR_OK) {
+        project_refuse(reader, "/schedule", err, "%s", reason.message);
+        return err_hint(err, "%s", reason.hint);
+    }
+    return ERR_OK;
+}
+
 /* What one value says about another, or needs more than its type to be right. */
 static enum err_code check(const struct project_reader *reader, struct err *err)
 {
     const struct project *project = reader->project;
-    CLEANUP(zone_freep) struct zone *zone = NULL;
     struct err reason = {0};
 
     if (project_check_name(project->name, &reason) != ERR_OK)
@@ -64,11 +82,7 @@ static enum err_code check(const struct project_reader *reader, struct err *err)
         project_refuse(reader, "/test/by", err, "a stratified split needs classes");
         return err_hint(err, "use \"random\" or \"time\" for a regression");
     }
-    if (zone_new(project->timezone, &zone, &reason) != ERR_OK) {
-        project_refuse(reader, "/timezone", err, "%s", reason.message);
-        return err_hint(err, "%s", reason.hint);
-    }
-    return ERR_OK;
+    return check_times(reader, err);
 }
 
 static enum err_code keep_text(struct project *project, const char *text, size_t length,

@@ -23,6 +23,7 @@ enum snapshot { SNAPSHOT_FILE, SNAPSHOT_TABLE, SNAPSHOT_NONE };
 enum search_strategy { SEARCH_AUTO, SEARCH_NONE, SEARCH_GRID, SEARCH_RANDOM, SEARCH_TPE };
 enum refit_rows { REFIT_TRAIN, REFIT_ALL }; /* all but the test rows, or all */
 enum deploy_rule { DEPLOY_IF_BETTER, DEPLOY_ALWAYS, DEPLOY_NEVER };
+enum catch_up { CATCH_UP_ONCE, CATCH_UP_NONE };
 enum calibration_choice {
     CALIBRATE_AUTO,
     CALIBRATE_NONE,
@@ -113,11 +114,14 @@ struct project {
     struct threshold threshold;
     enum refit_rows refit;
     enum deploy_rule deploy;
-    int keep;              /* models; 10 */
-    int64_t seed;          /* 42 */
-    int threads;           /* 0: as the daemon or machine gives */
-    const char *timezone;  /* "UTC" */
-    const char *schedule;  /* kept for display until schedules exist; NULL: none */
+    int keep;             /* models; 10 */
+    int64_t seed;         /* 42 */
+    int threads;          /* 0: as the daemon or machine gives */
+    const char *timezone; /* "UTC" */
+    const char *schedule; /* schedule/cron.h, in `timezone`; NULL: none */
+    enum catch_up catch_up;
+    int64_t retrain_after_rows;            /* 0: not */
+    struct string_list retrain_on_refresh; /* relations; empty: not */
     const char *json_text; /* the definition as compact JSON: what the catalog stores */
     cJSON *json;
     struct arena arena;

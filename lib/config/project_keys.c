@@ -100,6 +100,12 @@ const struct choice threshold_choices[] = {
     {"mcc", 5},  {"kappa", 6}, {"accuracy", 7}, {NULL, 0},
 };
 
+const struct choice catch_up_choices[] = {
+    {"once", CATCH_UP_ONCE},
+    {"none", CATCH_UP_NONE},
+    {NULL, 0},
+};
+
 #define AT(field) offsetof(struct project, field)
 #define TEXT      .type = KEY_TEXT, .expected = "a text that is not empty"
 #define LIST      .type = KEY_LIST, .expected = "a column's name or a list of them"
@@ -156,7 +162,13 @@ const struct project_key project_keys[] = {
     {"threads", KEY_INT, .offset = AT(threads), .low = 0, .high = 1024,
      .expected = "a whole number between 0 and 1024", .fallback = "0"},
     {"timezone", TEXT, .offset = AT(timezone), .fallback = "UTC"},
-    {.name = "schedule", .type = KEY_LATER},
+    {"schedule", TEXT, .offset = AT(schedule)},
+    {"catch_up", KEY_CHOICE, .offset = AT(catch_up), .choices = catch_up_choices,
+     .fallback = "once"},
+    {"retrain.after_rows", KEY_LONG, .offset = AT(retrain_after_rows), .low = 1, .high = 1e15,
+     .expected = "a whole number of rows, at least 1"},
+    {"retrain.on_refresh", KEY_LIST, .offset = AT(retrain_on_refresh),
+     .expected = "a relation's name or a list of them"},
     {.name = "source", .type = KEY_LATER},
 };
 

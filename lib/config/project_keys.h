@@ -47,9 +47,9 @@ extern const struct project_key project_keys[];
 extern const int n_project_keys;
 
 extern const struct choice task_choices[], test_by_choices[], deploy_choices[], search_choices[],
-    refit_choices[], snapshot_choices[], on_cancel_choices[], column_as_choices[],
-    column_impute_choices[], column_encode_choices[], column_scale_choices[], algorithm_choices[],
-    calibration_choices[], threshold_choices[];
+    refit_choices[], snapshot_choices[], on_cancel_choices[], catch_up_choices[],
+    column_as_choices[], column_impute_choices[], column_encode_choices[], column_scale_choices[],
+    algorithm_choices[], calibration_choices[], threshold_choices[];
 
 /* The row of a full name, or NULL. */
 const struct project_key *project_key_find(const char *name);

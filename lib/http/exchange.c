@@ -26,12 +26,13 @@ void exchange_connection(void *cls, struct MHD_Connection *connection, void **co
     struct http_service *service = cls;
     struct exchange *exchange = *context;
 
-    (void)connection;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&service->n_connections, 1);
         exchange = calloc(1, sizeof(*exchange));
-        if (exchange != NULL)
+        if (exchange != NULL) {
             exchange->service = service;
+            exchange->connection = connection;
+        }
         *context = exchange; /* NULL: the first request is not answered */
         return;
     }
@@ -86,7 +87,7 @@ static void reset(struct exchange *exchange)
     exchange->n_pieces = 0;
     exchange->chunked = false;
     exchange->is_csv = false;
-    exchange->is_answered = false;
+    exchange->is_handed_over = false;
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
 }
@@ -116,6 +117,8 @@ static void find_route(struct exchange *exchange, const struct head *head, const
     } else if (segment != NULL &&
                target_decode(segment, length, exchange->argument, &exchange->err) != ERR_OK) {
         refuse(exchange, err_http_status(exchange->err.code));
+    } else if (route_changes(exchange->route)) {
+        refuse(exchange, head_check_change(head, &exchange->err));
     } else if (route_reads_json(exchange->route)) {
         bool takes_csv = route_reads_csv(exchange->route);
 
@@ -157,7 +160,6 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
     bool asks_first;
 
     reset(exchange);
-    exchange->connection = connection;
     exchange->reply.to_post = strcmp(method, "POST") == 0;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &head);
     refuse(exchange, head_check(&head, &length, &exchange->err));
@@ -234,25 +236,47 @@ static void run_job(struct bulk_job *job)
     struct exchange *exchange = (void *)((char *)job - offsetof(struct exchange, job));
 
     run_handler(exchange);
-    exchange->is_answered = true;
     MHD_resume_connection(exchange->connection);
 }
 
-static void hand_over(struct exchange *exchange)
+static void give_to_bulk(struct exchange *exchange)
 {
     exchange->job.run = run_job;
-    MHD_suspend_connection(exchange->connection);
     if (!bulk_submit(exchange->service->bulk, &exchange->job))
         run_job(&exchange->job); /* the server ends */
 }
 
+static void give_to_desk(struct exchange *exchange)
+{
+    if (desk_put(exchange->service->desk, exchange))
+        return;
+    err_set(&exchange->err, ERR_UNREACHABLE, "too many requests wait for the catalog");
+    err_hint(&exchange->err, "come back in a moment");
+    refuse(exchange, err_http_status(exchange->err.code));
+    MHD_resume_connection(exchange->connection);
+}
+
+/* What takes long or waits for Postgres is no work for the loop. */
+static bool hand_over(struct exchange *exchange)
+{
+    bool asks = route_asks(exchange->route);
+
+    if (exchange->body.failed || (!asks && exchange->body.length <= LARGE_MIN))
+        return false;
+    exchange->is_handed_over = true;
+    MHD_suspend_connection(exchange->connection);
+    if (asks)
+        give_to_desk(exchange);
+    else
+        give_to_bulk(exchange);
+    return true;
+}
+
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
-    if (exchange->refusal == 0 && !exchange->is_answered) {
-        if (exchange->body.length > LARGE_MIN) {
-            hand_over(exchange);
+    if (exchange->refusal == 0 && !exchange->is_handed_over) {
+        if (hand_over(exchange))
             return MHD_YES;
-        }
         run_handler(exchange);
     }
     if (exchange->refusal != 0)

@@ -2,8 +2,8 @@
  * One request and its answer: from the head through the body to the reply.
  *
  * An exchange lives as long as its connection and is used for one request after the other, so that
- * a connection that is up needs no more memory. Only the connection's thread touches it. Inside
- * lib/http only.
+ * a connection that is up needs no more memory. Only the connection's thread touches it, or, while
+ * the connection is suspended, the thread that it was handed over to. Inside lib/http only.
  */
 #ifndef PGBOOST_HTTP_EXCHANGE_H
 #define PGBOOST_HTTP_EXCHANGE_H
@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "http/bulk.h"
+#include "http/desk.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
 #include "http/target.h"
@@ -21,6 +22,8 @@
 /* What all exchanges share. */
 struct http_service {
     struct registry *registry;
+    bool predicts;
+    struct desk *desk; /* for routes that ask the catalog */
     atomic_size_t body_limit_bytes, rows_limit;
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
@@ -33,6 +36,7 @@ struct route;
 
 struct exchange {
     struct http_service *service;
+    struct MHD_Connection *connection;
     const struct route *route;          /* NULL: refused before one was found */
     char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */
     struct buf body;
@@ -42,9 +46,8 @@ struct exchange {
     size_t n_held_bytes;   /* of n_body_bytes, those that count as the service's */
     bool chunked;
     bool is_csv;
-    bool is_answered; /* by a thread of bulk, while the connection was suspended */
+    bool is_handed_over; /* to a thread of bulk or the desk, which answers it, then resumes */
     struct bulk_job job;
-    struct MHD_Connection *connection; /* of the request under way */
     int refusal; /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };

@@ -90,6 +90,10 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     struct model_source source = {.find = find_model};
     enum err_code code;
 
+    if (!service->predicts) {
+        err_set(err, ERR_NOT_FOUND, "this daemon trains and does not predict: its role is trainer");
+        return err_hint(err, "ask one of role all or server");
+    }
     if (scratch == NULL)
         return err_nomem(err);
     source.context = (void *)registry_read_lock(service->registry);

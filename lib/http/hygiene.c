@@ -169,3 +169,16 @@ int head_check_type(const struct head *head, bool takes_csv, struct err *err)
                             : "send JSON as application/json");
     return 415;
 }
+
+/* A page of another site may send a form without asking, but not this type. */
+int head_check_change(const struct head *head, struct err *err)
+{
+    size_t length;
+    const char *type = content_type(head, &length);
+
+    if (is_type(type, length, "application/json"))
+        return head_check_type(head, false, err);
+    refuse(415, err, "a request that changes something is JSON");
+    err_hint(err, "send the header \"Content-Type: application/json\"");
+    return 415;
+}

@@ -48,4 +48,7 @@ bool head_is_csv(const struct head *head);
  */
 int head_check_type(const struct head *head, bool takes_csv, struct err *err);
 
+/* The same for a request that changes something: the type must be application/json itself. */
+int head_check_change(const struct head *head, struct err *err);
+
 #endif

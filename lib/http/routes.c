@@ -2,23 +2,40 @@
 
 #include <string.h>
 
+#include "http/admin.h"
 #include "http/handlers.h"
+
+typedef enum err_code (*handle_fn)(struct exchange *exchange, struct err *err);
+typedef enum err_code (*ask_fn)(struct exchange *exchange, struct pg *pg, struct err *err);
+
+enum trait {
+    READS_JSON = 1 << 0,
+    READS_CSV = 1 << 1, /* as well */
+    CHANGES = 1 << 2,
+};
 
 struct route {
     const char *method, *path;
-    enum err_code (*handle)(struct exchange *exchange, struct err *err);
-    bool reads_json, reads_csv;
+    handle_fn handle; /* on the serving thread … */
+    ask_fn ask;       /* … or on the desk's */
+    unsigned traits;
     const char *help;
 };
 
 /* The busiest first. A path stands with one method; "allow" is what a 405 says. */
 static const struct route routes[] = {
-    {"POST", "/predict", handle_predict, true, true, "predictions of a project's live model"},
-    {"GET", "/projects", handle_projects, false, false, "every project and its live model"},
-    {"GET", "/projects/{name}", handle_project, false, false, "one project and its live model"},
-    {"GET", "/healthz", handle_healthz, false, false, "is the daemon alive?"},
-    {"GET", "/readyz", handle_readyz, false, false, "can it answer, and is it degraded?"},
-    {"GET", "/", handle_root, false, false, "this list"},
+    {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV,
+     "predictions of a project's live model"},
+    {"GET", "/projects", handle_projects, NULL, 0, "every project and its live model"},
+    {"GET", "/projects/{name}", handle_project, NULL, 0, "one project and its live model"},
+    {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES, "queue a run"},
+    {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES,
+     "make a model live"},
+    {"GET", "/runs/{id}", NULL, ask_run, 0, "one run and how far it is"},
+    {"POST", "/runs/{id}/cancel", NULL, ask_cancel, READS_JSON | CHANGES, "stop a run"},
+    {"GET", "/healthz", handle_healthz, NULL, 0, "is the daemon alive?"},
+    {"GET", "/readyz", handle_readyz, NULL, 0, "can it answer, and is it degraded?"},
+    {"GET", "/", handle_root, NULL, 0, "this list"},
 };
 
 static bool method_matches(const struct route *route, const char *method)
@@ -45,12 +62,28 @@ const struct route *route_find(const char *method, const char *path, const char 
 
 bool route_reads_csv(const struct route *route)
 {
-    return route->reads_csv;
+    return (route->traits & READS_CSV) != 0;
 }
 
 bool route_reads_json(const struct route *route)
 {
-    return route->reads_json;
+    return (route->traits & READS_JSON) != 0;
+}
+
+bool route_changes(const struct route *route)
+{
+    return (route->traits & CHANGES) != 0;
+}
+
+bool route_asks(const struct route *route)
+{
+    return route->ask != NULL;
+}
+
+enum err_code route_ask(const struct route *route, struct exchange *exchange, struct pg *pg,
+                        struct err *err)
+{
+    return route->ask(exchange, pg, err);
 }
 
 enum err_code route_handle(const struct route *route, struct exchange *exchange, struct err *err)
@@ -61,5 +94,5 @@ enum err_code route_handle(const struct route *route, struct exchange *exchange,
 void routes_list(struct buf *text)
 {
     for (size_t i = 0; i < N_ELEMENTS(routes); i++)
-        buf_printf(text, "%-5s %-18s %s\n", routes[i].method, routes[i].path, routes[i].help);
+        buf_printf(text, "%-5s %-23s %s\n", routes[i].method, routes[i].path, routes[i].help);
 }

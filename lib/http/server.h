@@ -5,12 +5,14 @@
  * order: server.c (socket, threads, drain), exchange.c (one request and its answer), hygiene.c,
  * target.c, routes.c (the table), handlers.c, reply.c. A large body is answered by a thread of
  * bulk.c while its connection is suspended, so that the loop's other connections do not wait for
- * it.
+ * it; what asks the catalog likewise by that of desk.c, with admin.c.
  *
  * Bounded: body, bodies, rows, connections, header size, idle time. Refuses: waiting for Postgres.
  */
 #ifndef PGBOOST_HTTP_SERVER_H
 #define PGBOOST_HTTP_SERVER_H
+
+#include <stdbool.h>
 
 #include "registry/registry.h"
 
@@ -22,6 +24,8 @@ struct http_options {
     size_t body_limit_bytes;   /* of a request's body: 413 beyond */
     size_t rows_limit;         /* of a request: 413 beyond */
     struct registry *registry; /* outlives the server */
+    bool predicts;             /* false: /predict is refused */
+    const char *dsn;           /* the catalog, for routes that ask it */
 };
 
 /* Serves from here on. ERR_IO with a hint when the address cannot be had; ERR_NOT_FOUND when the

@@ -12,6 +12,8 @@ struct pg {
     bool copying;   /* a struct pg_copy is reading */
     bool read_only; /* as asked for */
     int statement_timeout_ms;
+    pg_notify_fn on_notify;
+    void *notify_context;
     char *address; /* "127.0.0.1:5432", for messages */
     char *description;
 };

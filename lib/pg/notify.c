@@ -15,6 +15,12 @@ enum err_code pg_listen(struct pg *pg, const char *channel, struct err *err)
     return pg_exec(pg, buf_text(&sql), 0, NULL, NULL, err);
 }
 
+void pg_on_notify(struct pg *pg, pg_notify_fn fn, void *context)
+{
+    pg->on_notify = fn;
+    pg->notify_context = context;
+}
+
 static bool drain(struct pg *pg, char *payload, size_t payload_size)
 {
     bool any = false;
@@ -23,6 +29,8 @@ static bool drain(struct pg *pg, char *payload, size_t payload_size)
     while ((notification = PQnotifies(pg->conn)) != NULL) {
         if (payload != NULL && payload_size > 0)
             snprintf(payload, payload_size, "%s", notification->extra);
+        if (pg->on_notify != NULL)
+            pg->on_notify(pg->notify_context, notification->relname, notification->extra);
         PQfreemem(notification);
         any = true;
     }

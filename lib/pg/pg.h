@@ -119,6 +119,9 @@ void pg_rollback(struct pg *pg);
  * (*ret_notified false), or interrupt_fd (>= 0) became readable. Notifications on all channels are
  * drained; the last payload is copied (cut to size). */
 MUST_CHECK enum err_code pg_listen(struct pg *pg, const char *channel, struct err *err);
+/* Every notification that arrives, one call each, from within pg_wait. fn NULL: none. */
+typedef void (*pg_notify_fn)(void *context, const char *channel, const char *payload);
+void pg_on_notify(struct pg *pg, pg_notify_fn fn, void *context);
 MUST_CHECK enum err_code pg_wait(struct pg *pg, int timeout_ms, int interrupt_fd,
                                  bool *ret_notified, char *payload, size_t payload_size,
                                  struct err *err);

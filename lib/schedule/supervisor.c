@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "schedule/backoff.h"
 
 extern char **environ;
@@ -29,6 +31,7 @@ struct slot {
 struct supervisor {
     char *worker;
     char **environment;
+    int64_t memory;
     int n_slots;
     struct slot *slots;
     int64_t *runs; /* [n_slots], what supervisor_runs gives */
@@ -171,6 +174,7 @@ enum err_code supervisor_new(const struct supervisor_options *options,
     if (supervisor->slots == NULL || supervisor->runs == NULL)
         return err_nomem(err);
     supervisor->n_slots = options->n_workers;
+    supervisor->memory = options->memory;
     TRY(set_worker(supervisor, options->worker, err));
     TRY(set_environment(supervisor, options, err));
     if (gethostname(supervisor->host, sizeof(supervisor->host) - 1) != 0)
@@ -261,6 +265,15 @@ no_files:
     return failure;
 }
 
+/* Before it has done anything: a worker begins by connecting to Postgres. */
+static void limit_memory(const struct supervisor *supervisor, pid_t pid)
+{
+    const struct rlimit limit = {(rlim_t)supervisor->memory, (rlim_t)supervisor->memory};
+
+    if (supervisor->memory > 0 && prlimit(pid, RLIMIT_DATA, &limit, NULL) != 0)
+        log_warning("a worker's memory cannot be limited", "errno=%d", errno);
+}
+
 static void back_off(struct supervisor *supervisor)
 {
     supervisor->not_before_ms = clock_ms() + backoff_fail(&supervisor->backoff, &supervisor->rng);
@@ -286,6 +299,7 @@ enum err_code supervisor_start(struct supervisor *supervisor, int64_t run_id, st
         err_errno(err, failure, "cannot start the worker \"%s\"", supervisor->worker);
         return err_hint(err, "the option \"worker\" is the path of pgboost-worker");
     }
+    limit_memory(supervisor, pid);
     *slot = (struct slot){.state = SLOT_RUNNING, .pid = pid, .end.run_id = run_id};
     memcpy(slot->end.name, name, sizeof(name));
     return ERR_OK;
@@ -293,34 +307,39 @@ enum err_code supervisor_start(struct supervisor *supervisor, int64_t run_id, st
 
 /* Ending -------------------------------------------------------------------------------------- */
 
-static void say_why(int status, char *reason, size_t size)
+/* With the most memory it had: what was killed for want of it shows by that. */
+static void say_why(int status, const struct rusage *usage, char *reason, size_t size)
 {
+    long peak_mib = usage->ru_maxrss / 1024;
     const char *abbreviation;
 
     if (WIFEXITED(status)) {
-        snprintf(reason, size, "worker exited with status %d", WEXITSTATUS(status));
+        snprintf(reason, size, "worker exited with status %d at %ld MiB", WEXITSTATUS(status),
+                 peak_mib);
         return;
     }
     abbreviation = sigabbrev_np(WTERMSIG(status));
-    snprintf(reason, size, "worker was killed by signal %d (SIG%s)", WTERMSIG(status),
-             abbreviation != NULL ? abbreviation : "?");
+    snprintf(reason, size, "worker was killed by signal %d (SIG%s) at %ld MiB%s", WTERMSIG(status),
+             abbreviation != NULL ? abbreviation : "?", peak_mib,
+             WTERMSIG(status) == SIGKILL ? "; the system kills so what has too much memory" : "");
 }
 
-static void note_end(struct slot *slot, int status)
+static void note_end(struct slot *slot, int status, const struct rusage *usage)
 {
     slot->state = SLOT_ENDED;
     slot->end.well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    say_why(status, slot->end.reason, sizeof(slot->end.reason));
+    say_why(status, usage, slot->end.reason, sizeof(slot->end.reason));
 }
 
 static void collect(struct supervisor *supervisor)
 {
     for (int i = 0; i < supervisor->n_slots; i++) {
         struct slot *slot = &supervisor->slots[i];
+        struct rusage usage;
         int status;
 
-        if (slot->state == SLOT_RUNNING && waitpid(slot->pid, &status, WNOHANG) == slot->pid)
-            note_end(slot, status);
+        if (slot->state == SLOT_RUNNING && wait4(slot->pid, &status, WNOHANG, &usage) == slot->pid)
+            note_end(slot, status, &usage);
     }
 }
 

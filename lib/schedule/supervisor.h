@@ -7,6 +7,9 @@
  * caller has taken note of it (supervisor_ended, supervisor_forget), so that a report to the
  * catalog can wait until Postgres is back.
  *
+ * A limit of memory is RLIMIT_DATA: what goes beyond is refused to the worker, which fails its run
+ * and says so. What the system kills for memory dies of SIGKILL; how much it had is in the reason.
+ *
  * Workers that die make the next start wait: doubling from 1 s to 60 s. One that ends well without
  * having ended its run counts as dead when the same run comes up again.
  *
@@ -27,6 +30,7 @@ struct supervisor_options {
     const char *worker;                     /* path; "": pgboost-worker beside this program */
     const char *dsn, *read_dsn, *state_dir; /* PGBOOST_DSN, PGBOOST_READ_DSN, PGBOOST_STATE_DIR */
     int64_t spill_above;                    /* bytes: PGBOOST_SPILL_ABOVE */
+    int64_t memory;                         /* bytes a worker may have; 0: no limit */
     int n_workers;                          /* at once */
     int n_threads;                          /* of one worker: OMP_NUM_THREADS unless it is set */
 };
@@ -38,7 +42,7 @@ struct worker_end {
     int64_t run_id;
     char name[WORKER_NAME_MAX];
     bool well;        /* exit status 0 */
-    char reason[128]; /* "worker exited with status 3"; "worker was killed by signal 9 (SIGKILL)" */
+    char reason[160]; /* "worker was killed by signal 9 (SIGKILL) at 812 MiB": its most */
 };
 
 MUST_CHECK enum err_code supervisor_new(const struct supervisor_options *options,

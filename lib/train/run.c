@@ -12,6 +12,7 @@
 #include "model/drift.h"
 #include "train/calibrate.h"
 #include "train/candidate.h"
+#include "train/champion.h"
 #include "train/control.h"
 #include "train/dataset.h"
 #include "train/decide.h"
@@ -562,7 +563,8 @@ enum err_code train_next(const struct train_options *options, bool *ret_claimed,
     log_info(run.helps ? "helping with a run" : "run claimed", "run=%lld attempt=%d",
              (long long)control_lease(control)->run_id, control_lease(control)->attempts);
     run.control = control;
-    code = run_all(&run, err);
+    code = control_lease(control)->is_contest ? champion_choose(control, options, err)
+                                              : run_all(&run, err);
     run_release(&run);
     return end_run(&run, code, err);
 }

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import BIN, wait_for
 
-COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "deploy", "predict",
+COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "delete", "deploy", "predict",
             "evaluate", "runs", "models", "deployments", "export", "import", "check", "version", "help"]
 HOSTILE = 'ev"il; --\x1b[31m\n\u202e\u732b'  # colours, a line's end, right to left, a wide character
 
@@ -291,8 +291,9 @@ def test_a_killed_worker_is_told_and_the_run_taken_up_again(trained, cli, defini
     run = cli.json("runs", "long")["items"][0]
     assert run["status"] == "queued" and run["attempts"] == 1
     # the same run is followed, with one trial: the search was not what is tested
-    trained.sql("""UPDATE pgboost.runs SET definition = definition || '{"search": {"trials": 1, "folds": 1}}'
-                   WHERE id = %s""", run["id"])
+    trained.sql("""UPDATE pgboost.projects
+                   SET definition = definition || '{"search": {"trials": 1, "folds": 1}}'
+                   WHERE name = 'long'""")
     assert cli.json("train", "long", "--here")["run_id"] == run["id"]
 
 

@@ -415,6 +415,33 @@ def test_server_role_starts_no_worker(alone, trainer, tmp_path):
     assert not (tmp_path / "state/pids").exists()
 
 
+def test_trainer_role_does_not_predict(alone, trainer):
+    daemon, run_id = trainer("psql -qX -c \"UPDATE pgboost.runs SET status = 'succeeded',"
+                             " finished_at = now() WHERE id = $2\"\n", "--role", "trainer")
+    answer = daemon.post("/predict", {"project": "p", "features": {}})
+    assert answer.status_code == 404 and "role is trainer" in answer.json()["detail"]
+    assert daemon.get("/healthz").status_code == 200
+    wait_for(lambda: status_of(alone, run_id) == "succeeded", what="the run")
+
+
+def test_memory_is_limited_and_told(alone, trainer):
+    """What a worker asks for beyond its limit it does not get; its end says how much it had."""
+    script = "exec /usr/bin/python3 -c 'bytearray({} << 20); import os; os.kill(os.getpid(), 9)'\n"
+    daemon, run_id = trainer(script.format(300), "--worker-memory", "200 MiB")
+    wait_for(lambda: status_of(alone, run_id) == "failed", 30, "the run to fail")
+    assert "MemoryError" in daemon.log
+    assert "worker exited with status 1 at " in alone.value("SELECT error FROM pgboost.runs")
+
+
+def test_a_kill_says_how_much_memory_there_was(alone, trainer):
+    daemon, run_id = trainer("exec /usr/bin/python3 -c"
+                             " 'bytearray(300 << 20); import os; os.kill(os.getpid(), 9)'\n")
+    wait_for(lambda: status_of(alone, run_id) == "failed", 30, "the run to fail")
+    error = alone.value("SELECT error FROM pgboost.runs")
+    mib = int(re.search(r"SIGKILL\) at (\d+) MiB; the system kills so", error)[1])
+    assert 300 <= mib < 400
+
+
 def test_missing_worker_is_said_and_survived(alone, trainer):
     daemon, run_id = trainer("", "--worker", "/nonexistent/worker")
     wait_for(lambda: "/nonexistent/worker" in daemon.log, what="the log")

@@ -1,6 +1,6 @@
 /*
  * Writes the inputs that fuzzers start from, a folder for each: values as a server gives them, COPY
- * streams of those, bodies of requests, small models.
+ * streams of those, bodies of requests, small models, schedules.
  *
  *     seeds FOLDER      writes FOLDER/fuzz_cells/000, …
  */
@@ -208,6 +208,25 @@ static void write_models(void)
     }
 }
 
+/* Schedules ------------------------------------------------------------------------------------ */
+
+static void write_schedules(void)
+{
+    static const char *const texts[] = {
+        "*/15 2 * * *", "0 3 * * mon-fri", "30 */2 1,15 jan,JUL *",
+        "@daily",       "0 0 29 2 */7",    "0 0 31 2 *",
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        CLEANUP(buf_release) struct buf seed = {0};
+
+        buf_putc(&seed, (char)i);
+        put_int(&seed, (int64_t)i << 50, 8);
+        buf_puts(&seed, texts[i]);
+        write_seed("fuzz_cron", (int)i, &seed);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -221,5 +240,6 @@ int main(int argc, char **argv)
     write_requests();
     write_csvs();
     write_models();
+    write_schedules();
     return EXIT_SUCCESS;
 }

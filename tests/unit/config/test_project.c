@@ -443,9 +443,6 @@ static void refuses_what_comes_later(void **state)
         {"{" REQUIRED ",\"task\":\"ranking\"}",
          "x.json: line 1: \"task\": \"ranking\" is not available in this version", "/task",
          "available: \"regression\", \"classification\""},
-        {"{" REQUIRED ",\"schedule\":\"0 3 * * *\"}",
-         "x.json: line 1: \"schedule\": not available in this version", "/schedule",
-         "leave it out"},
         {"{" REQUIRED ",\"source\":\"s\"}",
          "x.json: line 1: \"source\": not available in this version", "/source", "leave it out"},
     };

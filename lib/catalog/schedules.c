@@ -1,0 +1,128 @@
+/*
+ * Schedules: which projects have one, and due times, each of which is seen to once.
+ *
+ * What is due is not known here (schedule/cron.h). A due time is a row; whoever inserts it queues
+ * the run in the same transaction, under the project's lock, so that any number of daemons queue
+ * one, and none of them one that a later due time has overtaken.
+ */
+#include <stddef.h>
+
+#include "catalog/catalog.h"
+#include "catalog/select.h"
+#include "catalog/within.h"
+
+/* Microseconds since 2000, the epoch of base/zone.h, and back. */
+#define MICROSECONDS(moment)                                                                       \
+    "round(extract(epoch FROM " moment " - timestamptz '2000-01-01 00:00:00+00') * 1e6)::bigint"
+#define MOMENT(microseconds)                                                                       \
+    "(timestamptz '2000-01-01 00:00:00+00' + " microseconds "::bigint * interval '1 microsecond')"
+
+static const struct field schedule_fields[] = {
+    {"p.id", FIELD_INT64, offsetof(struct schedule_row, project_id)},
+    {"p.name", FIELD_TEXT, offsetof(struct schedule_row, project)},
+    {"p.definition ->> 'schedule'", FIELD_TEXT, offsetof(struct schedule_row, schedule)},
+    {"coalesce(p.definition ->> 'timezone', 'UTC')", FIELD_TEXT,
+     offsetof(struct schedule_row, timezone)},
+    {"p.definition ->> 'catch_up' IS NOT DISTINCT FROM 'none'", FIELD_BOOL,
+     offsetof(struct schedule_row, leaves_out_missed)},
+    {MICROSECONDS("greatest(p.scheduled_since, (SELECT max(due_at) FROM pgboost.due_times"
+                  " WHERE project_id = p.id))"),
+     FIELD_INT64, offsetof(struct schedule_row, since_us)},
+    {MICROSECONDS("now.moment"), FIELD_INT64, offsetof(struct schedule_row, now_us)},
+};
+static const struct row_spec schedule_spec = ROW_SPEC(struct schedule_row, schedule_fields);
+
+void schedule_rows_release(struct schedule_rows *rows)
+{
+    arena_release(&rows->arena);
+    *rows = (struct schedule_rows){0};
+}
+
+enum err_code catalog_schedules(struct pg *pg, const char *project, struct schedule_rows *ret_rows,
+                                struct err *err)
+{
+    struct selected selected;
+
+    TRY(catalog_select(pg, &schedule_spec,
+                       "FROM pgboost.projects p,"
+                       " (SELECT pgboost.schedule_clock() AS moment OFFSET 0) now"
+                       " WHERE p.definition ->> 'schedule' IS NOT NULL"
+                       "  AND ($1::text IS NULL OR p.name = $1) ORDER BY p.id",
+                       1, (struct pg_param[]){PG_TEXT(project)}, &selected, err));
+    *ret_rows =
+        (struct schedule_rows){.n = selected.n, .items = selected.items, .arena = selected.arena};
+    return ERR_OK;
+}
+
+/* Nothing comes back when another daemon was first, or the schedule is not the one that was read.
+ */
+static const char see_to_sql[] =
+    "INSERT INTO pgboost.due_times (project_id, due_at, n_missed)"
+    " SELECT id, " MOMENT("$2") ", $3::integer FROM pgboost.projects"
+                                " WHERE id = $1::bigint AND definition ->> 'schedule' = $4"
+                                "  AND coalesce(definition ->> 'timezone', 'UTC') = $5"
+                                "  AND scheduled_since < " MOMENT(
+                                    "$2") "  AND NOT EXISTS (SELECT FROM pgboost.due_times"
+                                          "   WHERE project_id = $1::bigint AND due_at >= " MOMENT(
+                                              "$2") ")"
+                                                    " ON CONFLICT DO NOTHING";
+
+static enum err_code note_run(struct pg *pg, int64_t project_id, int64_t due_us, int64_t run_id,
+                              struct err *err)
+{
+    struct pg_int project_text, due_text, run_text;
+
+    return pg_exec(pg,
+                   "UPDATE pgboost.due_times SET run_id = $3::bigint"
+                   " WHERE project_id = $1::bigint AND due_at = " MOMENT("$2"),
+                   3,
+                   (struct pg_param[]){pg_param_int(&project_text, project_id),
+                                       pg_param_int(&due_text, due_us),
+                                       pg_param_int(&run_text, run_id)},
+                   NULL, err);
+}
+
+static enum err_code see_to_locked(struct pg *pg, const struct schedule_row *schedule,
+                                   const struct due_time *due, bool *ret_first, int64_t *ret_run_id,
+                                   struct err *err)
+{
+    struct pg_int project_text, due_text, missed_text;
+    const struct pg_param params[] = {
+        pg_param_int(&project_text, schedule->project_id),
+        pg_param_int(&due_text, due->at_us),
+        pg_param_int(&missed_text, due->n_missed),
+        PG_TEXT(schedule->schedule),
+        PG_TEXT(schedule->timezone),
+    };
+    int64_t n_rows = 0, project_id;
+    bool existing;
+
+    TRY(within_lock(pg, schedule->project, &project_id, err));
+    TRY(pg_exec(pg, see_to_sql, N_ELEMENTS(params), params, &n_rows, err));
+    *ret_first = n_rows == 1;
+    if (!*ret_first || !due->queues)
+        return ERR_OK;
+    TRY(within_queue(pg, schedule->project_id, "schedule", false, ret_run_id, &existing, err));
+    return note_run(pg, schedule->project_id, due->at_us, *ret_run_id, err);
+}
+
+enum err_code catalog_see_to(struct pg *pg, const struct schedule_row *schedule,
+                             const struct due_time *due, bool *ret_first, int64_t *ret_run_id,
+                             struct err *err)
+{
+    bool first = false;
+    int64_t run_id = 0;
+    enum err_code code;
+
+    TRY(pg_begin(pg, err));
+    code = see_to_locked(pg, schedule, due, &first, &run_id, err);
+    if (code == ERR_OK)
+        code = pg_commit(pg, err);
+    if (code != ERR_OK) {
+        pg_rollback(pg);
+        return code;
+    }
+    *ret_first = first;
+    *ret_run_id = run_id;
+    return ERR_OK;
+}

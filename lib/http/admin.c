@@ -1,0 +1,207 @@
+#include "http/admin.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "model/model.h"
+
+#define BEST_SCORE "best_score"
+
+/* Bodies -------------------------------------------------------------------------------------- */
+
+static void json_freep(cJSON **json)
+{
+    cJSON_Delete(*json);
+}
+
+/* An object, or nothing at all, which counts as {}. */
+static enum err_code read_body(const struct exchange *exchange, cJSON **ret_body, struct err *err)
+{
+    const struct buf *body = &exchange->body;
+
+    if (body->length == 0) {
+        *ret_body = cJSON_CreateObject();
+        return *ret_body != NULL ? ERR_OK : err_nomem(err);
+    }
+    TRY(json_parse(buf_text(body), body->length, NULL, ret_body, err));
+    if (cJSON_IsObject(*ret_body))
+        return ERR_OK;
+    return err_set(err, ERR_INVALID, "expected an object");
+}
+
+static enum err_code refuse_member(const char *name, const char *reason, struct err *err)
+{
+    err_set(err, ERR_INVALID, "\"%s\": %s", name, reason);
+    return err_field(err, "/%.200s", name);
+}
+
+static enum err_code refuse_members(const cJSON *body, struct err *err)
+{
+    return body->child == NULL ? ERR_OK
+                               : refuse_member(body->child->string, "there is no such member", err);
+}
+
+static enum err_code read_run_id(const struct exchange *exchange, int64_t *ret_run_id,
+                                 struct err *err)
+{
+    const char *text = exchange->argument;
+    char *end;
+    long long run_id = strtoll(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || strlen(text) > 18)
+        return err_set(err, ERR_NOT_FOUND, "run \"%.40s\" does not exist", text);
+    *ret_run_id = run_id;
+    return ERR_OK;
+}
+
+/* Training ------------------------------------------------------------------------------------ */
+
+static enum err_code accept_run(struct exchange *exchange, int64_t run_id)
+{
+    exchange->reply.status = MHD_HTTP_ACCEPTED;
+    buf_printf(&exchange->reply.body, "{\"run_id\":%" PRId64 "}", run_id);
+    return ERR_OK;
+}
+
+enum err_code ask_train(struct exchange *exchange, struct pg *pg, struct err *err)
+{
+    CLEANUP(json_freep) cJSON *body = NULL;
+    int64_t run_id;
+    bool existing;
+
+    TRY(read_body(exchange, &body, err));
+    TRY(refuse_members(body, err));
+    TRY(catalog_queue_run(pg, exchange->argument, "http", false, &run_id, &existing, err));
+    return accept_run(exchange, run_id);
+}
+
+enum err_code ask_cancel(struct exchange *exchange, struct pg *pg, struct err *err)
+{
+    CLEANUP(run_rows_release) struct run_rows rows = {0};
+    CLEANUP(json_freep) cJSON *body = NULL;
+    int64_t run_id = 0;
+
+    TRY(read_body(exchange, &body, err));
+    TRY(refuse_members(body, err));
+    TRY(read_run_id(exchange, &run_id, err));
+    TRY(catalog_cancel_run(pg, run_id, err));
+    TRY(catalog_run(pg, run_id, &rows, err));
+    exchange->reply.status = MHD_HTTP_ACCEPTED;
+    buf_printf(&exchange->reply.body, "{\"run_id\":%" PRId64 ",\"status\":\"%s\"}", run_id,
+               rows.items[0].status);
+    return ERR_OK;
+}
+
+static void put_text(struct buf *json, const char *name, const char *value)
+{
+    buf_printf(json, ",\"%s\":", name);
+    json_put_text(json, value);
+}
+
+static void put_run(struct buf *json, const struct run_row *run)
+{
+    buf_printf(json, "{\"id\":%" PRId64, run->id);
+    put_text(json, "project", run->project);
+    put_text(json, "kind", run->kind);
+    put_text(json, "status", run->status);
+    put_text(json, "trigger", run->trigger);
+    put_text(json, "error", run->error);
+    put_text(json, "hint", run->hint);
+    buf_printf(json, ",\"attempts\":%d,\"cancel_requested\":%s", run->attempts,
+               run->cancel_requested ? "true" : "false");
+    put_text(json, "created_at", run->created_at);
+    put_text(json, "started_at", run->started_at);
+    put_text(json, "finished_at", run->finished_at);
+    buf_printf(json,
+               ",\"progress\":%s,\"model_id\":", run->progress != NULL ? run->progress : "null");
+    if (run->model_id != 0)
+        buf_printf(json, "%" PRId64 "}", run->model_id);
+    else
+        buf_puts(json, "null}");
+}
+
+enum err_code ask_run(struct exchange *exchange, struct pg *pg, struct err *err)
+{
+    CLEANUP(run_rows_release) struct run_rows rows = {0};
+    int64_t run_id = 0;
+
+    TRY(read_run_id(exchange, &run_id, err));
+    TRY(catalog_run(pg, run_id, &rows, err));
+    put_run(&exchange->reply.body, &rows.items[0]);
+    return buf_check(&exchange->reply.body, err);
+}
+
+/* Deploying ----------------------------------------------------------------------------------- */
+
+struct choice {
+    const char *strategy; /* in the body; "specific" for a model */
+    int64_t model_id;     /* 0: not chosen yet */
+};
+
+static enum err_code read_choice(const cJSON *body, struct choice *ret_choice, struct err *err)
+{
+    struct choice choice = {0};
+    const cJSON *member;
+
+    cJSON_ArrayForEach (member, body) {
+        if (strcmp(member->string, "model_id") == 0) {
+            if (!cJSON_IsNumber(member) || member->valuedouble < 1 || member->valuedouble > 1e15)
+                return refuse_member("model_id", "expected a model's number", err);
+            choice.model_id = (int64_t)member->valuedouble;
+        } else if (strcmp(member->string, "strategy") == 0) {
+            if (!cJSON_IsString(member))
+                return refuse_member("strategy", "expected a text", err);
+            choice.strategy = member->valuestring;
+        } else {
+            return refuse_member(member->string, "there is no such member", err);
+        }
+    }
+    if ((choice.strategy != NULL) == (choice.model_id != 0)) {
+        err_set(err, ERR_INVALID, "expected either \"model_id\" or \"strategy\"");
+        return err_hint(err, "strategies are best_score, most_recent and rollback");
+    }
+    *ret_choice = choice;
+    return ERR_OK;
+}
+
+/* What a daemon could not serve is not deployed. */
+static enum err_code check_model(struct pg *pg, int64_t model_id, struct err *err)
+{
+    CLEANUP(model_rows_release) struct model_rows rows = {0};
+    CLEANUP(model_freep) struct model *model = NULL;
+
+    TRY(catalog_model(pg, model_id, &rows, err));
+    return model_open(&rows.items[0], &model, err);
+}
+
+static enum err_code deploy(struct exchange *exchange, struct pg *pg, struct choice *choice,
+                            struct err *err)
+{
+    bool changed;
+
+    if (choice->model_id == 0)
+        TRY(catalog_choose_model(pg, exchange->argument, choice->strategy, &choice->model_id, err));
+    else
+        choice->strategy = "specific";
+    TRY(check_model(pg, choice->model_id, err));
+    TRY(catalog_deploy(pg, exchange->argument, choice->model_id, choice->strategy, NULL, &changed,
+                       err));
+    buf_printf(&exchange->reply.body, "{\"model_id\":%" PRId64 ",\"changed\":%s}", choice->model_id,
+               changed ? "true" : "false");
+    return ERR_OK;
+}
+
+enum err_code ask_deploy(struct exchange *exchange, struct pg *pg, struct err *err)
+{
+    CLEANUP(json_freep) cJSON *body = NULL;
+    struct choice choice;
+    int64_t run_id;
+
+    TRY(read_body(exchange, &body, err));
+    TRY(read_choice(body, &choice, err));
+    if (choice.strategy == NULL || strcmp(choice.strategy, BEST_SCORE) != 0)
+        return deploy(exchange, pg, &choice, err);
+    TRY(catalog_queue_contest(pg, exchange->argument, "http", &run_id, err));
+    return accept_run(exchange, run_id);
+}

@@ -1,0 +1,163 @@
+#include "http/desk.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "http/exchange.h"
+#include "http/routes.h"
+
+#define CONNECT_TIMEOUT_MS   5000
+#define STATEMENT_TIMEOUT_MS 10000
+
+struct desk {
+    char *dsn;
+    struct pg *pg; /* of the thread; NULL: not connected */
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+    pthread_t thread;
+    bool has_thread, ending;
+    int n, first; /* waiting: a ring */
+    struct exchange *waiting[DESK_MAX];
+};
+
+/* The catalog --------------------------------------------------------------------------------- */
+
+static enum err_code connect_catalog(struct desk *desk, struct err *err)
+{
+    const struct pg_options options = {
+        .dsn = desk->dsn,
+        .application_name = "pgboostd (http)",
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+    };
+
+    pg_close(TAKE_PTR(desk->pg));
+    TRY(pg_connect(&options, &desk->pg, err));
+    return catalog_check_version(desk->pg, err);
+}
+
+/* A connection that the server has closed meanwhile is noticed by asking for the version, before
+ * anything is changed. */
+static enum err_code be_connected(struct desk *desk, struct err *err)
+{
+    if (desk->pg != NULL && catalog_check_version(desk->pg, NULL) == ERR_OK)
+        return ERR_OK;
+    return connect_catalog(desk, err);
+}
+
+static void see_to(struct desk *desk, struct exchange *exchange)
+{
+    struct err *err = &exchange->err;
+    enum err_code code = be_connected(desk, err);
+
+    if (code == ERR_OK)
+        code = route_ask(exchange->route, exchange, desk->pg, err);
+    if (code == ERR_OK)
+        return;
+    exchange->refusal = err_http_status(code);
+    if (exchange->refusal >= 500)
+        log_err(LOG_WARNING, "request failed", err);
+}
+
+/* The thread ---------------------------------------------------------------------------------- */
+
+/* The next one; NULL: the desk ends. */
+static struct exchange *take(struct desk *desk)
+{
+    struct exchange *exchange = NULL;
+
+    pthread_mutex_lock(&desk->lock);
+    while (desk->n == 0 && !desk->ending)
+        pthread_cond_wait(&desk->came, &desk->lock);
+    if (!desk->ending) {
+        exchange = desk->waiting[desk->first];
+        desk->first = (desk->first + 1) % DESK_MAX;
+        desk->n--;
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return exchange;
+}
+
+static void *work(void *cls)
+{
+    struct desk *desk = cls;
+    struct exchange *exchange;
+
+    while ((exchange = take(desk)) != NULL) {
+        see_to(desk, exchange);
+        MHD_resume_connection(exchange->connection);
+    }
+    return NULL;
+}
+
+bool desk_put(struct desk *desk, struct exchange *exchange)
+{
+    bool taken;
+
+    pthread_mutex_lock(&desk->lock);
+    taken = desk->n < DESK_MAX && !desk->ending;
+    if (taken) {
+        desk->waiting[(desk->first + desk->n++) % DESK_MAX] = exchange;
+        pthread_cond_signal(&desk->came);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    return taken;
+}
+
+/* Life ---------------------------------------------------------------------------------------- */
+
+enum err_code desk_new(const char *dsn, struct desk **ret_desk, struct err *err)
+{
+    CLEANUP(desk_freep) struct desk *desk = calloc(1, sizeof(*desk));
+    int failure;
+
+    if (desk == NULL)
+        return err_nomem(err);
+    pthread_mutex_init(&desk->lock, NULL);
+    pthread_cond_init(&desk->came, NULL);
+    desk->dsn = strdup(dsn);
+    if (desk->dsn == NULL)
+        return err_nomem(err);
+    failure = pthread_create(&desk->thread, NULL, work, desk);
+    if (failure != 0)
+        return err_errno(err, failure, "cannot start the catalog's thread");
+    desk->has_thread = true;
+    *ret_desk = TAKE_PTR(desk);
+    return ERR_OK;
+}
+
+static void turn_away(struct exchange *exchange)
+{
+    err_set(&exchange->err, ERR_UNREACHABLE, "the daemon is stopping");
+    exchange->refusal = err_http_status(ERR_UNREACHABLE);
+    MHD_resume_connection(exchange->connection);
+}
+
+void desk_stop(struct desk *desk)
+{
+    if (desk == NULL)
+        return;
+    pthread_mutex_lock(&desk->lock);
+    desk->ending = true;
+    pthread_cond_signal(&desk->came);
+    pthread_mutex_unlock(&desk->lock);
+    if (desk->has_thread)
+        pthread_join(desk->thread, NULL);
+    desk->has_thread = false;
+    for (; desk->n > 0; desk->n--, desk->first = (desk->first + 1) % DESK_MAX)
+        turn_away(desk->waiting[desk->first]);
+}
+
+void desk_free(struct desk *desk)
+{
+    if (desk == NULL)
+        return;
+    desk_stop(desk);
+    pg_close(desk->pg);
+    pthread_cond_destroy(&desk->came);
+    pthread_mutex_destroy(&desk->lock);
+    free(desk->dsn);
+    free(desk);
+}
