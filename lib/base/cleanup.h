@@ -14,7 +14,6 @@
 #define PGBOOST_BASE_CLEANUP_H
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
@@ -39,11 +38,7 @@ static inline void free_ptr(void *pointer)
 }
 
 /* close() for CLEANUP, of a descriptor that may be -1. */
-static inline void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
+void close_fd(const int *fd);
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -181,7 +181,10 @@ static char *put_digits_before(uint64_t n, char *end)
     return end;
 }
 
-/* As %g with so many digits as there are. */
+/* Beyond so many digits %g shows a whole number that has them all without an exponent. */
+#define DIGITS_PLAIN 15
+
+/* As %.15g, %.16g or %.17g, whichever first reads back. */
 static size_t put_shortest(const struct shortest *shortest, bool negative, char *text)
 {
     char digits[24], *end = digits + sizeof(digits),
@@ -208,6 +211,9 @@ static size_t put_shortest(const struct shortest *shortest, bool negative, char 
         at[point] = '.';
         memcpy(at + point + 1, first + point, n - (size_t)point);
         at += n + 1;
+    } else if (point == (int)n && n > DIGITS_PLAIN) { /* 9007199254740993 */
+        memcpy(at, first, n);
+        at += n;
     } else { /* 1.2e-05, 1e+20 */
         *at++ = *first;
         if (n > 1) {

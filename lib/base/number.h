@@ -35,7 +35,8 @@ bool number_to_float(const struct number *number, float *ret_value);
 #define NUMBER_TEXT_SIZE 32
 
 /* The value, which is finite, as printf's %g shows it with as many digits as it takes: "0.1",
- * "1e-05"; whole numbers below 10^9 (double: 10^15) without an exponent. Gives the length. */
+ * "1e-05"; whole numbers below 10^9 (double: 10^15, or of 16 and 17 digits) without an exponent.
+ * Gives the length. */
 size_t number_put_float(float value, char text[NUMBER_TEXT_SIZE]);
 size_t number_put_double(double value, char text[NUMBER_TEXT_SIZE]);
 

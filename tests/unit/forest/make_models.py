@@ -8,8 +8,9 @@ outputs, predicted; then as float32, row by row, the features, the margins [rows
 predictions [rows × predicted]. Boosters gbtree predict in place, which takes infinities; the others
 cannot, or (dart) do so with other bits, and predict a DMatrix. ROWS is 1001 where it is not given.
 
-With GRID_ROWS there is also a model for every objective, algorithm and kind of data, named
-OBJECTIVE.ALGORITHM.DATA (":" as "_"), all of which predict a DMatrix of so many rows.
+With GRID_ROWS there are also hand-made models, large ones among them, and a model for every
+objective, algorithm and kind of data, named OBJECTIVE.ALGORITHM.DATA (":" as "_"), all of which
+predict a DMatrix of so many rows.
 
 NAME.shap holds what pred_contribs=True gives: int32 rows, features, outputs; then as float32 the
 features, and the contributions [rows × outputs × (features + 1)].
@@ -283,7 +284,7 @@ def planted(features, trees):
 def write_large(directory, rng):
     """Beyond what nodes, or a row's codes, hold; and numbers that no training comes to."""
     numbers = rng.normal(size=1 << 18)
-    for name, depth, further, features, n_rows in [("many_nodes", 16, 9, 30, 300),
+    for name, depth, further, features, n_rows in [("many_nodes", 16, 30000, 30, 300),
                                                    ("many_features", 14, 0, 16383, 64),
                                                    ("too_many_features", 16, 0, 65535, 16)]:
         tree = full_tree(0, depth, features, lambda i: numbers[i], lambda i: numbers[i], further)
@@ -339,7 +340,6 @@ def main():
     directory = sys.argv[1]
     rng = np.random.default_rng(20240611)
     write_named(directory, rng, int(sys.argv[3]) if len(sys.argv) > 3 else ROWS)
-    write_large(directory, np.random.default_rng(20240612))
     booster, x = wide(rng)
     with open(os.path.join(directory, "wide.ubj"), "wb") as f:
         f.write(booster.save_raw("ubj"))
@@ -347,6 +347,7 @@ def main():
     for objective in OBJECTIVES:
         write_transform(directory, rng, objective)
     if len(sys.argv) > 2:
+        write_large(directory, np.random.default_rng(20240612))
         write_grid(directory, rng, int(sys.argv[2]))
 
 
