@@ -110,7 +110,8 @@ def test_casts_and_words_of_postgresml(psql, daemon):
         'random'::pgboost.sampling, 'rust'::pgboost.runtime, true, true,
         '{"colour": {"encode": "one_hot"}, "x": {"impute": "error", "scale": "preserve"},
           "y": {"impute": "mean", "scale": "standard"}}')""")
-    assert psql.ended(run_id)[0] == "succeeded"
+    status, _, error = psql.ended(run_id)
+    assert status == "succeeded", error
     assert json.loads(psql.value("SELECT definition FROM pgboost.projects WHERE name = 'answer'")) == {
         "project": "answer", "relation": "public.answers", "target": "answer",
         "task": "classification", "algorithms": ["linear"], "hyperparams": {"lambda": 1},
@@ -204,9 +205,10 @@ def unfinished(catalog, status):
     """A run whose worker is gone, with a trial under way and rows in the catalog."""
     return catalog.value("""
         WITH r AS (
-            INSERT INTO pgboost.runs (project_id, trigger, definition, status, lease_until,
-                rows_key, rows_in_table, rows_fingerprint, search)
-            SELECT id, 'test', definition, %s, clock_timestamp() + CASE %s WHEN 'queued'
+            INSERT INTO pgboost.runs (project_id, trigger, definition, status, worker,
+                started_at, lease_until, rows_key, rows_in_table, rows_fingerprint, search)
+            SELECT id, 'test', definition, %s, 'w', clock_timestamp(),
+                clock_timestamp() + CASE %s WHEN 'queued'
                 THEN interval '1 hour' ELSE interval '-1 hour' END, 'k', true, 'f', '{"trials": 9}'
             FROM pgboost.projects WHERE name = 'amount' RETURNING id),
         w AS (INSERT INTO pgboost.run_rows SELECT id, 0, 'x' FROM r),
@@ -248,7 +250,8 @@ def test_trials_of_another_definition_are_void(psql, catalog):
 
 def test_a_refreshed_view(psql, catalog):
     catalog.sql("CREATE MATERIALIZED VIEW public.mv AS SELECT x, y, amount FROM public.t")
-    psql.ok("""SELECT pgboost.cancel(pgboost.train('from mv', 'regression', 'mv', 'amount'))""")
+    psql.ok("""SELECT pgboost.cancel(pgboost.train('from mv', 'regression', 'mv', 'amount',
+        search => 'none'))""")
     catalog.sql("""UPDATE pgboost.projects SET definition = definition
                    || '{"retrain": {"on_refresh": ["mv", "public.other"]}}' WHERE name = 'from mv'""")
     assert psql.ok("BEGIN; REFRESH MATERIALIZED VIEW mv; SELECT pgboost.refreshed('mv'); COMMIT") == [
