@@ -62,6 +62,10 @@ MUST_CHECK enum err_code hyperparams_check(const cJSON *object, unsigned algorit
 /* The number set for a name (not an alias), or fallback. */
 double hyperparams_get(const struct hyperparams *params, const char *name, double fallback);
 
+/* The same of a choice. */
+const char *hyperparams_choice(const struct hyperparams *params, const char *name,
+                               const char *fallback);
+
 /* {"eta":0.1,"grow_policy":"lossguide"}, appended. */
 void hyperparams_to_json(const struct hyperparams *params, struct buf *json);
 
