@@ -30,12 +30,13 @@ static enum err_code show_rows(void *context, size_t n_rows, struct err *err)
 }
 
 static enum err_code measure(const struct cli *cli, const struct model *model,
-                             struct report *report, struct err *err)
+                             const struct project *project, struct report *report, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *reader = NULL;
     bool terminal = isatty(STDERR_FILENO) && !cli->json;
     struct evaluate_request request = {
         .model = model,
+        .project = project,
         .target = report->target,
         .metric = report->metric,
         .relation = report->relation,
@@ -161,11 +162,24 @@ static void report_release(struct report *report)
     evaluation_release(&report->evaluation);
 }
 
+/* The definition as it is now. */
+static enum err_code read_definition(struct pg *pg, const char *name, struct project **ret_project,
+                                     struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows rows = {0};
+    const char *definition;
+
+    TRY(catalog_projects(pg, name, &rows, err));
+    definition = rows.items[0].definition;
+    return project_parse(definition, strlen(definition), name, ret_project, err);
+}
+
 static enum err_code run_evaluate(struct cli *cli, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *pg = NULL;
     CLEANUP(model_rows_release) struct model_rows row = {0};
     CLEANUP(model_freep) struct model *model = NULL;
+    CLEANUP(project_freep) struct project *project = NULL;
     CLEANUP(report_release)
     struct report report = {.project = cli->args[0], .relation = cli_option(cli, "from")};
     CLEANUP(buf_release) struct buf out = {0};
@@ -180,7 +194,8 @@ static enum err_code run_evaluate(struct cli *cli, struct err *err)
     report.model_id = model->id;
     report.target = row.items[0].target;
     report.metric = row.items[0].metric;
-    TRY(measure(cli, model, &report, err));
+    TRY(read_definition(pg, report.project, &project, err));
+    TRY(measure(cli, model, project, &report, err));
     if (cli->json)
         put_json(&out, &report);
     else
@@ -197,8 +212,9 @@ const struct command command_evaluate = {
     .description =
         "Prints every metric of the live model, or of that of --model, on the rows of a relation\n"
         "as they are now: a table or view that has the target the model was trained for and the\n"
-        "columns it takes, by the same names and types. It needs neither the project's key nor\n"
-        "its time. Rows without a target are left out and counted. A label that the model never\n"
+        "columns it takes, by the same names and types, for a ranking the group, for survival the\n"
+        "event or the target's upper end. It needs neither the project's key nor its time. Rows "
+        "without a target are left out and counted. A label that the model never\n"
         "saw is one more class, which it never predicts. Whether the model has learnt from these\n"
         "rows is for you to know: on such rows it looks better than it is.",
     .example = "pgboost evaluate flight_delay --from demo.flights_of_march\n"

@@ -17,6 +17,9 @@ void dataset_free(struct dataset *dataset)
     labels_release(&dataset->labels);
     free(dataset->y);
     free(dataset->weights);
+    free(dataset->lists);
+    free(dataset->upper);
+    free(dataset->seen);
     twins_release(&dataset->twins);
     free(dataset->output_labels);
     frame_free(dataset->frame);
@@ -25,7 +28,23 @@ void dataset_free(struct dataset *dataset)
 
 int dataset_n_classes(const struct dataset *dataset)
 {
-    return dataset->task == METRIC_REGRESSION ? 0 : (int)dataset->labels.n;
+    return dataset->task & (METRIC_BINARY | METRIC_MULTICLASS) ? (int)dataset->labels.n : 0;
+}
+
+/* Of classes it is not known yet how many there are. */
+static const enum metric_task kinds[] = {
+    [TASK_REGRESSION] = METRIC_REGRESSION,
+    [TASK_CLASSIFICATION] = METRIC_BINARY,
+    [TASK_RANKING] = METRIC_RANKING,
+    [TASK_SURVIVAL] = METRIC_SURVIVAL,
+};
+
+enum task dataset_task(const struct dataset *dataset)
+{
+    for (enum task task = TASK_REGRESSION; task <= TASK_LAST; task++)
+        if (kinds[task] == dataset->task)
+            return task;
+    return TASK_CLASSIFICATION; /* of more than two */
 }
 
 int dataset_column(const struct dataset *dataset, int column)
@@ -73,6 +92,8 @@ static enum err_code weigh_and_split(const struct project *project, struct datas
         return err_hint(err, "training needs rows whose target is known");
     }
     TRY(dataset_read_weights(dataset, &rows, err));
+    TRY(dataset_read_lists(dataset, project, &rows, err));
+    TRY(dataset_read_times(dataset, project, &rows, err));
     TRY(dataset_split_rows(project, dataset, &rows, err));
     TRY(frame_check(dataset->frame, err));
     return dataset_check_parts(dataset, err);
@@ -92,10 +113,10 @@ static enum err_code fill(struct dataset *dataset, const struct project *project
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
     }
-    if (dataset->task == METRIC_REGRESSION)
-        TRY(dataset_read_numbers(dataset, err));
-    else
+    if (dataset->task == METRIC_BINARY)
         TRY(dataset_read_classes(dataset, err));
+    else
+        TRY(dataset_read_numbers(dataset, err));
     return weigh_and_split(project, dataset, err);
 }
 
@@ -109,7 +130,7 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
         return err_nomem(err);
     dataset->schema = schema;
     dataset->frame = frame;
-    dataset->task = schema->task == TASK_REGRESSION ? METRIC_REGRESSION : METRIC_BINARY;
+    dataset->task = kinds[schema->task];
     code = fill(dataset, project, err);
     if (frame_check(frame, NULL) != ERR_OK) /* says more than what came of it */
         code = frame_check(frame, err);
@@ -122,21 +143,31 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
     return ERR_OK;
 }
 
+/* The answers of rows that have one, beside their target. */
+static enum err_code read_answers(struct dataset *dataset, const struct project *project,
+                                  struct rows *rows, struct err *err)
+{
+    TRY(dataset_read_lists(dataset, project, rows, err));
+    TRY(dataset_gather_lists(dataset, rows, err));
+    return dataset_read_times(dataset, project, rows, err);
+}
+
 static enum err_code fill_labelled(struct dataset *dataset, const struct model *model,
-                                   struct rows *ret_rows, struct err *err)
+                                   const struct project *project, struct rows *ret_rows,
+                                   struct err *err)
 {
     size_t n_rows = dataset->frame->n_rows;
 
     dataset->y = calloc(n_rows + 1, sizeof(double));
     if (dataset->y == NULL)
         return err_nomem(err);
-    if (dataset->task == METRIC_REGRESSION)
-        TRY(dataset_read_numbers(dataset, err));
-    else
+    if (dataset->task == METRIC_BINARY)
         TRY(dataset_read_known_classes(dataset, model, err));
+    else
+        TRY(dataset_read_numbers(dataset, err));
     TRY(usable_rows(dataset, ret_rows, err));
     if (ret_rows->n > 0)
-        return ERR_OK;
+        return read_answers(dataset, project, ret_rows, err);
     rows_release(ret_rows);
     if (n_rows == 0)
         err_set(err, ERR_DATA, "there are no rows");
@@ -146,8 +177,9 @@ static enum err_code fill_labelled(struct dataset *dataset, const struct model *
     return err_hint(err, "a model is measured on rows whose target is known");
 }
 
-enum err_code dataset_labelled(const struct model *model, struct frame *frame,
-                               struct dataset **ret_dataset, struct rows *ret_rows, struct err *err)
+enum err_code dataset_labelled(const struct model *model, const struct project *project,
+                               struct frame *frame, struct dataset **ret_dataset,
+                               struct rows *ret_rows, struct err *err)
 {
     struct dataset *dataset = calloc(1, sizeof(*dataset));
     enum err_code code;
@@ -155,9 +187,10 @@ enum err_code dataset_labelled(const struct model *model, struct frame *frame,
     if (dataset == NULL)
         return err_nomem(err);
     dataset->frame = frame;
-    dataset->task = model->n_labels == 0 ? METRIC_REGRESSION : METRIC_BINARY;
-    code = fill_labelled(dataset, model, ret_rows, err);
+    dataset->task = kinds[model->task];
+    code = fill_labelled(dataset, model, project, ret_rows, err);
     if (code != ERR_OK) {
+        rows_release(ret_rows);
         dataset->frame = NULL; /* stays the caller's */
         dataset_free(dataset);
         return code;

@@ -4,13 +4,14 @@
 
 static enum split_by choose_split(const struct project *project, const struct dataset *dataset)
 {
-    bool is_regression = dataset->task == METRIC_REGRESSION;
+    /* of classes, and of who is censored */
+    enum split_by by_hash = dataset->task == METRIC_REGRESSION ? SPLIT_RANDOM : SPLIT_STRATIFIED;
 
     switch (project->test_by) {
     case TEST_BY_RANDOM:
         return SPLIT_RANDOM;
     case TEST_BY_STRATIFIED:
-        return is_regression ? SPLIT_RANDOM : SPLIT_STRATIFIED;
+        return by_hash;
     case TEST_BY_TIME:
         return SPLIT_TIME;
     case TEST_BY_GROUP:
@@ -22,7 +23,7 @@ static enum split_by choose_split(const struct project *project, const struct da
         return SPLIT_TIME;
     if (dataset->schema->group >= 0)
         return SPLIT_GROUP;
-    return is_regression ? SPLIT_RANDOM : SPLIT_STRATIFIED;
+    return by_hash;
 }
 
 static enum err_code find_twins(const struct project *project, struct dataset *dataset,
@@ -72,15 +73,29 @@ static enum err_code split_by_group(const struct project *project, struct datase
     return split_new(frame, rows->items, rows->n, options, &dataset->split, err);
 }
 
-enum err_code dataset_split_rows(const struct project *project, struct dataset *dataset,
-                                 const struct rows *rows, struct err *err)
+/* Whole lists go by the time of their newest row: none in training is newer than one in the test.
+ */
+static enum err_code split_by_time(struct dataset *dataset, const struct rows *rows,
+                                   struct split_options *options, struct err *err)
 {
+    CLEANUP(free_ptr) int64_t *times = NULL;
+
+    if (dataset->lists != NULL)
+        TRY(dataset_list_times(dataset, rows, &times, err));
+    options->times = times;
+    return split_new(dataset->frame, rows->items, rows->n, options, &dataset->split, err);
+}
+
+static enum err_code split_rows(const struct project *project, struct dataset *dataset,
+                                const struct rows *rows, struct err *err)
+{
+    bool survives = dataset->task == METRIC_SURVIVAL;
     struct split_options options = {.by = choose_split(project, dataset),
                                     .test_size = project->test_size,
                                     .hashes = dataset->frame->keys,
                                     .time = dataset_column(dataset, dataset->schema->time),
-                                    .classes = dataset->labels.classes,
-                                    .n_classes = dataset->labels.n,
+                                    .classes = survives ? dataset->seen : dataset->labels.classes,
+                                    .n_classes = survives ? 2 : dataset->labels.n,
                                     .searching = project->search_strategy != SEARCH_NONE};
 
     dataset->split_by = options.by;
@@ -93,7 +108,16 @@ enum err_code dataset_split_rows(const struct project *project, struct dataset *
     case SPLIT_TIME:
         break;
     }
-    return split_new(dataset->frame, rows->items, rows->n, &options, &dataset->split, err);
+    return split_by_time(dataset, rows, &options, err);
+}
+
+enum err_code dataset_split_rows(const struct project *project, struct dataset *dataset,
+                                 const struct rows *rows, struct err *err)
+{
+    TRY(split_rows(project, dataset, rows, err));
+    TRY(dataset_gather_lists(dataset, &dataset->split->train, err));
+    TRY(dataset_gather_lists(dataset, &dataset->split->valid, err));
+    return dataset_gather_lists(dataset, &dataset->split->test, err);
 }
 
 /* What the split left to learn from. */
@@ -104,9 +128,11 @@ static enum err_code check_training(const struct dataset *dataset, struct err *e
     double first = dataset->y[train->items[0]];
 
     for (size_t i = 1; i < train->n; i++)
-        if (dataset->y[train->items[i]] != first)
+        if (dataset->y[train->items[i]] != first ||
+            (dataset->upper != NULL &&
+             dataset->upper[train->items[i]] != dataset->upper[train->items[0]]))
             return ERR_OK;
-    if (dataset->task == METRIC_REGRESSION)
+    if (dataset_n_classes(dataset) == 0)
         err_set(err, ERR_DATA, "target \"%s\" is %g in all %zu training rows", target, first,
                 train->n);
     else
@@ -121,9 +147,18 @@ static enum err_code check_training(const struct dataset *dataset, struct err *e
 enum err_code dataset_check_parts(const struct dataset *dataset, struct err *err)
 {
     const struct split *split = dataset->split;
+    const struct {
+        const struct rows *rows;
+        const char *name;
+    } parts[] = {
+        {&split->train, "training"}, {&split->valid, "validation"}, {&split->test, "test"}};
 
-    TRY(dataset_check_weight(dataset, &split->train, "training", err));
-    TRY(dataset_check_weight(dataset, &split->valid, "validation", err));
-    TRY(dataset_check_weight(dataset, &split->test, "test", err));
-    return check_training(dataset, err);
+    for (size_t i = 0; i < N_ELEMENTS(parts); i++)
+        TRY(dataset_check_weight(dataset, parts[i].rows, parts[i].name, err));
+    TRY(check_training(dataset, err));
+    for (size_t i = 0; i < N_ELEMENTS(parts); i++) {
+        TRY(dataset_check_lists(dataset, parts[i].rows, parts[i].name, err));
+        TRY(dataset_check_times(dataset, parts[i].rows, parts[i].name, err));
+    }
+    return ERR_OK;
 }

@@ -2,9 +2,10 @@
  * Evaluating: every metric of a model on the rows of any labelled relation, as they are now.
  *
  * In the way of the data: relation → frame → dataset without a split → predictions → metrics. The
- * relation needs the model's columns and the target it was trained for, and nothing else: neither
- * the project's key nor its time. Memory is bounded as a run's is: rows beyond the bound go to a
- * file, and are encoded block by block.
+ * relation needs the model's columns, the target it was trained for and what an answer is made of
+ * beside it (of a ranking the group, of a survival the event or the target's upper end), and
+ * nothing else: neither the project's key nor its time. Memory is bounded as a run's is: rows
+ * beyond the bound go to a file, and are encoded block by block.
  *
  * Refuses: knowing whether the model has learnt from these rows.
  */
@@ -16,9 +17,10 @@
 
 struct evaluate_request {
     const struct model *model;
-    const char *target;   /* what it was trained for */
-    const char *metric;   /* its key metric */
-    const char *relation; /* as people write it */
+    const struct project *project; /* its definition now: which columns are group, event … */
+    const char *target;            /* what it was trained for */
+    const char *metric;            /* its key metric */
+    const char *relation;          /* as people write it */
     struct spill_rule spill;
     frame_progress_fn progress; /* may be NULL */
     void *context;

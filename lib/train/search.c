@@ -61,7 +61,7 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
                                struct control *control, int number, int n, struct search_best *best,
                                struct err *first_err, struct err *err)
 {
-    bool classification = setup->dataset->task != METRIC_REGRESSION;
+    bool classification = dataset_n_classes(setup->dataset) > 0;
     struct setting setting;
     CLEANUP(trial_result_release) struct trial_result result = {0};
     struct err trial_err = {0};
@@ -96,7 +96,7 @@ static enum err_code one_trial(const struct trial_setup *setup, const struct des
 enum err_code search_run(const struct trial_setup *setup, const struct designs *designs,
                          struct control *control, struct search_best *ret_best, struct err *err)
 {
-    int n = n_trials(setup->project, setup->dataset->task != METRIC_REGRESSION);
+    int n = n_trials(setup->project, dataset_n_classes(setup->dataset) > 0);
     CLEANUP(search_best_release) struct search_best best = {0};
     struct err first_err = {0};
 

@@ -65,6 +65,8 @@ enum err_code trial_setup_rows(struct trial_setup *setup, const struct rows *tra
     const double *y = setup->dataset->y, *weights = setup->dataset->weights;
 
     setup->spread = target_spread(y, weights, training->items, training->n);
+    if (setup->objective->base == BASE_MEDIAN_TIME)
+        return dataset_median_time(setup->dataset, training, &setup->base_score, err);
     return objective_base_score(setup->objective, y, weights, training->items, training->n,
                                 &setup->base_score, err);
 }
@@ -127,6 +129,14 @@ struct look {
     struct learning learning;
 };
 
+/* By enough to be worth a round. */
+static bool improves(const struct look *look, double loss)
+{
+    double gain = look->loss->higher_is_better ? loss - look->best_loss : look->best_loss - loss;
+
+    return gain > EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss);
+}
+
 static enum err_code look_update(struct look *look, struct booster *booster,
                                  const struct trial_setup *setup, const struct design *design,
                                  const struct hyperparams *params, struct err *err)
@@ -150,8 +160,7 @@ static enum err_code look_update(struct look *look, struct booster *booster,
     TRY(look->loss->compute(&input, &loss, err));
     if (isnan(loss))
         return err_set(err, ERR_DATA, "the trial diverged in round %d", booster_rounds(booster));
-    better = look->best_rounds == 0 ||
-             look->best_loss - loss > EARLY_STOPPING_MIN_DELTA * fabs(look->best_loss);
+    better = look->best_rounds == 0 || improves(look, loss);
     learning_add(&look->learning, booster_rounds(booster), loss, better);
     if (!better)
         return ERR_OK;
@@ -219,6 +228,7 @@ enum err_code trial_run(const struct trial_setup *setup, const struct design *de
     TRY(booster_params(setup, setting, booster_param, &n, err));
     TRY(booster_new(design->train, design->valid, booster_param, n, &booster, err));
     TRY(predictions_init(&look.predictions, setup->dataset, design->valid_rows, err));
+    look.predictions.hazards = setup->dataset->hazards;
     TRY(boost(&look, booster, setup, design, setting, number, n_trials, best, control, err));
     *ret_result = (struct trial_result){
         .rounds = look.best_rounds,
