@@ -47,7 +47,8 @@ static const struct {
     {NAMED_GROUP, NAMED_TARGET, "is the target",
      "a group is what rows share beside their answer: a customer, a patient, a machine"},
     {NAMED_GROUP, NAMED_TIME, "is the time",
-     "rows of one time stay together in a split by time: leave \"group\" out"},
+     "rows of one time stay together in a split by time: leave \"group\" out, or repeat the column "
+     "under another name in the view"},
     {NAMED_WEIGHT, NAMED_TARGET, "is the target", "a weight is known beside the answer"},
     {NAMED_WEIGHT, NAMED_KEY, "is part of the key",
      "a key names rows, a weight says how much each counts"},

@@ -51,7 +51,7 @@ struct trial_result {
     int rounds;   /* the best number of rounds */
     double score; /* key metric on the validation rows at that round */
     double seconds;
-    struct learning learning; /* the objective's loss, round by round */
+    struct learning learning; /* what the objective watches, round by round */
     float *margins;           /* [validation rows × outputs] at that round */
 };
 void trial_result_release(struct trial_result *result);

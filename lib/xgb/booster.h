@@ -37,7 +37,8 @@ struct matrix_source {
     const float *weights;                                    /* [n_rows], or NULL */
     /* Ranking: [n_rows] the list of a row, never falling; rows of one weigh the same. A batch ends
      * where a list does, and batch_rows is enough for the longest: of a list in two batches XGBoost
-     * would make two. Else NULL. */
+     * would make two. With fewer bins than values, and weights, bins depend on the batches. Else
+     * NULL. */
     const uint32_t *lists;
     /* survival:aft: [n_rows] the ends of times that begin at the labels, which they are not below;
      * INFINITY: none. Else NULL. */

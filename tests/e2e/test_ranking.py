@@ -10,6 +10,7 @@ import xgboost
 from sklearn import metrics as skm
 
 import oracle
+from test_spill import model_of, work
 
 LISTS = 160
 TARGETS = ["grade", "clicked", "share"]
@@ -252,6 +253,22 @@ def test_models_meet_on_the_same_lists(rows, cli, definition):
     cli.ok("deploy", "r_meet", "--model", worse)
     cli.ok("deploy", "r_meet", "--strategy", "best_score")
     assert cli.json("show", "r_meet")["project"]["live_model_id"] == first
+
+
+def test_the_same_model_from_memory_and_disk_in_any_order(rows, cli, definition, tmp_path):
+    """Lists are put together wherever the relation and the spill files leave their rows."""
+    found = []
+    for relation, above in [("offers", "1 GiB"), ("offers", "4 KiB"), ("turned_offers", "4 KiB")]:
+        if relation != "offers":
+            rows.sql("CREATE TABLE public.turned_offers AS SELECT * FROM public.offers"
+                     " ORDER BY cos(id)")
+        cli.ok("apply", define(definition, "r_spilled", relation=f"public.{relation}",
+                               weight="doubled", exclude=["at", "clicked", "share"],
+                               hyperparams={"n_estimators": 20}))
+        run_id, done = work(rows, cli, above, tmp_path, project="r_spilled")
+        assert done.returncode == 0, done.stderr
+        found.append(model_of(rows, run_id))
+    assert found[0] == found[1] == found[2]
 
 
 def test_evaluate_wants_the_lists(rows, cli, definition, daemon):

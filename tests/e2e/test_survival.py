@@ -9,6 +9,7 @@ import xgboost
 from scipy import stats
 
 import oracle
+from test_spill import model_of, work
 
 EXCLUDE = ["event_time", "died", "died_as_int", "earliest", "latest", "weight", "ward", "seen_at"]
 
@@ -304,6 +305,19 @@ def test_models_meet_and_are_measured_elsewhere(rows, cli, definition, daemon):
              " FROM public.patients")
     result = cli("evaluate", "s_meet", "--from", "public.unknown")
     assert result.code != 0 and '"died" (the event) is not there' in result.err
+
+
+@pytest.mark.parametrize("keys", [
+    {"objective": "survival:cox", "hyperparams": {"n_estimators": 20}},
+    {"target": "earliest", "event": None, "target_upper": "latest", "weight": "weight"}])
+def test_the_same_model_from_memory_and_disk(rows, cli, definition, tmp_path, keys):
+    cli.ok("apply", define(definition, "s_spilled", **keys))
+    found = []
+    for above in ("1 GiB", "4 KiB"):
+        run_id, done = work(rows, cli, above, tmp_path, project="s_spilled")
+        assert done.returncode == 0, done.stderr
+        found.append(model_of(rows, run_id))
+    assert found[0] == found[1]
 
 
 def test_out_and_in_again(rows, cli, definition, tmp_path):
