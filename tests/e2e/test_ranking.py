@@ -10,7 +10,6 @@ import xgboost
 from sklearn import metrics as skm
 
 import oracle
-from test_spill import model_of, work
 
 LISTS = 160
 TARGETS = ["grade", "clicked", "share"]
@@ -264,11 +263,17 @@ def test_the_same_model_from_memory_and_disk_in_any_order(rows, cli, definition,
                      " ORDER BY cos(id)")
         cli.ok("apply", define(definition, "r_spilled", relation=f"public.{relation}",
                                weight="doubled", exclude=["at", "clicked", "share"],
-                               hyperparams={"n_estimators": 20}))
-        run_id, done = work(rows, cli, above, tmp_path, project="r_spilled")
-        assert done.returncode == 0, done.stderr
-        found.append(model_of(rows, run_id))
+                               hyperparams={"n_estimators": 20}, deploy="never"))
+        cli.ok("train", "r_spilled", "--here",
+               env={"PGBOOST_SPILL_ABOVE": above, "TMPDIR": str(tmp_path)})
+        found.append(rows.sql(
+            "SELECT model, encoder, metrics FROM pgboost.models m JOIN pgboost.projects p"
+            " ON p.id = m.project_id WHERE p.name = 'r_spilled' ORDER BY m.id DESC LIMIT 1")[0])
+        found[-1] = (bytes(found[-1][0]), *found[-1][1:])
     assert found[0] == found[1] == found[2]
+    nowhere = cli("train", "r_spilled", "--here",
+                  env={"PGBOOST_SPILL_ABOVE": "4 KiB", "TMPDIR": str(tmp_path / "gone")})
+    assert nowhere.code == 1 and "spill" in nowhere.err
 
 
 def test_evaluate_wants_the_lists(rows, cli, definition, daemon):

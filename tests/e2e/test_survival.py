@@ -9,7 +9,6 @@ import xgboost
 from scipy import stats
 
 import oracle
-from test_spill import model_of, work
 
 EXCLUDE = ["event_time", "died", "died_as_int", "earliest", "latest", "weight", "ward", "seen_at"]
 
@@ -311,12 +310,15 @@ def test_models_meet_and_are_measured_elsewhere(rows, cli, definition, daemon):
     {"objective": "survival:cox", "hyperparams": {"n_estimators": 20}},
     {"target": "earliest", "event": None, "target_upper": "latest", "weight": "weight"}])
 def test_the_same_model_from_memory_and_disk(rows, cli, definition, tmp_path, keys):
-    cli.ok("apply", define(definition, "s_spilled", **keys))
+    cli.ok("apply", define(definition, "s_spilled", deploy="never", **keys))
     found = []
     for above in ("1 GiB", "4 KiB"):
-        run_id, done = work(rows, cli, above, tmp_path, project="s_spilled")
-        assert done.returncode == 0, done.stderr
-        found.append(model_of(rows, run_id))
+        cli.ok("train", "s_spilled", "--here",
+               env={"PGBOOST_SPILL_ABOVE": above, "TMPDIR": str(tmp_path)})
+        model, *rest = rows.sql(
+            "SELECT model, encoder, metrics FROM pgboost.models m JOIN pgboost.projects p"
+            " ON p.id = m.project_id WHERE p.name = 's_spilled' ORDER BY m.id DESC LIMIT 1")[0]
+        found.append((bytes(model), rest))
     assert found[0] == found[1]
 
 
