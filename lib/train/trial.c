@@ -200,11 +200,10 @@ static bool out_of_patience(const struct trial *trial, const struct boosting *bo
 {
     const struct hyperparams *params = &trial->request->setting->params;
     double given = hyperparams_get(params, "early_stopping_rounds", 0);
-    int times = trial->request->patience > 0 ? trial->request->patience : 1;
-    int patience = given > 0
-                       ? (int)given
-                       : times * early_stopping_patience(matrix_n_rows(boosting->design->train),
-                                                         boosting->best_rounds);
+    double eta = hyperparams_get(params, "eta", 0.3);
+    int patience = given > 0 ? (int)given
+                             : early_stopping_patience(matrix_n_rows(boosting->design->train), eta,
+                                                       boosting->best_rounds);
 
     return booster_rounds(boosting->booster) - boosting->best_rounds >= patience;
 }

@@ -39,7 +39,6 @@ struct trial_request {
     struct control *control;
     int number, n_trials; /* these, for the progress */
     double best;          /* score of earlier trials; NaN: none */
-    int patience;         /* times as many rounds without improvement as usual; 0: 1 */
 };
 
 struct trial_result {
