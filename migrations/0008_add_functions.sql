@@ -235,10 +235,10 @@ CREATE FUNCTION pgboost.search_of(search text, search_params jsonb, search_args 
                         format('"%s" is none of the search_args', arg.key),
                         'n_iter: how many settings are tried; cv: how many folds measure them');
                 END IF;
-                IF CASE jsonb_typeof(arg.value)
-                   WHEN 'number' THEN arg.value::numeric < 1
-                       OR arg.value::numeric <> trunc(arg.value::numeric)
-                   ELSE true END THEN
+                IF (CASE jsonb_typeof(arg.value)
+                    WHEN 'number' THEN arg.value::numeric < 1
+                        OR arg.value::numeric <> trunc(arg.value::numeric)
+                    ELSE true END) THEN
                     PERFORM pgboost.refuse(format('"%s": %s of search_args', arg.key, arg.value),
                                            'a whole number, at least 1');
                 END IF;
