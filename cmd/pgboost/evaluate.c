@@ -30,16 +30,16 @@ static enum err_code show_rows(void *context, size_t n_rows, struct err *err)
 }
 
 static enum err_code measure(const struct cli *cli, const struct model *model,
-                             struct report *report, struct err *err)
+                             const struct project *project, struct report *report, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *reader = NULL;
     bool terminal = isatty(STDERR_FILENO) && !cli->json;
     struct evaluate_request request = {
         .model = model,
+        .project = project,
         .target = report->target,
         .metric = report->metric,
         .relation = report->relation,
-        .weight = report->weight,
         .progress = terminal ? show_rows : NULL,
     };
     enum err_code code;
@@ -203,7 +203,7 @@ static enum err_code run_evaluate(struct cli *cli, struct err *err)
     report.weight = project->weight;
     report.target = row.items[0].target;
     report.metric = row.items[0].metric;
-    TRY(measure(cli, model, &report, err));
+    TRY(measure(cli, model, project, &report, err));
     if (cli->json)
         put_json(&out, &report);
     else
@@ -220,11 +220,13 @@ const struct command command_evaluate = {
     .description =
         "Prints every metric of the live model, or of that of --model, on the rows of a relation\n"
         "as they are now: a table or view that has the target the model was trained for and the\n"
-        "columns it takes, by the same names and types. It needs neither the project's key nor\n"
-        "its time. Rows without a target are left out and counted; a row counts by the project's\n"
-        "weight where the relation has that column. A label that the model never saw is one more\n"
-        "class, which it never predicts. Whether the model has learnt from these rows is for you\n"
-        "to know: on such rows it looks better than it is.",
+        "columns it takes, by the same names and types, for a ranking the group, for survival the\n"
+        "event or the target's upper end. It needs neither the project's key nor its time. Rows\n"
+        "without a target are left out and counted; a row counts by the project's weight where "
+        "the\n"
+        "relation has that column. A label that the model never saw is one more class, which it\n"
+        "never predicts. Whether the model has learnt from these rows is for you to know: on such\n"
+        "rows it looks better than it is.",
     .example = "pgboost evaluate flight_delay --from demo.flights_of_march\n"
                "pgboost evaluate flight_delay --from demo.flights_of_march --model 42 --json",
     .min_args = 1,

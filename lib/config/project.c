@@ -61,6 +61,42 @@ static enum err_code check_times(const struct project_reader *reader, struct err
     return ERR_OK;
 }
 
+/* Which rows are one list, and which answers are not known to their end, no task can do without;
+ * no other can do anything with the latter. */
+static enum err_code check_task(const struct project_reader *reader, struct err *err)
+{
+    const struct project *project = reader->project;
+    const char *ends[] = {project->event, project->target_upper};
+
+    if (project->task == TASK_RANKING && project->group == NULL) {
+        project_refuse(reader, "/task", err, "a ranking needs the key \"group\"");
+        return err_hint(err, "add \"group\": the name of the column whose equal values are one "
+                             "list: a query, a customer's offers");
+    }
+    if (project->task == TASK_RANKING &&
+        (project->test_by == TEST_BY_RANDOM || project->test_by == TEST_BY_STRATIFIED)) {
+        project_refuse(reader, "/test/by", err, "a ranking is split by whole lists");
+        return err_hint(err, "use \"group\" or \"time\", or leave it out");
+    }
+    if (project->task == TASK_SURVIVAL && (ends[0] == NULL) == (ends[1] == NULL)) {
+        project_refuse(reader, ends[0] == NULL ? "/task" : "/target_upper", err,
+                       "survival takes one of the keys \"event\" and \"target_upper\"%s",
+                       ends[0] == NULL ? "" : ", not both");
+        return err_hint(err,
+                        "\"event\" names the column that says whether the event came at the "
+                        "target's time or was not seen until then; \"target_upper\" the latest "
+                        "time at which it may have come");
+    }
+    for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
+        if (project->task == TASK_SURVIVAL || ends[i] == NULL)
+            continue;
+        project_refuse(reader, i == 0 ? "/event" : "/target_upper", err,
+                       "only \"task\": \"survival\" has it");
+        return err_hint(err, "leave the key out, or say \"task\": \"survival\"");
+    }
+    return ERR_OK;
+}
+
 /* What one value says about another, or needs more than its type to be right. */
 static enum err_code check(const struct project_reader *reader, struct err *err)
 {
@@ -82,6 +118,7 @@ static enum err_code check(const struct project_reader *reader, struct err *err)
         project_refuse(reader, "/test/by", err, "a stratified split needs classes");
         return err_hint(err, "use \"random\" or \"time\" for a regression");
     }
+    TRY(check_task(reader, err));
     return check_times(reader, err);
 }
 

@@ -16,7 +16,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION };
+enum task { TASK_AUTO, TASK_REGRESSION, TASK_CLASSIFICATION, TASK_RANKING, TASK_SURVIVAL };
+#define TASK_LAST TASK_SURVIVAL
 enum test_by { TEST_BY_AUTO, TEST_BY_RANDOM, TEST_BY_STRATIFIED, TEST_BY_TIME, TEST_BY_GROUP };
 enum on_cancel { CANCEL_DISCARDS, CANCEL_FINISHES };
 enum snapshot { SNAPSHOT_FILE, SNAPSHOT_TABLE, SNAPSHOT_NONE };
@@ -92,6 +93,7 @@ struct project {
     enum task task;
     struct string_list key;
     const char *time, *group, *weight; /* columns; NULL: none */
+    const char *event, *target_upper;  /* survival: columns, one of the two */
     struct string_list include;        /* empty: all */
     struct string_list exclude;
     int n_overrides;

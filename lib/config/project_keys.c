@@ -8,8 +8,8 @@
 const struct choice task_choices[] = {
     {"regression", TASK_REGRESSION},
     {"classification", TASK_CLASSIFICATION},
-    {"ranking", CHOICE_LATER},
-    {"survival", CHOICE_LATER},
+    {"ranking", TASK_RANKING},
+    {"survival", TASK_SURVIVAL},
     {NULL, 0},
 };
 
@@ -119,6 +119,8 @@ const struct project_key project_keys[] = {
     {"time", TEXT, .offset = AT(time)},
     {"group", TEXT, .offset = AT(group)},
     {"weight", TEXT, .offset = AT(weight)},
+    {"event", TEXT, .offset = AT(event)},
+    {"target_upper", TEXT, .offset = AT(target_upper)},
     {"include", LIST, .offset = AT(include)},
     {"exclude", LIST, .offset = AT(exclude)},
     {"columns", KEY_COLUMNS, .offset = AT(overrides), .choices = column_as_choices,

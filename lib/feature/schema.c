@@ -32,6 +32,8 @@ enum {
     NAMED_AS = 64,     /* in columns, with a type */
     NAMED_GROUP = 128,
     NAMED_WEIGHT = 256,
+    NAMED_EVENT = 512,
+    NAMED_UPPER = 1024,
 };
 
 /* What cannot be said of one column: found where it is said second. */
@@ -45,7 +47,8 @@ static const struct {
     {NAMED_GROUP, NAMED_TARGET, "is the target",
      "a group is what rows share beside their answer: a customer, a patient, a machine"},
     {NAMED_GROUP, NAMED_TIME, "is the time",
-     "rows of one time stay together in a split by time: leave \"group\" out"},
+     "rows of one time stay together in a split by time: leave \"group\" out, or repeat the column "
+     "under another name in the view"},
     {NAMED_WEIGHT, NAMED_TARGET, "is the target", "a weight is known beside the answer"},
     {NAMED_WEIGHT, NAMED_KEY, "is part of the key",
      "a key names rows, a weight says how much each counts"},
@@ -53,6 +56,24 @@ static const struct {
      "to let new rows count more, compute a weight from the time in the view"},
     {NAMED_WEIGHT, NAMED_GROUP, "is the group",
      "a group says which rows belong together, a weight how much each counts"},
+    {NAMED_EVENT, NAMED_TARGET, "is the target",
+     "the target is when, the event whether: two columns"},
+    {NAMED_EVENT, NAMED_KEY, "is part of the key", "a key names rows, an event says what came"},
+    {NAMED_EVENT, NAMED_TIME, "is the time", "the event says whether: true, false, 1 or 0"},
+    {NAMED_EVENT, NAMED_GROUP, "is the group", "a group says which rows belong together"},
+    {NAMED_EVENT, NAMED_WEIGHT, "is the weight", "a weight says how much a row counts"},
+    {NAMED_UPPER, NAMED_TARGET, "is the target",
+     "where all times are known to their end, \"task\": \"regression\" predicts them"},
+    {NAMED_UPPER, NAMED_KEY, "is part of the key", "a key names rows"},
+    {NAMED_UPPER, NAMED_TIME, "is the time",
+     "the target and its upper end are spans, not moments: subtract in the view"},
+    {NAMED_UPPER, NAMED_GROUP, "is the group", "a group says which rows belong together"},
+    {NAMED_UPPER, NAMED_WEIGHT, "is the weight", "a weight says how much a row counts"},
+    {NAMED_INCLUDE, NAMED_EVENT, "is the event", "it is not known before the answer is"},
+    {NAMED_AS, NAMED_EVENT, "is the event", "it is not known before the answer is"},
+    {NAMED_INCLUDE, NAMED_UPPER, "is the target's upper end",
+     "it is not known before the answer is"},
+    {NAMED_AS, NAMED_UPPER, "is the target's upper end", "it is not known before the answer is"},
     {NAMED_EXCLUDE, NAMED_TARGET, "is the target",
      "the target is never a feature: no need to name it"},
     {NAMED_INCLUDE, NAMED_TARGET, "is the target", "the target cannot be a feature of itself"},
@@ -268,6 +289,30 @@ static enum err_code name_weight(struct builder *builder, struct err *err)
     return ERR_CONFIG;
 }
 
+/* What a survival's answers need beside the target; -1 where the definition does not name it. */
+static enum err_code name_end(struct builder *builder, unsigned named, const char *key,
+                              const char *name, bool may_be_bool, int *ret_index, struct err *err)
+{
+    const struct relation_column *column;
+    char pointer[32];
+
+    if (name == NULL)
+        return ERR_OK;
+    snprintf(pointer, sizeof(pointer), "/%s", key);
+    TRY(name_column(builder, named, key, pointer, name, ret_index, err));
+    column = &builder->relation->columns[*ret_index];
+    if (type_traits(column->type)->is_number || (may_be_bool && column->type == PG_BOOL))
+        return ERR_OK;
+    err_set(err, ERR_CONFIG, "key \"%s\": column \"%s\" is of type %s, which is not a %s", key,
+            name, column->type_name, may_be_bool ? "boolean" : "number");
+    err_field(err, "%s", pointer);
+    err_hint(err, may_be_bool ? "true or 1 where the event came, false or 0 where it was not seen: "
+                                "compute it in the view"
+                              : "the latest time at which the event may have come, in the unit of "
+                                "the target: cast it in the view");
+    return ERR_CONFIG;
+}
+
 static enum err_code name_columns(struct builder *builder, struct err *err)
 {
     const struct project *project = builder->project;
@@ -281,6 +326,9 @@ static enum err_code name_columns(struct builder *builder, struct err *err)
         TRY(name_column(builder, NAMED_TIME, "time", "/time", project->time, &schema->time, err));
     TRY(name_group(builder, err));
     TRY(name_weight(builder, err));
+    TRY(name_end(builder, NAMED_EVENT, "event", project->event, true, &schema->event, err));
+    TRY(name_end(builder, NAMED_UPPER, "target_upper", project->target_upper, false, &schema->upper,
+                 err));
     TRY(name_list(builder, NAMED_EXCLUDE, "exclude", &project->exclude, NULL, err));
     TRY(name_list(builder, NAMED_INCLUDE, "include", &project->include, NULL, err));
     TRY(name_overrides(builder, err));
@@ -289,7 +337,7 @@ static enum err_code name_columns(struct builder *builder, struct err *err)
 
 bool schema_may_predict(enum pg_type type, enum task task)
 {
-    return task == TASK_REGRESSION ? type_traits(type)->is_number : type_traits(type)->is_class;
+    return task == TASK_CLASSIFICATION ? type_traits(type)->is_class : type_traits(type)->is_number;
 }
 
 /* The task, from the definition or the target's type. */
@@ -310,12 +358,17 @@ static enum err_code choose_task(struct builder *builder, struct err *err)
     }
     if (task == TASK_AUTO)
         task = is_number ? TASK_REGRESSION : TASK_CLASSIFICATION;
-    if (task == TASK_REGRESSION && !is_number) {
+    if (task != TASK_CLASSIFICATION && !is_number) {
         err_set(err, ERR_CONFIG,
-                "key \"task\": regression needs a number, and the target \"%s\" is of type %s",
-                target->name, target->type_name);
+                "key \"task\": %s needs a number, and the target \"%s\" is of type %s",
+                task_name(task), target->name, target->type_name);
         err_field(err, "/task");
-        err_hint(err, "\"task\": \"classification\" predicts which value it is");
+        err_hint(err, "%s",
+                 task == TASK_RANKING
+                     ? "the target says how relevant a row is to its list: 0, 1, 2 …"
+                 : task == TASK_SURVIVAL
+                     ? "the target is the time until the event, as a number: extract(epoch from …)"
+                     : "\"task\": \"classification\" predicts which value it is");
         return ERR_CONFIG;
     }
     builder->schema->task = task;
@@ -391,8 +444,10 @@ static enum err_code give_roles(struct builder *builder, struct err *err)
         column->roles =
             (named & NAMED_TARGET ? COLUMN_TARGET : 0u) | (named & NAMED_KEY ? COLUMN_KEY : 0u) |
             (named & NAMED_TIME ? COLUMN_TIME : 0u) | (named & NAMED_GROUP ? COLUMN_GROUP : 0u) |
-            (named & NAMED_WEIGHT ? COLUMN_WEIGHT : 0u);
-        if (named & (NAMED_TARGET | NAMED_KEY | NAMED_GROUP | NAMED_WEIGHT))
+            (named & NAMED_WEIGHT ? COLUMN_WEIGHT : 0u) |
+            (named & NAMED_EVENT ? COLUMN_EVENT : 0u) | (named & NAMED_UPPER ? COLUMN_UPPER : 0u);
+        if (named &
+            (NAMED_TARGET | NAMED_KEY | NAMED_GROUP | NAMED_WEIGHT | NAMED_EVENT | NAMED_UPPER))
             continue;
         TRY(why_left_out(builder, i, &column->why, err));
         column->roles |= column->why != NULL ? COLUMN_LEFT_OUT : COLUMN_FEATURE;
@@ -429,6 +484,10 @@ static void list_read(struct schema *schema)
         add_read(schema, schema->group);
     if (schema->weight >= 0)
         add_read(schema, schema->weight);
+    if (schema->event >= 0)
+        add_read(schema, schema->event);
+    if (schema->upper >= 0)
+        add_read(schema, schema->upper);
     for (int i = 0; i < schema->n_features; i++)
         add_read(schema, schema->features[i]);
 }
@@ -462,6 +521,7 @@ static enum err_code schema_init(struct builder *builder, struct err *err)
 
     schema->n_columns = relation->n_columns;
     schema->target = schema->time = schema->group = schema->weight = -1;
+    schema->event = schema->upper = -1;
     schema->columns = arena_alloc_array(&schema->arena, n, sizeof(*schema->columns));
     schema->keys = arena_alloc_array(&schema->arena, (size_t)builder->project->key.n, sizeof(int));
     schema->features = arena_alloc_array(&schema->arena, n, sizeof(int));

@@ -23,6 +23,8 @@ enum column_role {
      */
     COLUMN_GROUP = 32,
     COLUMN_WEIGHT = 64,
+    COLUMN_EVENT = 128, /* of a survival, as the next: known when the target is */
+    COLUMN_UPPER = 256,
 };
 
 struct schema_column {
@@ -41,10 +43,11 @@ struct schema {
     struct schema_column *columns;
     int target;
     int time, group, weight; /* indices; -1: none */
+    int event, upper;        /* likewise */
     int n_keys, *keys;
     int n_features, *features;
     int n_read, *read; /* indices of the columns a run reads: target, keys, time, group, weight,
-                          features */
+                          event, upper, features */
     enum task task;    /* never TASK_AUTO */
     struct arena arena;
 };

@@ -121,9 +121,13 @@ static enum err_code measure(struct bootstrap *bootstrap, double *ret_a, double 
 
 static double skill_of(const struct metric *metric, double a, double b)
 {
-    if (metric->higher_is_better || metric->toward_zero || b == 0)
+    if (metric->higher_is_better && (metric->tasks & (METRIC_RANKING | METRIC_SURVIVAL))) {
+        a = 1 - a;
+        b = 1 - b;
+    } else if (metric->higher_is_better || metric->toward_zero) {
         return NAN;
-    return 1 - a / b;
+    }
+    return b == 0 ? NAN : 1 - a / b;
 }
 
 static void note(struct bootstrap *bootstrap, double a, double b)

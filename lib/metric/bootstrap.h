@@ -34,8 +34,10 @@ struct bootstrap_interval {
 struct bootstrap_result {
     double a, b;                          /* the metric of both on the rows as they are */
     struct bootstrap_interval difference; /* a − b */
-    struct bootstrap_interval skill; /* 1 − a/b, b being the baseline: 0 no better, 1 perfect. NaN
-                                      * for metrics of which more is better, and where b is 0 */
+    struct bootstrap_interval skill; /* 1 − a/b, b being the baseline: 0 no better, 1 perfect. Of
+                                      * rankings and survival, whose metrics are 1 at their best,
+                                      * 1 − (1 − a)/(1 − b). NaN for other metrics of which more is
+                                      * better, and where the baseline is perfect */
     double p_better;  /* share of replicates in which a is better than b, equal ones half */
     size_t n_defined; /* replicates in which both are defined: the others are left out. Where they
                        * are fewer than half, or there are fewer than two rows (groups) to draw

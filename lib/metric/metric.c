@@ -98,9 +98,8 @@ const struct metric *metric_find(const char *name)
 
 bool metric_by_fold(const struct metric *metric)
 {
-    static const char *const names[] = {"roc_auc",     "pr_auc",     "ks",  "lift",
-                                        "ndcg",        "map",        "mrr", "precision_at_k",
-                                        "concordance", "cox_nloglik"};
+    static const char *const names[] = {"roc_auc", "pr_auc",      "ks",
+                                        "lift",    "concordance", "cox_nloglik"};
 
     for (size_t i = 0; i < N_ELEMENTS(names); i++)
         if (strcmp(metric->name, names[i]) == 0)

@@ -96,8 +96,9 @@ extern const int n_metrics;
 
 const struct metric *metric_find(const char *name); /* or NULL */
 
-/* Does only the order of the rows' predictions count? Then those of different models do not mix,
- * and a cross-validated value is the mean over its folds. */
+/* Does only the order of all rows' predictions count? Then those of different models do not mix,
+ * and a cross-validated value is the mean over its folds. Metrics of lists compare rows of one list
+ * alone, which is whole in its fold: theirs is the mean over all lists. */
 bool metric_by_fold(const struct metric *metric);
 
 /* The key metric where the project names none: rmse, log_loss, ndcg, concordance. */

@@ -37,7 +37,7 @@ static enum err_code copy_names(const struct model_row *row, struct model *model
     model->algorithm = arena_strdup(arena, row->algorithm != NULL ? row->algorithm : "");
     if (model->project == NULL || model->metric == NULL || model->algorithm == NULL)
         return err_nomem(err);
-    for (enum task task = TASK_REGRESSION; task <= TASK_CLASSIFICATION; task++)
+    for (enum task task = TASK_REGRESSION; task <= TASK_LAST; task++)
         if (row->task != NULL && strcmp(row->task, task_name(task)) == 0)
             model->task = task;
     if (model->task == TASK_AUTO)
@@ -80,7 +80,7 @@ static enum err_code check_outputs(const struct model *model, struct err *err)
     return ERR_OK;
 }
 
-/* Regression has none. */
+/* Classification alone has some. */
 static enum err_code open_labels(const struct model_row *row, struct model *model, struct err *err)
 {
 
@@ -211,6 +211,11 @@ void model_free(struct model *model)
 }
 
 /* Predictions ---------------------------------------------------------------------------------- */
+
+bool model_answers_hazards(const struct model *model)
+{
+    return strcmp(forest_objective(model->forest), "survival:cox") == 0;
+}
 
 int model_n_outputs(const struct model *model)
 {

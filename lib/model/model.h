@@ -62,6 +62,9 @@ DEFINE_FREEP(struct model *, model_free)
 #define MODEL_OUTPUTS_MAX 4096
 int model_n_outputs(const struct model *model);
 
+/* Survival: is its answer a hazard ratio (survival:cox), of which more means sooner, or a time? */
+bool model_answers_hazards(const struct model *model);
+
 /* The most probable of n > 0 classes, the first of equals. */
 int most_probable(const double *probabilities, int n);
 

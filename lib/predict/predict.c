@@ -81,6 +81,13 @@ static enum err_code refuse_interval(const struct model *model, double level, st
         err_field(err, "/interval");
         return err_hint(err, "leave it out: \"probabilities\" say how sure the model is");
     }
+    if (model->task != TASK_REGRESSION) {
+        err_set(err, ERR_INVALID,
+                "an interval is of a regression, and the task of model %" PRId64 " is %s",
+                model->id, task_name(model->task));
+        err_field(err, "/interval");
+        return err_hint(err, "leave it out");
+    }
     if (calibration->n_rows == 0) {
         err_set(err, ERR_CONFLICT,
                 "model %" PRId64 " has no intervals: no residuals are stored with it", model->id);

@@ -48,9 +48,11 @@ const struct hyperparam hyperparam_table[] = {
     {"sample_type", DART, CHOICE("uniform,weighted")},
     {"normalize_type", DART, CHOICE("tree,forest")},
     {"feature_selector", LINEAR, CHOICE("cyclic,shuffle,random,greedy,thrifty")},
-    {"top_k", LINEAR, INT(0, 1000000)},                   /* 0: no limit */
-    {"huber_slope", ALL, FLOAT(1e-9, 1e9)},               /* reg:pseudohubererror */
-    {"tweedie_variance_power", ALL, FLOAT(1.001, 1.999)}, /* reg:tweedie */
+    {"top_k", LINEAR, INT(0, 1000000)},                                /* 0: no limit */
+    {"huber_slope", ALL, FLOAT(1e-9, 1e9)},                            /* reg:pseudohubererror */
+    {"tweedie_variance_power", ALL, FLOAT(1.001, 1.999)},              /* reg:tweedie */
+    {"aft_loss_distribution", ALL, CHOICE("normal,logistic,extreme")}, /* survival:aft */
+    {"aft_loss_distribution_scale", ALL, FLOAT(1e-3, 1e3)},            /* survival:aft */
     {"learning_rate", ALIAS("eta")},
     {"min_split_loss", ALIAS("gamma")},
     {"reg_lambda", ALIAS("lambda")},
@@ -227,6 +229,15 @@ double hyperparams_get(const struct hyperparams *params, const char *name, doubl
     for (int i = 0; i < params->n; i++)
         if (strcmp(params->values[i].param->name, name) == 0)
             return params->values[i].number;
+    return fallback;
+}
+
+const char *hyperparams_choice(const struct hyperparams *params, const char *name,
+                               const char *fallback)
+{
+    for (int i = 0; i < params->n; i++)
+        if (strcmp(params->values[i].param->name, name) == 0)
+            return params->values[i].choice;
     return fallback;
 }
 

@@ -69,6 +69,10 @@ const struct hyperparam_value *hyperparams_value(const struct hyperparams *param
 /* The number set for a name (not an alias), or fallback. */
 double hyperparams_get(const struct hyperparams *params, const char *name, double fallback);
 
+/* The same of a choice. */
+const char *hyperparams_choice(const struct hyperparams *params, const char *name,
+                               const char *fallback);
+
 /* {"eta":0.1,"grow_policy":"lossguide"}, appended. */
 void hyperparams_to_json(const struct hyperparams *params, struct buf *json);
 

@@ -211,11 +211,13 @@ void portfolio_get_of(unsigned algorithms, bool classification, int number,
     }
 }
 
-int early_stopping_patience(size_t n_rows, int best_round)
+int early_stopping_patience(size_t n_rows, double eta, int best_round)
 {
     double base = 300.0 * 10000 / (double)(n_rows > 0 ? n_rows : 1);
-    double by_best = 0.3 * best_round + 20;
+    double by_best = 0.3 * best_round + 20, times = 0.1 / eta;
 
-    base = base < 20 ? 20 : base > 300 ? 300 : base;
+    base = (base < 40 ? 40 : base > 300 ? 300 : base) / 2;
+    times = times < 1.0 / 3 ? 1.0 / 3 : times > 3 ? 3 : times;
+    base *= times;
     return (int)(base > by_best ? base : by_best);
 }

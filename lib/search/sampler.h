@@ -54,13 +54,11 @@ MUST_CHECK enum err_code sampler_suggest(const struct sampler *sampler, int numb
                                          const struct history *history,
                                          struct suggestion *ret_suggestion, struct err *err);
 
-/* The polish: the best trial's setting at a third of its eta (not below 0.005). Its rounds want
- * three times the patience. False where there is none: no trial has completed, eta is the
- * definition's or was searched, the algorithm has one round, or would need more than it has. */
+/* The polish: the best trial's setting at a third of its eta (not below 0.005). False where there
+ * is none: no trial has completed, eta is the definition's or was searched, the algorithm has one
+ * round, or would need more than it has. */
 bool sampler_polish(const struct sampler *sampler, const struct history *history,
                     struct suggestion *ret_suggestion);
-
-#define POLISH_PATIENCE 3
 
 const char *suggestion_origin_name(enum suggestion_origin origin); /* "portfolio", … "polish" */
 

@@ -109,6 +109,8 @@ static int64_t order_of(const struct frame *frame, const struct item *item,
 
     if (options->by != SPLIT_TIME)
         return (int64_t)(options->places != NULL ? options->places[item->row] : item->hash);
+    if (options->times != NULL)
+        return options->times[item->row];
     column = &frame->columns[options->time];
     return column_is_null(column, item->row) ? INT64_MIN
                                              : column->ints[column_at(column, item->row)];

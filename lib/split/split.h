@@ -47,6 +47,7 @@ struct split_options {
     const uint64_t *hashes;  /* [frame rows] by split_key_hash */
     const uint64_t *places;  /* [frame rows], or NULL: the hashes; SPLIT_GROUP: of the groups */
     int time;                /* frame column index; SPLIT_TIME only */
+    const int64_t *times;    /* [frame rows] in place of that column's, INT64_MIN: none; or NULL */
     const uint32_t *classes; /* [frame rows]; SPLIT_STRATIFIED only */
     uint32_t n_classes;
     bool searching; /* several settings compete on the validation rows */

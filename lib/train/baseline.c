@@ -63,6 +63,26 @@ static enum err_code predict_last(const struct dataset *dataset, const struct ro
     return ERR_OK;
 }
 
+static enum err_code predict_alike(const struct dataset *dataset, const struct rows *training,
+                                   struct predictions *predictions, struct err *err)
+{
+    (void)training;
+    (void)err;
+    predictions->hazards = dataset->hazards;
+    fill_values(predictions, 1);
+    return ERR_OK;
+}
+
+static enum err_code predict_median_time(const struct dataset *dataset, const struct rows *training,
+                                         struct predictions *predictions, struct err *err)
+{
+    double median = 0;
+
+    TRY(dataset_median_time(dataset, training, &median, err));
+    fill_values(predictions, median);
+    return ERR_OK;
+}
+
 static void fill_classes(struct predictions *predictions, const double *shares)
 {
     size_t n_classes = (size_t)predictions->n_classes;
@@ -115,19 +135,32 @@ static enum err_code predict_majority(const struct dataset *dataset, const struc
 }
 
 static const struct baseline baselines[] = {
-    {"mean", METRIC_REGRESSION, false, predict_mean},
-    {"median", METRIC_REGRESSION, false, predict_median},
-    {"last", METRIC_REGRESSION, true, predict_last},
-    {"prior", METRIC_BINARY | METRIC_MULTICLASS, false, predict_prior},
-    {"majority", METRIC_BINARY | METRIC_MULTICLASS, false, predict_majority},
-    {"linear", METRIC_REGRESSION | METRIC_BINARY | METRIC_MULTICLASS, false, NULL},
+    {"mean", METRIC_REGRESSION, BASELINE_ANY, predict_mean},
+    {"median", METRIC_REGRESSION, BASELINE_ANY, predict_median},
+    {"last", METRIC_REGRESSION, BASELINE_BY_TIME, predict_last},
+    {"prior", METRIC_BINARY | METRIC_MULTICLASS, BASELINE_ANY, predict_prior},
+    {"majority", METRIC_BINARY | METRIC_MULTICLASS, BASELINE_ANY, predict_majority},
+    {"linear", METRIC_REGRESSION | METRIC_BINARY | METRIC_MULTICLASS, BASELINE_ANY, NULL},
+    {"random_order", METRIC_RANKING, BASELINE_ANY, predict_alike},
+    {"kaplan_meier", METRIC_SURVIVAL, BASELINE_TIMES, predict_median_time},
+    {"equal_hazards", METRIC_SURVIVAL, BASELINE_HAZARDS, predict_alike},
 };
 
 static bool fits(const struct baseline *baseline, const struct dataset *dataset)
 {
     if (!(baseline->tasks & dataset->task))
         return false;
-    return !baseline->needs_time || dataset->split_by == SPLIT_TIME;
+    switch (baseline->needs) {
+    case BASELINE_ANY:
+        return true;
+    case BASELINE_BY_TIME:
+        return dataset->split_by == SPLIT_TIME;
+    case BASELINE_TIMES:
+        return !dataset->hazards;
+    case BASELINE_HAZARDS:
+        return dataset->hazards;
+    }
+    return false;
 }
 
 const struct baseline *baseline_at(const struct dataset *dataset, int index)

@@ -5,7 +5,10 @@
  *   last           regression with a time column: the newest training row's value (its rows' mean)
  *   prior          classification: the classes' shares among the training rows
  *   majority       classification: the most frequent class, with certainty
- *   linear         both: train/baseline_linear.h
+ *   linear         regression and classification: train/baseline_linear.h
+ *   random_order   ranking: rows all alike, so that every order is as likely (metric/ranking.c)
+ *   kaplan_meier   survival by times: the training rows' median (dataset_median_time)
+ *   equal_hazards  survival by hazards: rows all alike
  *
  * Each row counts by its weight. The first that fits the task is the one that scores are shown
  * beside.
@@ -18,7 +21,7 @@
 struct baseline {
     const char *name;
     unsigned tasks; /* of enum metric_task */
-    bool needs_time;
+    enum { BASELINE_ANY, BASELINE_BY_TIME, BASELINE_TIMES, BASELINE_HAZARDS } needs;
     /* Fills values, or probabilities and chosen, of predictions that were initialised. */
     enum err_code (*predict)(const struct dataset *dataset, const struct rows *training,
                              struct predictions *predictions, struct err *err);

@@ -39,11 +39,14 @@ enum err_code calibrate_check(const struct project *project, enum task task, int
                               struct err *err)
 {
     static const char leave_out[] = "leave the key out";
-    bool regression = task == TASK_REGRESSION;
+    bool has_none = task != TASK_CLASSIFICATION;
     enum calibration_choice choice = project->calibration;
+    char reason[64];
 
-    if (choice > CALIBRATE_NONE && regression)
-        return refuse("calibration", "a regression has no probabilities", leave_out, err);
+    snprintf(reason, sizeof(reason), "%s%s has no probabilities", task == TASK_SURVIVAL ? "" : "a ",
+             task_name(task));
+    if (choice > CALIBRATE_NONE && has_none)
+        return refuse("calibration", reason, leave_out, err);
     if (choice == CALIBRATE_TEMPERATURE && n_classes == 2)
         return refuse("calibration", "\"temperature\" is for more than two classes",
                       "use \"platt\" or \"isotonic\"", err);
@@ -51,11 +54,9 @@ enum err_code calibrate_check(const struct project *project, enum task task, int
         return refuse("calibration", "\"platt\" and \"isotonic\" are for two classes",
                       "use \"temperature\"", err);
     if ((project->threshold.metric != NULL || project->threshold.number > 0) &&
-        (regression || n_classes > 2))
-        return refuse("threshold",
-                      regression ? "a regression has no probabilities"
-                                 : "a threshold is for two classes",
-                      leave_out, err);
+        (has_none || n_classes > 2))
+        return refuse("threshold", has_none ? reason : "a threshold is for two classes", leave_out,
+                      err);
     return ERR_OK;
 }
 
@@ -543,6 +544,8 @@ enum err_code calibrate(const struct calibrate_input *input, struct buf *stored,
 {
     CLEANUP(work_release) struct work work = {.input = input, .report = report};
 
+    if (input->dataset->task & (METRIC_RANKING | METRIC_SURVIVAL))
+        return ERR_OK; /* neither probabilities nor residuals */
     TRY(prepare(&work, err));
     if (input->dataset->task == METRIC_REGRESSION) {
         TRY(fit_residuals(&work, err));

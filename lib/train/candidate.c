@@ -84,8 +84,9 @@ static enum err_code measure_baselines(struct candidate *candidate, const struct
 {
     struct buf *json = &candidate->metrics;
     const struct baseline *baseline;
+    int n = 0;
 
-    for (int i = 0; (baseline = baseline_at(dataset, i)) != NULL; i++) {
+    for (int i = 0; (baseline = baseline_at(dataset, i)) != NULL; i++, n++) {
         CLEANUP(predictions_release) struct predictions predictions = {0};
         CLEANUP(buf_release) struct buf why = {0};
         double score = NAN;
@@ -111,7 +112,7 @@ static enum err_code measure_baselines(struct candidate *candidate, const struct
         TRY(measure_skill(&candidate->tested, &predictions, dataset->task, key, project->seed, json,
                           err));
     }
-    buf_putc(json, '}'); /* there are two at least */
+    buf_puts(json, n > 1 ? "}" : ",\"baselines\":{}");
     return ERR_OK;
 }
 

@@ -17,6 +17,9 @@ void dataset_free(struct dataset *dataset)
     labels_release(&dataset->labels);
     free(dataset->y);
     free(dataset->weights);
+    free(dataset->lists);
+    free(dataset->upper);
+    free(dataset->seen);
     twins_release(&dataset->twins);
     free(dataset->output_labels);
     frame_free(dataset->frame);
@@ -25,7 +28,23 @@ void dataset_free(struct dataset *dataset)
 
 int dataset_n_classes(const struct dataset *dataset)
 {
-    return dataset->task == METRIC_REGRESSION ? 0 : (int)dataset->labels.n;
+    return dataset->task & (METRIC_BINARY | METRIC_MULTICLASS) ? (int)dataset->labels.n : 0;
+}
+
+/* Of classes it is not known yet how many there are. */
+static const enum metric_task kinds[] = {
+    [TASK_REGRESSION] = METRIC_REGRESSION,
+    [TASK_CLASSIFICATION] = METRIC_BINARY,
+    [TASK_RANKING] = METRIC_RANKING,
+    [TASK_SURVIVAL] = METRIC_SURVIVAL,
+};
+
+enum task dataset_task(const struct dataset *dataset)
+{
+    for (enum task task = TASK_REGRESSION; task <= TASK_LAST; task++)
+        if (kinds[task] == dataset->task)
+            return task;
+    return TASK_CLASSIFICATION; /* of more than two */
 }
 
 int dataset_column(const struct dataset *dataset, int column)
@@ -74,6 +93,8 @@ static enum err_code weigh_and_split(const struct project *project, struct datas
     }
     TRY(dataset_read_weights(dataset, dataset_column(dataset, dataset->schema->weight), &rows,
                              err));
+    TRY(dataset_read_lists(dataset, project, &rows, err));
+    TRY(dataset_read_times(dataset, project, &rows, err));
     TRY(dataset_split_rows(project, dataset, &rows, err));
     return frame_check(dataset->frame, err);
 }
@@ -92,10 +113,10 @@ static enum err_code fill(struct dataset *dataset, const struct project *project
                 dataset->frame->columns[0].name, dataset->frame->n_rows);
         return err_hint(err, "training needs rows whose target is known");
     }
-    if (dataset->task == METRIC_REGRESSION)
-        TRY(dataset_read_numbers(dataset, err));
-    else
+    if (dataset->task == METRIC_BINARY)
         TRY(dataset_read_classes(dataset, err));
+    else
+        TRY(dataset_read_numbers(dataset, err));
     return weigh_and_split(project, dataset, err);
 }
 
@@ -109,7 +130,7 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
         return err_nomem(err);
     dataset->schema = schema;
     dataset->frame = frame;
-    dataset->task = schema->task == TASK_REGRESSION ? METRIC_REGRESSION : METRIC_BINARY;
+    dataset->task = kinds[schema->task];
     code = fill(dataset, project, err);
     if (frame_check(frame, NULL) != ERR_OK) /* says more than what came of it */
         code = frame_check(frame, err);
@@ -122,24 +143,37 @@ enum err_code dataset_new(const struct project *project, const struct schema *sc
     return ERR_OK;
 }
 
-static enum err_code fill_labelled(struct dataset *dataset, const struct model *model,
-                                   const char *weight, struct rows *ret_rows, struct err *err)
+/* Of rows with a target: how much they count, and what an answer is made of beside it. */
+static enum err_code read_answers(struct dataset *dataset, const struct project *project,
+                                  struct rows *rows, struct err *err)
 {
-    int weights = weight != NULL ? frame_find(dataset->frame, weight) : -1;
+    const char *weight = project->weight;
+
+    TRY(dataset_read_weights(dataset, weight != NULL ? frame_find(dataset->frame, weight) : -1,
+                             rows, err));
+    TRY(dataset_check_weight(dataset, rows, "labelled", err));
+    TRY(dataset_read_lists(dataset, project, rows, err));
+    TRY(dataset_gather_lists(dataset, rows, err));
+    TRY(dataset_check_list_weights(dataset, rows, err));
+    return dataset_read_times(dataset, project, rows, err);
+}
+
+static enum err_code fill_labelled(struct dataset *dataset, const struct model *model,
+                                   const struct project *project, struct rows *ret_rows,
+                                   struct err *err)
+{
     size_t n_rows = dataset->frame->n_rows;
 
     dataset->y = calloc(n_rows + 1, sizeof(double));
     if (dataset->y == NULL)
         return err_nomem(err);
-    if (dataset->task == METRIC_REGRESSION)
-        TRY(dataset_read_numbers(dataset, err));
-    else
+    if (dataset->task == METRIC_BINARY)
         TRY(dataset_read_known_classes(dataset, model, err));
+    else
+        TRY(dataset_read_numbers(dataset, err));
     TRY(usable_rows(dataset, ret_rows, err));
-    if (ret_rows->n > 0) {
-        TRY(dataset_read_weights(dataset, weights, ret_rows, err));
-        return dataset_check_weight(dataset, ret_rows, "labelled", err);
-    }
+    if (ret_rows->n > 0)
+        return read_answers(dataset, project, ret_rows, err);
     if (n_rows == 0)
         err_set(err, ERR_DATA, "there are no rows");
     else
@@ -148,8 +182,9 @@ static enum err_code fill_labelled(struct dataset *dataset, const struct model *
     return err_hint(err, "a model is measured on rows whose target is known");
 }
 
-enum err_code dataset_labelled(const struct model *model, struct frame *frame, const char *weight,
-                               struct dataset **ret_dataset, struct rows *ret_rows, struct err *err)
+enum err_code dataset_labelled(const struct model *model, const struct project *project,
+                               struct frame *frame, struct dataset **ret_dataset,
+                               struct rows *ret_rows, struct err *err)
 {
     struct dataset *dataset = calloc(1, sizeof(*dataset));
     CLEANUP(rows_release) struct rows rows = {0};
@@ -158,8 +193,8 @@ enum err_code dataset_labelled(const struct model *model, struct frame *frame, c
     if (dataset == NULL)
         return err_nomem(err);
     dataset->frame = frame;
-    dataset->task = model->n_labels == 0 ? METRIC_REGRESSION : METRIC_BINARY;
-    code = fill_labelled(dataset, model, weight, &rows, err);
+    dataset->task = kinds[model->task];
+    code = fill_labelled(dataset, model, project, &rows, err);
     if (code != ERR_OK) {
         dataset->frame = NULL; /* stays the caller's */
         dataset_free(dataset);

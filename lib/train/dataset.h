@@ -23,6 +23,15 @@ struct dataset {
     double *weights;      /* [frame rows]: of rows with a target finite and ≥ 0; NULL: 1 each */
     const char *weight;   /* their column */
     const char **output_labels; /* [n classes], multiclass only */
+    uint32_t *lists; /* [frame rows] ranking: the list of a row, from 0 as the frame has them; those
+                        of one list are in one part, and stand together in it */
+    const char *group; /* their column */
+    /* Survival: the event came between y and upper ([frame rows], INFINITY: no one knows when). */
+    double *upper;
+    uint32_t *seen;      /* [frame rows] 1: it came, 0: censored */
+    bool hazards;        /* the project's models answer hazard ratios, else times */
+    enum metric_aft aft; /* the noise that likelihoods are by, and its scale */
+    double aft_scale;
     enum split_by split_by;
     bool together;      /* the split's places are those of twins */
     struct twins twins; /* without places: the split is made */
@@ -36,23 +45,36 @@ static inline double dataset_weight(const struct dataset *dataset, uint32_t row)
 
 /* Takes the frame over when it succeeds. ERR_DATA: no rows, no target, one class, an infinite
  * target, weights that are NULL, negative, infinite or all 0, too few rows, training rows whose
- * target is always the same; each with numbers and a hint. */
+ * target is always the same; a row without a list, weights that differ within a list, a part whose
+ * lists have no order; times that are 0 or negative or end before they begin, no event; each with
+ * numbers and a hint. */
 MUST_CHECK enum err_code dataset_new(const struct project *project, const struct schema *schema,
                                      struct frame *frame, struct dataset **ret_dataset,
                                      struct err *err);
 
-/* Rows that a model is measured on without being trained beside them: no schema, no split. Classes
+/* Rows that a model is measured on without being trained beside them: no schema, no split. The
+ * project says which columns beside the target an answer is made of. Classes
  * are the model's in its order (the dataset keeps its strings: it must outlive it), then labels
  * that it never saw. ret_rows, which the caller releases: those with a target. Takes the frame over
- * when it succeeds. weight: a column that may be in the frame, or NULL. ERR_DATA: no rows, no
- * target, an infinite one, weights as above. */
-MUST_CHECK enum err_code dataset_labelled(const struct model *model, struct frame *frame,
-                                          const char *weight, struct dataset **ret_dataset,
+ * when it succeeds. The project's weight may be in the frame. ERR_DATA: no rows, no target, an
+ * infinite one, weights, lists and times as above. */
+MUST_CHECK enum err_code dataset_labelled(const struct model *model, const struct project *project,
+                                          struct frame *frame, struct dataset **ret_dataset,
                                           struct rows *ret_rows, struct err *err);
 void dataset_free(struct dataset *dataset);
 DEFINE_FREEP(struct dataset *, dataset_free)
 
-int dataset_n_classes(const struct dataset *dataset); /* 0 for a regression */
+int dataset_n_classes(const struct dataset *dataset); /* 0: its target is a number */
+enum task dataset_task(const struct dataset *dataset);
+
+/* Ranking: the end of the list that begins there, among rows that stand by list. */
+size_t dataset_list_end(const struct dataset *dataset, const struct rows *rows, size_t begin);
+
+/* Survival: Cox's time, negative where the row is censored; and the rows' median time by Kaplan and
+ * Meier, times between two ends in their middle: the last time where more than half outlive it. */
+double dataset_signed_time(const struct dataset *dataset, uint32_t row);
+MUST_CHECK enum err_code dataset_median_time(const struct dataset *dataset, const struct rows *rows,
+                                             double *ret_median, struct err *err);
 
 /* The frame's column of a column of the schema; -1 for -1. */
 int dataset_column(const struct dataset *dataset, int column);
@@ -61,7 +83,8 @@ int dataset_column(const struct dataset *dataset, int column);
 struct encoder_target dataset_encoder_target(const struct dataset *dataset);
 
 /* All rows but the test rows: those that train in the last fold, then those that validate in it.
- * with_test: the test rows behind them. The caller releases. */
+ * with_test: the test rows behind them. Lists stand together here too, as each is in one part. The
+ * caller releases. */
 MUST_CHECK enum err_code dataset_training_rows(const struct dataset *dataset, bool with_test,
                                                struct rows *ret_rows, struct err *err);
 /* The validation rows of each fold, one fold behind the other. The caller releases. */

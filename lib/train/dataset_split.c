@@ -4,13 +4,14 @@
 
 static enum split_by choose_split(const struct project *project, const struct dataset *dataset)
 {
-    bool is_regression = dataset->task == METRIC_REGRESSION;
+    /* of classes, and of who is censored */
+    enum split_by by_hash = dataset->task == METRIC_REGRESSION ? SPLIT_RANDOM : SPLIT_STRATIFIED;
 
     switch (project->test_by) {
     case TEST_BY_RANDOM:
         return SPLIT_RANDOM;
     case TEST_BY_STRATIFIED:
-        return is_regression ? SPLIT_RANDOM : SPLIT_STRATIFIED;
+        return by_hash;
     case TEST_BY_TIME:
         return SPLIT_TIME;
     case TEST_BY_GROUP:
@@ -22,7 +23,7 @@ static enum split_by choose_split(const struct project *project, const struct da
         return SPLIT_TIME;
     if (dataset->schema->group >= 0)
         return SPLIT_GROUP;
-    return is_regression ? SPLIT_RANDOM : SPLIT_STRATIFIED;
+    return by_hash;
 }
 
 static enum err_code find_twins(const struct project *project, struct dataset *dataset,
@@ -72,6 +73,19 @@ static enum err_code split_by_group(const struct project *project, struct datase
     return split_new(frame, rows->items, rows->n, options, &dataset->split, err);
 }
 
+/* Whole lists go by the time of their newest row: none that trains is newer than one that validates
+ * or tests. */
+static enum err_code split_by_time(struct dataset *dataset, const struct rows *rows,
+                                   struct split_options *options, struct err *err)
+{
+    CLEANUP(free_ptr) int64_t *times = NULL;
+
+    if (dataset->lists != NULL)
+        TRY(dataset_list_times(dataset, rows, &times, err));
+    options->times = times;
+    return split_new(dataset->frame, rows->items, rows->n, options, &dataset->split, err);
+}
+
 /* Few rows: a hold-out of them would be a matter of luck, and several fits take no time. */
 #define FOLDS_ROWS  1000
 #define FOLDS_CELLS 100000
@@ -95,9 +109,11 @@ static enum err_code check_training(const struct dataset *dataset, const struct 
     double first = dataset->y[train->items[0]];
 
     for (size_t i = 1; i < train->n; i++)
-        if (dataset->y[train->items[i]] != first)
+        if (dataset->y[train->items[i]] != first ||
+            (dataset->upper != NULL &&
+             dataset->upper[train->items[i]] != dataset->upper[train->items[0]]))
             return ERR_OK;
-    if (dataset->task == METRIC_REGRESSION)
+    if (dataset_n_classes(dataset) == 0)
         err_set(err, ERR_DATA, "target \"%s\" is %g in all %zu training rows", target, first,
                 train->n);
     else
@@ -109,12 +125,22 @@ static enum err_code check_training(const struct dataset *dataset, const struct 
     return err_hint(err, "there is nothing to learn from an answer that is always the same");
 }
 
+/* Lists that have an order, times at which events came. */
+static enum err_code check_answers(const struct dataset *dataset, const struct rows *rows,
+                                   const char *name, struct err *err)
+{
+    TRY(dataset_check_lists(dataset, rows, name, err));
+    return dataset_check_times(dataset, rows, name, err);
+}
+
 static enum err_code check_fold(const struct dataset *dataset, const struct fold *fold,
                                 struct err *err)
 {
     TRY(dataset_check_weight(dataset, &fold->train, "training", err));
     TRY(dataset_check_weight(dataset, &fold->valid, "validation", err));
-    return check_training(dataset, &fold->train, err);
+    TRY(check_training(dataset, &fold->train, err));
+    TRY(check_answers(dataset, &fold->train, "training", err));
+    return check_answers(dataset, &fold->valid, "validation", err);
 }
 
 static enum err_code check_parts(const struct dataset *dataset, struct err *err)
@@ -129,18 +155,19 @@ static enum err_code check_parts(const struct dataset *dataset, struct err *err)
             return err_prefix(err, "fold %d of %d", k + 1, split->n_folds);
         TRY(code);
     }
-    return ERR_OK;
+    return check_answers(dataset, &split->test, "test", err);
 }
 
-static enum err_code split_in_folds(const struct project *project, struct dataset *dataset,
-                                    const struct rows *rows, int n_folds, struct err *err)
+static enum err_code split_rows(const struct project *project, struct dataset *dataset,
+                                const struct rows *rows, int n_folds, struct err *err)
 {
+    bool survives = dataset->task == METRIC_SURVIVAL;
     struct split_options options = {.by = choose_split(project, dataset),
                                     .test_size = project->test_size,
                                     .hashes = dataset->frame->keys,
                                     .time = dataset_column(dataset, dataset->schema->time),
-                                    .classes = dataset->labels.classes,
-                                    .n_classes = dataset->labels.n,
+                                    .classes = survives ? dataset->seen : dataset->labels.classes,
+                                    .n_classes = survives ? 2 : dataset->labels.n,
                                     .searching = project->search_strategy != SEARCH_NONE,
                                     .n_folds = n_folds};
 
@@ -148,15 +175,31 @@ static enum err_code split_in_folds(const struct project *project, struct datase
     switch (options.by) {
     case SPLIT_RANDOM:
     case SPLIT_STRATIFIED:
-        TRY(split_by_hash(project, dataset, rows, &options, err));
-        break;
+        return split_by_hash(project, dataset, rows, &options, err);
     case SPLIT_GROUP:
-        TRY(split_by_group(project, dataset, rows, &options, err));
-        break;
+        return split_by_group(project, dataset, rows, &options, err);
     case SPLIT_TIME:
-        TRY(split_new(dataset->frame, rows->items, rows->n, &options, &dataset->split, err));
         break;
     }
+    return split_by_time(dataset, rows, &options, err);
+}
+
+static enum err_code gather_lists(struct dataset *dataset, struct err *err)
+{
+    struct split *split = dataset->split;
+
+    for (int k = 0; k < split->n_folds; k++) {
+        TRY(dataset_gather_lists(dataset, &split->folds[k].train, err));
+        TRY(dataset_gather_lists(dataset, &split->folds[k].valid, err));
+    }
+    return dataset_gather_lists(dataset, &split->test, err);
+}
+
+static enum err_code split_in_folds(const struct project *project, struct dataset *dataset,
+                                    const struct rows *rows, int n_folds, struct err *err)
+{
+    TRY(split_rows(project, dataset, rows, n_folds, err));
+    TRY(gather_lists(dataset, err));
     return check_parts(dataset, err);
 }
 

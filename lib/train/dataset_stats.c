@@ -72,6 +72,10 @@ static void put_rule(const struct dataset *dataset, const struct project *projec
     if (dataset->split_by == SPLIT_TIME) {
         buf_puts(json, ",\"time\":");
         json_put_text(json, schema->columns[schema->time].name);
+        if (dataset->lists != NULL) { /* that stay whole */
+            buf_puts(json, ",\"group\":");
+            json_put_text(json, schema->columns[schema->group].name);
+        }
         return;
     }
     buf_printf(json, ",\"seed\":%lld", (long long)project->seed);
@@ -86,6 +90,11 @@ static void put_rule(const struct dataset *dataset, const struct project *projec
         put_names(schema, schema->keys, schema->n_keys, json);
     else /* the whole row that was read */
         put_names(schema, schema->read, schema->n_read, json);
+    if (dataset->split_by == SPLIT_STRATIFIED && dataset->seen != NULL) {
+        buf_puts(json, ",\"event\":");
+        json_put_text(json,
+                      schema->columns[schema->event >= 0 ? schema->event : schema->upper].name);
+    }
     if (dataset->together) {
         buf_puts(json, ",\"together\":");
         put_names(schema, schema->features, schema->n_features, json);

@@ -107,7 +107,7 @@ static enum err_code comparable(const struct model_row *live, const struct chall
     *ret_comparable = false;
     put_against_baseline(challenger, against, sizeof(against));
     if (strcmp(live->target, project->target) != 0 ||
-        (live->labels == NULL) != (challenger->dataset->task == METRIC_REGRESSION)) {
+        strcmp(live->task, task_name(dataset_task(challenger->dataset))) != 0) {
         say(decision, true, "live model %lld predicts something else; %s", (long long)live->id,
             against);
         return ERR_OK;

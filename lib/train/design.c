@@ -24,6 +24,8 @@ static enum err_code look_at_target(struct design *design, const struct trial_se
     const double *y = setup->dataset->y, *weights = setup->dataset->weights;
 
     design->spread = target_spread(y, weights, train->items, train->n);
+    if (setup->objective->base == BASE_MEDIAN_TIME)
+        return dataset_median_time(setup->dataset, train, &design->base_score, err);
     return objective_base_score(setup->objective, y, weights, train->items, train->n,
                                 &design->base_score, err);
 }

@@ -17,6 +17,8 @@ struct encoded {
     float *values;      /* [n_rows × n_features], or room for a batch where there is a file */
     float *labels;      /* [n_rows] */
     float *weights;     /* [n_rows], or NULL: 1 each */
+    uint32_t *lists;    /* [n_rows] ranking: rising; else NULL */
+    float *upper;       /* [n_rows] survival by times, whose labels are the lower ends; else NULL */
     struct spill *file; /* NULL: all is in memory */
 };
 void encoded_release(struct encoded *encoded);

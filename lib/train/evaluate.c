@@ -18,6 +18,7 @@ static enum err_code read_dataset(struct pg *reader, const struct evaluate_reque
     CLEANUP(relation_freep) struct relation *relation = NULL;
     CLEANUP(frame_freep) struct frame *frame = NULL;
     struct read_request read = {
+        .project = request->project,
         .models = &request->model,
         .n_models = 1,
         .spill = request->spill,
@@ -28,8 +29,8 @@ static enum err_code read_dataset(struct pg *reader, const struct evaluate_reque
 
     TRY(relation_open(reader, request->relation, &relation, err));
     read.relation = relation;
-    TRY(read_labelled(reader, &read, request->target, request->weight, &frame, err));
-    code = dataset_labelled(request->model, frame, request->weight, ret_dataset, ret_rows, err);
+    TRY(read_labelled(reader, &read, request->target, &frame, err));
+    code = dataset_labelled(request->model, request->project, frame, ret_dataset, ret_rows, err);
     if (code != ERR_OK)
         return err_prefix(err, "relation %s", relation->name);
     frame = NULL;

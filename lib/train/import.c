@@ -118,6 +118,8 @@ static const char *why_no_feature(const struct schema_column *column)
         return "the column is the group";
     if (column->roles & COLUMN_WEIGHT)
         return "the column is the weight";
+    if (column->roles & (COLUMN_EVENT | COLUMN_UPPER))
+        return "the column is a part of the answer";
     return column->roles & COLUMN_FEATURE ? NULL : column->why;
 }
 
@@ -237,6 +239,17 @@ static void put_hyperparams(const struct import *import, const struct forest *fo
     buf_printf(json, ",\"n_estimators\":%d}", import->saved.n_rounds);
 }
 
+/* Scores and times come from objectives of their own: rank:…, and the survival that the project's
+ * metrics are for. */
+static bool is_of_task(const char *objective, const struct dataset *dataset)
+{
+    if (dataset->task == METRIC_RANKING)
+        return strncmp(objective, "rank:", 5) == 0;
+    if (dataset->task == METRIC_SURVIVAL)
+        return strcmp(objective, dataset->hazards ? "survival:cox" : "survival:aft") == 0;
+    return true;
+}
+
 /* What the project's task can do with. */
 static enum err_code check_task(const struct import *import, const struct forest *forest,
                                 struct err *err)
@@ -248,6 +261,9 @@ static enum err_code check_task(const struct import *import, const struct forest
         err_set(err, ERR_CONFLICT, "the model has %d output%s, and the target \"%s\" %s", n_outputs,
                 n_outputs == 1 ? "" : "s", import->project->target,
                 n_classes == 0 ? "is a number" : "has other classes");
+    else if (!is_of_task(forest_objective(forest), import->dataset))
+        err_set(err, ERR_CONFLICT, "the model's objective is %s, and the project's task is %s",
+                forest_objective(forest), task_name(import->schema->task));
     else if (n_classes > 0 && strcmp(forest_objective(forest), wanted) != 0)
         err_set(err, ERR_CONFLICT, "the model's objective is %s, and %d classes need %s",
                 forest_objective(forest), n_classes, wanted);
@@ -255,7 +271,7 @@ static enum err_code check_task(const struct import *import, const struct forest
         return ERR_OK;
     if (n_classes > 0)
         return err_hint(err, "the project's target has %d classes", n_classes);
-    return err_hint(err, "the project's task is regression");
+    return err_hint(err, "the project's task is %s", task_name(import->schema->task));
 }
 
 static enum err_code step_model(struct import *import, struct err *err)

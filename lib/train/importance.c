@@ -179,8 +179,9 @@ static enum err_code spread_rows(const struct dataset *dataset, size_t n, struct
 
     if (items == NULL)
         return err_nomem(err);
+    /* of lists the first, whole but for the last: they stand in the order of their hashes */
     for (size_t i = 0; i < n; i++)
-        items[i] = test->items[i * test->n / n];
+        items[i] = test->items[dataset->lists != NULL ? i : i * test->n / n];
     *ret_rows = (struct rows){.items = items, .n = n};
     return ERR_OK;
 }
@@ -316,6 +317,7 @@ static enum err_code permuting_init(struct permuting *permuting, size_t n, struc
         return err_nomem(err);
     draw_orders(permuting->orders, n, (uint64_t)request->seed);
     TRY(predictions_init(&permuting->predictions, request->dataset, &permuting->rows, err));
+    permuting->predictions.hazards = model_answers_hazards(request->model);
     return encoder_apply(permuting->importance->encoder, request->dataset->frame,
                          permuting->rows.items, n, permuting->matrix, err);
 }
@@ -333,7 +335,9 @@ static enum err_code measure_loss_now(struct permuting *permuting, double *ret_l
         forest_transform(forest, permuting->margins + i * n_outputs);
         predictions_set(&permuting->predictions, i, permuting->margins + i * n_outputs);
     }
-    return permuting->loss->compute(&input, ret_loss, err);
+    TRY(permuting->loss->compute(&input, ret_loss, err));
+    *ret_loss = measure_as_loss(permuting->loss, *ret_loss);
+    return ERR_OK;
 }
 
 /* The column's features of each row; order NULL: of the row itself, kept until now. */

@@ -15,7 +15,31 @@ void predictions_release(struct predictions *predictions)
     free(predictions->probabilities);
     free(predictions->chosen);
     free(predictions->weights);
+    free(predictions->lists);
+    free(predictions->upper);
     *predictions = (struct predictions){0};
+}
+
+/* What metrics of lists and of times take beside y. */
+static enum err_code take_answers(struct predictions *predictions, const struct dataset *dataset,
+                                  const struct rows *rows, struct err *err)
+{
+    predictions->aft = dataset->aft;
+    predictions->aft_scale = dataset->aft_scale;
+    if (dataset->lists != NULL)
+        predictions->lists = calloc(rows->n + 1, sizeof(*predictions->lists));
+    if (dataset->upper != NULL)
+        predictions->upper = calloc(rows->n + 1, sizeof(*predictions->upper));
+    if ((dataset->lists != NULL && predictions->lists == NULL) ||
+        (dataset->upper != NULL && predictions->upper == NULL))
+        return err_nomem(err);
+    for (size_t i = 0; i < rows->n; i++) {
+        if (dataset->lists != NULL)
+            predictions->lists[i] = dataset->lists[rows->items[i]];
+        if (dataset->upper != NULL)
+            predictions->upper[i] = dataset->upper[rows->items[i]];
+    }
+    return ERR_OK;
 }
 
 enum err_code predictions_init(struct predictions *predictions, const struct dataset *dataset,
@@ -23,6 +47,7 @@ enum err_code predictions_init(struct predictions *predictions, const struct dat
 {
     size_t n_cells;
     int n_classes = dataset_n_classes(dataset);
+    enum err_code code;
 
     *predictions = (struct predictions){.n_rows = rows->n, .n_classes = n_classes};
     if (__builtin_mul_overflow(rows->n, (size_t)n_classes + 1, &n_cells))
@@ -39,6 +64,11 @@ enum err_code predictions_init(struct predictions *predictions, const struct dat
         (dataset->weights != NULL && predictions->weights == NULL)) {
         predictions_release(predictions);
         return err_nomem(err);
+    }
+    code = take_answers(predictions, dataset, rows, err);
+    if (code != ERR_OK) {
+        predictions_release(predictions);
+        return code;
     }
     for (size_t i = 0; i < rows->n; i++) {
         predictions->y[i] = dataset->y[rows->items[i]];
@@ -61,6 +91,12 @@ struct metric_input predictions_input(const struct predictions *predictions)
         .chosen = predictions->chosen,
         .probabilities = predictions->probabilities,
         .weights = predictions->weights,
+        .groups = predictions->lists,
+        .lower = predictions->upper != NULL ? predictions->y : NULL,
+        .upper = predictions->upper,
+        .hazards = predictions->hazards,
+        .aft = predictions->aft,
+        .aft_scale = predictions->aft_scale,
     };
 }
 
@@ -192,9 +228,10 @@ enum err_code measure_model(const struct model *model, const struct dataset *dat
     CLEANUP(measuring_release)
     struct measuring measuring = {.model = model, .dataset = dataset};
 
-    if ((model->n_labels == 0) != (dataset->task == METRIC_REGRESSION))
+    if (model->task != dataset_task(dataset))
         return err_set(err, ERR_CONFLICT, "model %lld has another task", (long long)model->id);
     TRY(measuring_init(&measuring, rows, err));
+    measuring.predictions.hazards = model_answers_hazards(model);
     for (size_t first = 0; first < rows->n; first += measuring.block_rows) {
         size_t rest = rows->n - first;
 
@@ -270,7 +307,10 @@ enum err_code measure_reports(const struct predictions *predictions, enum metric
 
 const struct metric *measure_loss(const struct metric *key, enum metric_task task)
 {
-    return key->higher_is_better || key->toward_zero ? metric_default(task) : key;
+    /* a likelihood of times may be any number, and has no share of the baseline's */
+    if (key->higher_is_better || key->toward_zero || task == METRIC_SURVIVAL)
+        return metric_default(task);
+    return key;
 }
 
 enum err_code measure_skill(const struct predictions *model, const struct predictions *baseline,

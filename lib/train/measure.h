@@ -16,6 +16,11 @@ struct predictions {
     double *probabilities; /* [n_rows × n_classes] */
     uint32_t *chosen;      /* [n_rows] */
     double *weights;       /* [n_rows], or NULL: 1 each */
+    uint32_t *lists;       /* [n_rows] ranking */
+    double *upper;         /* [n_rows] survival: from y on */
+    bool hazards;          /* survival: values are hazard ratios, not times; the caller's to set */
+    enum metric_aft aft;
+    double aft_scale;
 };
 void predictions_release(struct predictions *predictions);
 
@@ -47,8 +52,14 @@ MUST_CHECK enum err_code measure_metrics(const struct predictions *predictions,
 MUST_CHECK enum err_code measure_reports(const struct predictions *predictions,
                                          enum metric_task task, struct buf *json, struct err *err);
 
-/* The loss beside a key metric: the key itself where less of it is better, else the task's own. */
+/* The loss beside a key metric: the key itself where less of it is better, else the task's own. Of
+ * ranking and survival the task's own is 1 - a metric whose best is 1: measure_as_loss. */
 const struct metric *measure_loss(const struct metric *key, enum metric_task task);
+
+static inline double measure_as_loss(const struct metric *loss, double value)
+{
+    return loss->higher_is_better ? 1 - value : value;
+}
 
 /* {"metric","value","low","high"}: 1 - loss / the baseline's loss, with its 95 % interval. The loss
  * is measure_loss's. */

@@ -13,7 +13,10 @@ enum objective_base {
     BASE_MEAN,
     BASE_MEDIAN,
     BASE_LOG_MEAN, /* exp(mean(log(1 + y))) - 1 */
-    BASE_NONE,     /* XGBoost's */
+    BASE_ZERO,
+    BASE_ONE,
+    BASE_MEDIAN_TIME, /* dataset_median_time */
+    BASE_NONE,        /* XGBoost's */
 };
 
 /* The targets an objective is defined for. */
@@ -22,7 +25,9 @@ enum objective_domain {
     DOMAIN_ABOVE_MINUS_1,
     DOMAIN_0_TO_1,
     DOMAIN_FROM_0,
-    DOMAIN_ABOVE_0
+    DOMAIN_ABOVE_0,
+    DOMAIN_GRADES, /* whole numbers: gains are 2^y - 1 */
+    DOMAIN_0_OR_1,
 };
 
 struct training_objective {
@@ -36,7 +41,7 @@ struct training_objective {
 
 /* The objective of a project, its own or the task's default. n_classes is 0 while the rows are not
  * known: then a classification objective may be either kind. ERR_CONFIG, field "/objective", or
- * "/algorithms" where one of these cannot train it. */
+ * that of the key that cannot go with it. */
 MUST_CHECK enum err_code training_objective_of(const struct project *project, enum task task,
                                                int n_classes,
                                                const struct training_objective **ret_objective,

@@ -58,6 +58,45 @@ static void key_release(struct split_key *key)
     buf_release(&key->text);
 }
 
+/* A ranking's rows by the hash of their list, then by their own: lists lie together, and what goes
+ * through them list by list goes through the frame in order. */
+struct list_key {
+    struct split_key group;
+    struct split_key *row; /* the caller's */
+};
+
+static void list_key_release(struct list_key *key)
+{
+    key_release(&key->group);
+}
+
+static enum err_code list_key_hash(void *context, const struct cell *cells, uint64_t *ret_hash,
+                                   struct err *err)
+{
+    struct list_key *key = context;
+    uint64_t group, row;
+
+    TRY(split_key_hash(&key->group, cells, &group, err));
+    TRY(split_key_hash(key->row, cells, &row, err));
+    *ret_hash = group >> (SPLIT_HASH_BITS - 32) << 32 | row >> (SPLIT_HASH_BITS - 32);
+    return ERR_OK;
+}
+
+/* place: of the group among the cells. */
+static void find_group(const struct read_request *request, struct split_key *key, int *place,
+                       enum pg_type *type, struct list_key *ret_key)
+{
+    const struct schema *schema = request->schema;
+
+    *place = 0;
+    while (schema->read[*place] != schema->group)
+        ++*place;
+    *type = schema->columns[schema->group].type;
+    *ret_key = (struct list_key){
+        .group = {.seed = request->project->seed, .n_columns = 1, .columns = place, .types = type},
+        .row = key};
+}
+
 static enum err_code explain(enum err_code code, const struct relation *relation, struct err *err)
 {
     if (code != ERR_SQL)
@@ -113,15 +152,21 @@ enum err_code read_rows(struct pg *reader, const struct read_request *request,
     CLEANUP(free_ptr) int *key_columns = calloc(n_most, sizeof(*key_columns));
     CLEANUP(free_ptr) enum pg_type *key_types = calloc(n_most, sizeof(*key_types));
     CLEANUP(key_release) struct split_key key = {0};
-    const struct frame_order order = {split_key_hash, &key};
+    CLEANUP(list_key_release) struct list_key list = {0};
+    struct frame_order order = {split_key_hash, &key};
     const struct frame_options options = {
         .order = &order, .spill = request->spill, .tape = request->tape};
-    int n;
+    enum pg_type group_type;
+    int n, group;
 
     if (key_columns == NULL || key_types == NULL)
         return err_nomem(err);
     TRY(find_columns(request, &columns, &n, err));
     TRY(find_key(request, key_columns, key_types, &key, err));
+    if (request->schema->task == TASK_RANKING) {
+        find_group(request, &key, &group, &group_type, &list);
+        order = (struct frame_order){list_key_hash, &list};
+    }
     return explain(frame_read(reader, relation, columns, n, &options, request->progress,
                               request->context, ret_frame, err),
                    relation, err);
@@ -166,7 +211,42 @@ static void check_target(const struct relation *relation, const struct model *mo
     else if (!schema_may_predict(relation->columns[index].type, model->task))
         add_lack(lack, target, "(the target) is of type %s and %s",
                  relation->columns[index].type_name,
-                 model->task == TASK_REGRESSION ? "no number" : "no class");
+                 model->task == TASK_CLASSIFICATION ? "no class" : "no number");
+}
+
+/* The column that an answer of this task is made of beside the target; NULL: none. */
+static const char *beside_target(const struct project *project, enum task task)
+{
+    if (task == TASK_RANKING)
+        return project->group;
+    if (task != TASK_SURVIVAL)
+        return NULL;
+    return project->event != NULL ? project->event : project->target_upper;
+}
+
+static void check_beside(const struct relation *relation, const struct project *project,
+                         enum task task, struct lack *lack)
+{
+    const char *name = beside_target(project, task);
+    int index = name != NULL ? relation_find(relation, name) : -1;
+    enum pg_type type;
+
+    if (name == NULL) {
+        if (task == TASK_RANKING || task == TASK_SURVIVAL)
+            add_lack(lack, project->target, "is of another task in the project's definition");
+        return;
+    }
+    if (index < 0) {
+        add_lack(lack, name, "(%s) is not there",
+                 task == TASK_RANKING     ? "the group"
+                 : project->event != NULL ? "the event"
+                                          : "the target's upper end");
+        return;
+    }
+    type = relation->columns[index].type;
+    if (task == TASK_SURVIVAL && !schema_may_predict(type, task) &&
+        !(project->event != NULL && type == PG_BOOL))
+        add_lack(lack, name, "is of type %s and no number", relation->columns[index].type_name);
 }
 
 static void check_column(const struct relation *relation, const struct encoder_column *column,
@@ -181,12 +261,15 @@ static void check_column(const struct relation *relation, const struct encoder_c
                  pg_type_name(relation->columns[index].type), pg_type_name(column->type));
 }
 
-static enum err_code check_labelled(const struct relation *relation, const struct model *model,
-                                    const char *target, struct err *err)
+static enum err_code check_labelled(const struct read_request *request, const char *target,
+                                    struct err *err)
 {
+    const struct relation *relation = request->relation;
+    const struct model *model = request->models[0];
     CLEANUP(lack_release) struct lack lack = {0};
 
     check_target(relation, model, target, &lack);
+    check_beside(relation, request->project, model->task, &lack);
     for (int i = 0; i < model->encoder->n_columns; i++)
         check_column(relation, &model->encoder->columns[i], &lack);
     if (lack.n == 0)
@@ -200,18 +283,29 @@ static enum err_code check_labelled(const struct relation *relation, const struc
 }
 
 enum err_code read_labelled(struct pg *reader, const struct read_request *request,
-                            const char *target, const char *weight, struct frame **ret_frame,
-                            struct err *err)
+                            const char *target, struct frame **ret_frame, struct err *err)
 {
     const struct relation *relation = request->relation;
-    const struct frame_options options = {.spill = request->spill};
+    const char *beside = beside_target(request->project, request->models[0]->task);
     CLEANUP(free_ptr) int *columns = calloc((size_t)relation->n_columns + 1, sizeof(*columns));
-    int n = 1, index;
+    const char *weight = request->project->weight;
+    CLEANUP(key_release) struct split_key key = {.n_columns = 1};
+    const struct frame_order by_list = {split_key_hash, &key};
+    struct frame_options options = {.spill = request->spill};
+    int n = 1, place, index;
 
     if (columns == NULL)
         return err_nomem(err);
-    TRY(check_labelled(relation, request->models[0], target, err));
+    TRY(check_labelled(request, target, err));
     columns[0] = relation_find(relation, target);
+    if (beside != NULL && !contains(columns, n, relation_find(relation, beside)))
+        columns[n++] = relation_find(relation, beside);
+    if (request->models[0]->task == TASK_RANKING) {
+        place = n - 1;
+        key.columns = &place;
+        key.types = &relation->columns[columns[place]].type;
+        options.order = &by_list;
+    }
     add_columns_of(request->models[0], relation, columns, &n);
     index = weight != NULL ? relation_find(relation, weight) : -1;
     if (index >= 0 && !contains(columns, n, index))

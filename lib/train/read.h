@@ -33,13 +33,14 @@ struct read_request {
 MUST_CHECK enum err_code read_rows(struct pg *reader, const struct read_request *request,
                                    struct frame **ret_frame, struct err *err);
 
-/* Rows of any relation, as they come, to measure a model on: the frame has the target first, then
- * what the model takes, and `weight` (may be NULL) where the relation has it. Of request: relation,
- * models (one), spill, progress, context. ERR_CONFLICT names every column that is not there or of
- * another type. reader is used up. */
+/* Rows of any relation, as they come (of a ranking by list), to measure a model on: the frame has
+ * the target first, then what the project's answers need beside it (group; event, target_upper),
+ * then what the model takes, and the project's weight where the relation has it. Of request:
+ * project, relation, models (one), spill, progress, context. ERR_CONFLICT names every column that
+ * is not there or of another type. reader is used up. */
 MUST_CHECK enum err_code read_labelled(struct pg *reader, const struct read_request *request,
-                                       const char *target, const char *weight,
-                                       struct frame **ret_frame, struct err *err);
+                                       const char *target, struct frame **ret_frame,
+                                       struct err *err);
 
 /* The columns that read_rows reads, as text: rows that were kept of the same are those rows. */
 MUST_CHECK enum err_code read_columns(const struct read_request *request, struct buf *text,

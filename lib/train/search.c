@@ -208,7 +208,6 @@ static enum err_code boost_trial(const struct search *search, const struct job *
         .number = job->hold.number,
         .n_trials = search->budget.n_trials,
         .best = best != NULL ? best->score : NAN,
-        .patience = job->is_polish ? POLISH_PATIENCE : 1,
     };
 
     return trial_run(&search->setup, &request, ret_result, err);

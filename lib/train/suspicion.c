@@ -295,7 +295,7 @@ static bool looks_like_id(const struct dataset *dataset, const struct column *fr
 static void warn_of_values(const struct dataset *dataset, const struct column *from,
                            const struct column_profile *profile, struct buf *json, int *n)
 {
-    int klass = dataset->task == METRIC_REGRESSION ? -1 : only_class(dataset, from);
+    int klass = dataset_n_classes(dataset) == 0 ? -1 : only_class(dataset, from);
 
     if (profile->n_missing == dataset->frame->n_rows)
         warn(json, n, "column \"%s\" is NULL in every row", from->name);
@@ -332,7 +332,7 @@ enum err_code column_warnings(const struct dataset *dataset, const struct encode
         warn(json, n,
              "column \"%s\" alone predicts the target (%s %.4f of feature \"%s\"): is it known "
              "before the answer is?",
-             from->name, dataset->task == METRIC_REGRESSION ? "R²" : "AUC", power, feature);
+             from->name, dataset_n_classes(dataset) == 0 ? "R²" : "AUC", power, feature);
     return ERR_OK;
 }
 
@@ -344,8 +344,10 @@ static const char *role_name(unsigned roles)
     static const struct {
         unsigned role;
         const char *name;
-    } names[] = {{COLUMN_TARGET, "target"}, {COLUMN_KEY, "key"},         {COLUMN_GROUP, "group"},
-                 {COLUMN_WEIGHT, "weight"}, {COLUMN_FEATURE, "feature"}, {COLUMN_TIME, "time"}};
+    } names[] = {{COLUMN_TARGET, "target"},   {COLUMN_KEY, "key"},
+                 {COLUMN_GROUP, "group"},     {COLUMN_WEIGHT, "weight"},
+                 {COLUMN_EVENT, "event"},     {COLUMN_UPPER, "target_upper"},
+                 {COLUMN_FEATURE, "feature"}, {COLUMN_TIME, "time"}};
 
     for (size_t i = 0; i < N_ELEMENTS(names); i++)
         if (roles & names[i].role)

@@ -161,6 +161,15 @@ static enum err_code add_loss(struct boosting *boosting, double loss, struct err
     return ERR_OK;
 }
 
+/* By enough to be worth a round. */
+static bool improves(const struct trial *trial, const struct boosting *boosting, double loss)
+{
+    double gain =
+        trial->loss->higher_is_better ? loss - boosting->best_loss : boosting->best_loss - loss;
+
+    return gain > EARLY_STOPPING_MIN_DELTA * fabs(boosting->best_loss);
+}
+
 /* A look at the validation rows after a round. */
 static enum err_code look(const struct trial *trial, struct boosting *boosting, struct err *err)
 {
@@ -177,8 +186,7 @@ static enum err_code look(const struct trial *trial, struct boosting *boosting, 
     if (isnan(loss))
         return err_set(err, ERR_DATA, "the trial diverged in round %d", rounds);
     TRY(add_loss(boosting, loss, err));
-    if (boosting->best_rounds > 0 &&
-        !(boosting->best_loss - loss > EARLY_STOPPING_MIN_DELTA * fabs(boosting->best_loss)))
+    if (boosting->best_rounds > 0 && !improves(trial, boosting, loss))
         return ERR_OK;
     boosting->best_loss = loss;
     boosting->best_rounds = rounds;
@@ -192,11 +200,10 @@ static bool out_of_patience(const struct trial *trial, const struct boosting *bo
 {
     const struct hyperparams *params = &trial->request->setting->params;
     double given = hyperparams_get(params, "early_stopping_rounds", 0);
-    int times = trial->request->patience > 0 ? trial->request->patience : 1;
-    int patience = given > 0
-                       ? (int)given
-                       : times * early_stopping_patience(matrix_n_rows(boosting->design->train),
-                                                         boosting->best_rounds);
+    double eta = hyperparams_get(params, "eta", 0.3);
+    int patience = given > 0 ? (int)given
+                             : early_stopping_patience(matrix_n_rows(boosting->design->train), eta,
+                                                       boosting->best_rounds);
 
     return booster_rounds(boosting->booster) - boosting->best_rounds >= patience;
 }
@@ -209,8 +216,8 @@ static bool is_stopped(struct trial *trial, int fold)
         .fold = fold,
         .n_folds = trial->request->n_folds,
         .round = (int)boosting->n_losses,
-        .loss = boosting->losses[boosting->n_losses - 1],
-        .best_loss = boosting->best_loss,
+        .loss = measure_as_loss(trial->loss, boosting->losses[boosting->n_losses - 1]),
+        .best_loss = measure_as_loss(trial->loss, boosting->best_loss),
     };
 
     trial->is_stopped = watch != NULL && watch->stop(watch->context, &moment);
@@ -259,8 +266,11 @@ static enum err_code time_predictions(struct trial *trial, const struct boosting
     CLEANUP(forest_freep) struct forest *forest = NULL;
     CLEANUP(free_ptr) float *margins = NULL;
     int64_t best_us = INT64_MAX;
+    int n_rounds;
 
-    TRY(booster_save(boosting->booster, boosting->best_rounds, &bytes, err));
+    /* a linear model has no rounds to cut off, and no more work for them */
+    n_rounds = design->is_linear ? booster_rounds(boosting->booster) : boosting->best_rounds;
+    TRY(booster_save(boosting->booster, n_rounds, &bytes, err));
     TRY(forest_load((const uint8_t *)buf_text(&bytes), bytes.length, &forest, err));
     margins = calloc((size_t)forest_n_outputs(forest), sizeof(float));
     if (margins == NULL)
@@ -288,6 +298,7 @@ static enum err_code run_fold(struct trial *trial, int fold, struct err *err)
     boosting->deadline_ms = deadline_of(trial, fold);
     TRY(trial_booster(trial->setup, design, trial->request->setting, &boosting->booster, err));
     TRY(predictions_init(&boosting->predictions, trial->setup->dataset, design->valid_rows, err));
+    boosting->predictions.hazards = trial->setup->dataset->hazards;
     TRY(boost(trial, fold, err));
     if (!trial->is_stopped && fold == trial->request->n_folds - 1)
         TRY(time_predictions(trial, boosting, err));
@@ -355,6 +366,7 @@ static enum err_code score_together(const struct trial *trial, const struct tria
         return err_nomem(err);
     TRY(dataset_validation_rows(trial->setup->dataset, &rows, err));
     TRY(predictions_init(&predictions, trial->setup->dataset, &rows, err));
+    predictions.hazards = trial->setup->dataset->hazards;
     fill_predictions(trial, result->margins, n_margins, outputs, &predictions);
     return compute(trial, trial->setup->metric, &predictions, ret_score, err);
 }

@@ -2,11 +2,12 @@
  * One trial: one setting of an algorithm, boosted on the training rows of each fold, stopped by the
  * fold's validation rows, scored by the key metric on those of all folds. A hold-out is one fold.
  *
- * The score. Where a metric looks at each row's prediction for itself (rmse, log_loss, f1 …) it is
- * that of the validation rows of all folds together, which is what it will be on as many new rows:
- * the mean over folds of a root or a ratio is something else. Where only the order of the rows
- * counts (metric_by_fold: roc_auc, pr_auc …) it is the mean over the folds in which it is defined,
- * since margins of different boosters do not order rows among each other.
+ * The score. Where a metric looks at each row's prediction for itself (rmse, log_loss, f1 …), or at
+ * each list's (ndcg …; a list is whole in its fold), it is that of the validation rows of all folds
+ * together, which is what it will be on as many new rows: the mean over folds of a root or a ratio
+ * is something else. Where only the order of all rows counts (metric_by_fold: roc_auc, concordance
+ * …) it is the mean over the folds in which it is defined, since margins of different boosters do
+ * not order rows among each other.
  * The number of rounds is the mean of the folds' best, rounded: more rows would bear a few more
  * rounds, by less than the folds differ among themselves.
  */
@@ -22,7 +23,8 @@
 struct trial_moment {
     int fold, n_folds;      /* the fold under way, from 0 */
     int round;              /* in this fold, 1 is the first */
-    double loss, best_loss; /* the objective's, on the fold's validation rows */
+    double loss, best_loss; /* on the fold's validation rows: of what the objective watches, 1 -
+                               it where more is better */
 };
 struct trial_watch {
     bool (*stop)(void *context, const struct trial_moment *moment);
@@ -37,7 +39,6 @@ struct trial_request {
     struct control *control;
     int number, n_trials; /* these, for the progress */
     double best;          /* score of earlier trials; NaN: none */
-    int patience;         /* times as many rounds without improvement as usual; 0: 1 */
 };
 
 struct trial_result {
@@ -48,7 +49,7 @@ struct trial_result {
     bool is_stopped;   /* by the watch: there is no score, nor what follows */
     int n_folds;
     double fold_scores[SPLIT_FOLDS_MAX]; /* NaN: not defined on the fold's rows */
-    struct learning learning; /* the objective's loss, round by round, in the mean over folds */
+    struct learning learning; /* what the objective watches, round by round, mean over folds */
     float *margins; /* [validation rows × outputs], fold after fold, each at its best round */
 };
 void trial_result_release(struct trial_result *result);

@@ -35,6 +35,14 @@ struct matrix_source {
     const char *const *feature_names, *const *feature_types; /* [n_features]; "q", "i", "c" */
     const float *labels;                                     /* [n_rows] finite */
     const float *weights;                                    /* [n_rows], or NULL */
+    /* Ranking: [n_rows] the list of a row, never falling; rows of one weigh the same. A batch ends
+     * where a list does, and batch_rows is enough for the longest: of a list in two batches XGBoost
+     * would make two. With fewer bins than values, and weights, bins depend on the batches. Else
+     * NULL. */
+    const uint32_t *lists;
+    /* survival:aft: [n_rows] the ends of times that begin at the labels, which they are not below;
+     * INFINITY: none. Else NULL. */
+    const float *upper;
     /* Rows first … first + n - 1, row-major, NaN missing; they stay until the next call. */
     enum err_code (*batch)(void *context, size_t first, size_t n, const float **ret_features,
                            struct err *err);
@@ -45,7 +53,7 @@ struct matrix_source {
 };
 
 /* Nothing of source is kept. ERR_DATA: no rows, no features, labels or weights that are no finite
- * numbers; batch's errors. */
+ * numbers, a time that ends before it begins; batch's errors. */
 MUST_CHECK enum err_code matrix_new(const struct matrix_source *source, struct matrix **ret_matrix,
                                     struct err *err);
 void matrix_free(struct matrix *matrix);

@@ -20,6 +20,8 @@ static enum err_code check_source(const struct matrix_source *source, struct err
             return err_set(err, ERR_DATA, "label of row %zu is not a finite number", i);
         if (weights != NULL && !(isfinite(weights[i]) && weights[i] >= 0))
             return err_set(err, ERR_DATA, "weight of row %zu is not a number of 0 or more", i);
+        if (source->upper != NULL && !(source->upper[i] >= source->labels[i]))
+            return err_set(err, ERR_DATA, "the time of row %zu ends before it begins", i);
     }
     return ERR_OK;
 }
@@ -68,6 +70,35 @@ static enum err_code set_info(DMatrixHandle handle, const char *field, const flo
     return ERR_OK;
 }
 
+/* Rows by list; XGBoost wants a weight for each list. */
+static enum err_code set_lists(DMatrixHandle handle, const struct matrix_source *source,
+                               size_t first, size_t n, struct err *err)
+{
+    const uint32_t *lists = source->lists + first;
+    CLEANUP(free_ptr) float *weights = NULL;
+    struct array_interface array;
+    size_t n_lists = 0;
+
+    array_interface_of_ints(&array, lists, n);
+    XGB_TRY(XGDMatrixSetInfoFromInterface(handle, "qid", array.json), "set lists");
+    if (source->weights == NULL)
+        return ERR_OK;
+    weights = malloc(n * sizeof(*weights) + 1);
+    if (weights == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || lists[i] != lists[i - 1])
+            weights[n_lists++] = source->weights[first + i];
+    return set_info(handle, "weight", weights, n_lists, err);
+}
+
+static enum err_code set_times(DMatrixHandle handle, const struct matrix_source *source,
+                               size_t first, size_t n, struct err *err)
+{
+    TRY(set_info(handle, "label_lower_bound", source->labels + first, n, err));
+    return set_info(handle, "label_upper_bound", source->upper + first, n, err);
+}
+
 /* What goes with n rows, from the first-th on. */
 static enum err_code describe_rows(const struct matrix *matrix, const struct matrix_source *source,
                                    DMatrixHandle handle, size_t first, size_t n, struct err *err)
@@ -79,6 +110,10 @@ static enum err_code describe_rows(const struct matrix *matrix, const struct mat
     XGB_TRY(XGDMatrixSetStrFeatureInfo(handle, "feature_type", matrix->types, n_features),
             "set the features' types");
     TRY(set_info(handle, "label", source->labels + first, n, err));
+    if (source->upper != NULL)
+        TRY(set_times(handle, source, first, n, err));
+    if (source->lists != NULL)
+        return set_lists(handle, source, first, n, err);
     return source->weights == NULL ? ERR_OK
                                    : set_info(handle, "weight", source->weights + first, n, err);
 }
@@ -116,13 +151,27 @@ static enum err_code give_batch(struct walk *walk, size_t n, struct err *err)
     return describe_rows(walk->matrix, source, walk->proxy, walk->done, n, err);
 }
 
+/* As many rows as a batch takes, whole lists. */
+static size_t rows_of_batch(const struct walk *walk)
+{
+    const uint32_t *lists = walk->source->lists;
+    size_t rest = walk->source->n_rows - walk->done;
+    size_t n = rest < walk->source->batch_rows ? rest : walk->source->batch_rows;
+
+    while (lists != NULL && n > 0 && n < rest && lists[walk->done + n] == lists[walk->done + n - 1])
+        n--;
+    return n;
+}
+
 /* 1: a batch was given; 0: there are no more. */
 static int walk_next(DataIterHandle handle)
 {
     struct walk *walk = handle;
-    size_t rest = walk->source->n_rows - walk->done;
-    size_t n = rest < walk->source->batch_rows ? rest : walk->source->batch_rows;
+    size_t n = rows_of_batch(walk);
 
+    if (n == 0 && walk->done < walk->source->n_rows)
+        err_set(&walk->err, ERR_LIMIT, "a list has more than the %zu rows of a batch",
+                walk->source->batch_rows);
     if (n == 0 || walk->err.code != ERR_OK || give_batch(walk, n, &walk->err) != ERR_OK)
         return 0;
     walk->done += n;

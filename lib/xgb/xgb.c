@@ -69,6 +69,13 @@ void array_interface_1d(struct array_interface *array, const float *data, size_t
              (uintptr_t)data, n);
 }
 
+void array_interface_of_ints(struct array_interface *array, const uint32_t *data, size_t n)
+{
+    snprintf(array->json, sizeof(array->json),
+             "{\"data\":[%" PRIuPTR ",true],\"shape\":[%zu],\"typestr\":\"<u4\",\"version\":3}",
+             (uintptr_t)data, n);
+}
+
 enum err_code xgb_copy_result(const bst_ulong *shape, bst_ulong n_dimensions, const float *result,
                               float **ret_values, size_t *ret_n, struct err *err)
 {
@@ -128,6 +135,8 @@ static const struct {
     {"base_score", NULL},
     {"huber_slope", NULL},
     {"tweedie_variance_power", NULL},
+    {"aft_loss_distribution", NULL},
+    {"aft_loss_distribution_scale", NULL},
 };
 
 static enum err_code refuse_param(const char *name, struct err *err)

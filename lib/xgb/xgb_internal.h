@@ -31,6 +31,7 @@ struct array_interface {
 void array_interface_2d(struct array_interface *array, const float *data, size_t n_rows,
                         int n_columns);
 void array_interface_1d(struct array_interface *array, const float *data, size_t n);
+void array_interface_of_ints(struct array_interface *array, const uint32_t *data, size_t n);
 
 /* XGBoost's last error on this thread as ours: "cannot WHAT: its message", without its stack trace
  * and source file. ERR_NOMEM where memory ran out. */

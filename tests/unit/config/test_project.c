@@ -437,12 +437,34 @@ static void refuses_thresholds(void **state)
     check_refusals(cases, N_ELEMENTS(cases));
 }
 
-static void refuses_what_comes_later(void **state)
+static void refuses_what_a_task_cannot_do(void **state)
 {
     static const struct refusal cases[] = {
         {"{" REQUIRED ",\"task\":\"ranking\"}",
-         "x.json: line 1: \"task\": \"ranking\" is not available in this version", "/task",
-         "available: \"regression\", \"classification\""},
+         "x.json: line 1: \"task\": a ranking needs the key \"group\"", "/task",
+         "add \"group\": the name of the column whose equal values are one list: a query, a "
+         "customer's offers"},
+        {"{" REQUIRED ",\"task\":\"ranking\",\"group\":\"q\",\"test\":{\"by\":\"stratified\"}}",
+         "x.json: line 1: \"test.by\": a ranking is split by whole lists", "/test/by",
+         "use \"group\" or \"time\", or leave it out"},
+        {"{" REQUIRED ",\"task\":\"survival\",\"event\":\"e\",\"target_upper\":\"u\"}",
+         "x.json: line 1: \"target_upper\": survival takes one of the keys \"event\" and "
+         "\"target_upper\", not both",
+         "/target_upper",
+         "\"event\" names the column that says whether the event came at the target's time or was "
+         "not seen until then; \"target_upper\" the latest time at which it may have come"},
+        {"{" REQUIRED ",\"event\":\"e\"}",
+         "x.json: line 1: \"event\": only \"task\": \"survival\" has it", "/event",
+         "leave the key out, or say \"task\": \"survival\""},
+    };
+
+    (void)state;
+    check_refusals(cases, N_ELEMENTS(cases));
+}
+
+static void refuses_what_comes_later(void **state)
+{
+    static const struct refusal cases[] = {
         {"{" REQUIRED ",\"source\":\"s\"}",
          "x.json: line 1: \"source\": not available in this version", "/source", "leave it out"},
     };
@@ -589,7 +611,7 @@ static void examples_are_valid(void **state)
         if (project_parse(at, (size_t)(strstr(at, "```") - at), "example", &p, &err) != ERR_OK)
             fail_msg("%s", err.message);
     }
-    assert_int_equal(n, 4);
+    assert_int_equal(n, 6);
     if (glob("models/*.json", 0, NULL, &files) != 0)
         return; /* there need not be any */
     for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -614,6 +636,7 @@ int main(void)
         cmocka_unit_test(refuses_texts),
         cmocka_unit_test(refuses_unknown_keys),
         cmocka_unit_test(refuses_wrong_types),
+        cmocka_unit_test(refuses_what_a_task_cannot_do),
         cmocka_unit_test(refuses_what_comes_later),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(long_values_are_not_echoed),

@@ -122,6 +122,29 @@ static void classify(struct classified *data)
     data->b.probabilities = data->guess;
 }
 
+/* Of rankings and survival more is better and 1 is the best there is. */
+static void test_skill_of_metrics_with_a_best(void **state)
+{
+    double times[200], guess[200], ends[200], blind[200];
+    struct metric_input a = {.n_rows = 200, .y = times, .lower = times, .upper = ends}, b = a;
+    struct bootstrap_result result;
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        times[i] = 1 + i;
+        ends[i] = i % 4 == 0 ? INFINITY : times[i];
+        guess[i] = i + 40 * sin(i * 2.7);
+        blind[i] = 1;
+    }
+    a.predictions = guess;
+    b.predictions = blind;
+    result = compare("concordance", &a, &b, 1);
+    assert_true(result.b == .5 && result.a > .7 && result.a < 1);
+    assert_true(fabs(result.skill.value - (2 * result.a - 1)) < 1e-12);
+    assert_true(0 < result.skill.low && result.skill.low < result.skill.value &&
+                result.skill.value < result.skill.high && result.skill.high < 1);
+}
+
 static void test_metrics_that_are_no_means(void **state)
 {
     static struct classified data;
@@ -350,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interval_of_a_mean),
         cmocka_unit_test(test_interval_holds_the_truth),
+        cmocka_unit_test(test_skill_of_metrics_with_a_best),
         cmocka_unit_test(test_metrics_that_are_no_means),
         cmocka_unit_test(test_replicate_is_the_metric_of_the_drawn_rows),
         cmocka_unit_test(test_same_seed_same_answer),

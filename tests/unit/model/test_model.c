@@ -232,7 +232,7 @@ static void without_digest(struct model_row *row)
 
 static void with_other_task(struct model_row *row)
 {
-    row->task = "ranking";
+    row->task = "clustering";
 }
 
 static void without_encoder(struct model_row *row)
@@ -312,7 +312,7 @@ static const struct {
     {with_one_byte_less, "model 7: SHA-256: the bytes are not those that were stored"},
     {with_other_digest, "model 7: SHA-256: the bytes are not those that were stored"},
     {without_digest, "model 7: SHA-256: the model has no bytes"},
-    {with_other_task, "model 7: row: unknown task \"ranking\""},
+    {with_other_task, "model 7: row: unknown task \"clustering\""},
     {without_encoder, "model 7: encoder: it is missing"},
     {with_broken_encoder, "model 7: encoder: "},
     {with_broken_forest, "model 7: forest: "},

@@ -114,7 +114,7 @@ static void test_too_small(void **state)
     assert_string_equal(err.field, "/search/minutes");
 }
 
-static enum err_code read(const char *text, int *n_iter, int *cv, struct err *err)
+static enum err_code read_args(const char *text, int *n_iter, int *cv, struct err *err)
 {
     cJSON *args = cJSON_Parse(text);
     enum err_code code = search_args_read(args, n_iter, cv, err);
@@ -143,13 +143,13 @@ static void test_search_args(void **state)
     assert_int_equal(search_args_read(NULL, &n_iter, &cv, NULL), ERR_OK);
     assert_int_equal(n_iter, 10);
     assert_int_equal(cv, 5);
-    assert_int_equal(read("{\"n_iter\":20,\"cv\":1}", &n_iter, &cv, NULL), ERR_OK);
+    assert_int_equal(read_args("{\"n_iter\":20,\"cv\":1}", &n_iter, &cv, NULL), ERR_OK);
     assert_int_equal(n_iter, 20);
     assert_int_equal(cv, 1);
     for (size_t i = 0; i < N_ELEMENTS(refusals); i++) {
         struct err err = {0};
 
-        assert_int_equal(read(refusals[i].json, &n_iter, &cv, &err), ERR_CONFIG);
+        assert_int_equal(read_args(refusals[i].json, &n_iter, &cv, &err), ERR_CONFIG);
         assert_string_equal(err.message, refusals[i].message);
         assert_string_equal(err.field, refusals[i].field);
         assert_string_equal(err.hint, refusals[i].hint);

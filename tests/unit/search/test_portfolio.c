@@ -92,21 +92,24 @@ static void test_known_settings(void **state)
                    "\"subsample\":0.69,\"colsample_bylevel\":0.64,\"colsample_bynode\":0.92}");
 }
 
-/* max(clamp(3,000,000 / n, 20, 300), 0.3 × best + 20), by hand. */
+/* max(clamp(3,000,000 ÷ n, 40, 300) ÷ 2 × clamp(0.1 ÷ eta, 1/3, 3), 0.3 × best + 20), by hand. */
 static void test_patience(void **state)
 {
     static const struct {
         size_t n_rows;
+        double eta;
         int best_round, patience;
     } rows[] = {
-        {0, 0, 300},       {1, 0, 300},      {10000, 0, 300},    {20000, 0, 150},
-        {30000, 100, 100}, {150000, 0, 20},  {1000000, 0, 20},   {1000000, 100, 50},
-        {1000, 1000, 320}, {1000, 900, 300}, {20000, 1000, 320}, {1000000, 9999, 3019},
+        {0, 0.1, 0, 150},        {1, 0.1, 0, 150},           {10000, 0.1, 0, 150},
+        {10000, 0.05, 0, 300},   {10000, 0.001, 0, 450},     {10000, 0.5, 0, 50},
+        {20000, 0.1, 0, 75},     {1000000, 0.1, 0, 20},      {1000000, 0.05, 0, 40},
+        {1000000, 0.1, 100, 50}, {1000, 0.1, 1000, 320},     {1000, 0.05, 900, 300},
+        {1000, 0.05, 1000, 320}, {1000000, 0.1, 9999, 3019},
     };
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        assert_int_equal(early_stopping_patience(rows[i].n_rows, rows[i].best_round),
+        assert_int_equal(early_stopping_patience(rows[i].n_rows, rows[i].eta, rows[i].best_round),
                          rows[i].patience);
 }
 

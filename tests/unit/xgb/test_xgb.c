@@ -552,6 +552,119 @@ static void test_batches_do_not_matter(void **state)
     }
 }
 
+/* A model of ten rounds on a source whose answers are of more than one number. */
+static void train_on(const struct matrix_source *source, const char *objective, struct buf *bytes)
+{
+    struct booster_param params[] = {
+        {"max_depth", "4"}, {"nthread", "1"}, {"max_bin", "1024"}, {"objective", ""}};
+    CLEANUP(matrix_freep) struct matrix *train = NULL;
+    CLEANUP(booster_freep) struct booster *booster = NULL;
+    struct err err = {0};
+
+    snprintf(params[3].value, sizeof(params[3].value), "%s", objective);
+    if (matrix_new(source, &train, &err) != ERR_OK)
+        fail_msg("%s", err.message);
+    booster = new_booster(train, NULL, params, N_ELEMENTS(params));
+    update(booster, train, 10);
+    assert_int_equal(booster_save(booster, 10, bytes, NULL), ERR_OK);
+}
+
+static void assert_same_model(const struct buf *a, const struct buf *b, bool same)
+{
+    assert_int_equal(a->length == b->length && memcmp(a->data, b->data, a->length) == 0, same);
+}
+
+#define LIST_ROWS 7 /* the last list has fewer */
+
+/* Lists are never cut by a batch, and weigh as a whole. With as many bins as there are values:
+ * where fewer are drawn, XGBoost's draw of weighed lists depends on the batches. */
+static void test_lists_stay_whole_in_batches(void **state)
+{
+    static const size_t sizes[] = {ROWS, LIST_ROWS, 20, 599};
+    static struct data data;
+    uint32_t lists[ROWS];
+    float weights[ROWS];
+    CLEANUP(buf_release) struct buf first = {0}, loose = {0}, plain = {0};
+    struct matrix_source source;
+
+    (void)state;
+    make_data(&data, 1, 3);
+    source = source_of(&data);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        lists[i] = i / LIST_ROWS;
+        weights[i] = (float)(1 + lists[i] % 3);
+    }
+    source.lists = lists;
+    source.weights = weights;
+    source.max_bin = 1024;
+    for (size_t i = 0; i <= N_ELEMENTS(sizes); i++) {
+        CLEANUP(buf_release) struct buf bytes = {0};
+
+        source.is_exact = i == N_ELEMENTS(sizes);
+        source.batch_rows = source.is_exact ? ROWS : sizes[i];
+        train_on(&source, "rank:ndcg", i == 0 ? &first : &bytes);
+        assert_same_model(i == 0 ? &first : &bytes, &first, true);
+    }
+    source.weights = NULL;
+    train_on(&source, "rank:ndcg", &plain);
+    assert_same_model(&plain, &first, false);
+    for (uint32_t i = 0; i < ROWS; i++)
+        lists[i] = i / (LIST_ROWS + 1);
+    train_on(&source, "rank:ndcg", &loose);
+    assert_same_model(&loose, &plain, false);
+}
+
+static void test_a_list_longer_than_a_batch_is_told(void **state)
+{
+    static struct data data;
+    static uint32_t lists[ROWS];
+    struct matrix_source source;
+    struct matrix *matrix = NULL;
+    struct err err = {0};
+
+    (void)state;
+    make_data(&data, 1, 3);
+    source = source_of(&data);
+    source.lists = lists; /* all of one */
+    assert_int_equal(matrix_new(&source, &matrix, &err), ERR_LIMIT);
+    assert_string_equal(err.message, "a list has more than the 100 rows of a batch");
+}
+
+/* The ends of times come with their batch. */
+static void test_times_have_ends(void **state)
+{
+    static const size_t sizes[] = {ROWS, 100, 7};
+    static struct data data;
+    float upper[ROWS];
+    CLEANUP(buf_release) struct buf first = {0}, all_seen = {0};
+    struct matrix_source source;
+    struct matrix *matrix = NULL;
+    struct err err = {0};
+
+    (void)state;
+    make_data(&data, 1, 0);
+    source = source_of(&data);
+    for (size_t i = 0; i < ROWS; i++)
+        upper[i] = i % 3 == 0 ? INFINITY : data.labels[i] * (i % 3 == 1 ? 1 : 2);
+    source.upper = upper;
+    source.max_bin = 1024;
+    for (size_t i = 0; i <= N_ELEMENTS(sizes); i++) {
+        CLEANUP(buf_release) struct buf bytes = {0};
+
+        source.is_exact = i == N_ELEMENTS(sizes);
+        source.batch_rows = source.is_exact ? ROWS : sizes[i];
+        train_on(&source, "survival:aft", i == 0 ? &first : &bytes);
+        assert_same_model(i == 0 ? &first : &bytes, &first, true);
+    }
+    source.upper = data.labels;
+    train_on(&source, "survival:aft", &all_seen);
+    assert_same_model(&all_seen, &first, false);
+    upper[5] = data.labels[5] / 2;
+    source.upper = upper;
+    assert_int_equal(matrix_new(&source, &matrix, &err), ERR_DATA);
+    assert_string_equal(err.message, "the time of row 5 ends before it begins");
+}
+
 static enum err_code fail_at_third(void *context, size_t first, size_t n,
                                    const float **ret_features, struct err *err)
 {
@@ -731,6 +844,9 @@ int main(void)
         cmocka_unit_test(test_weights_count),
         cmocka_unit_test(test_bad_data),
         cmocka_unit_test(test_batches_do_not_matter),
+        cmocka_unit_test(test_lists_stay_whole_in_batches),
+        cmocka_unit_test(test_a_list_longer_than_a_batch_is_told),
+        cmocka_unit_test(test_times_have_ends),
         cmocka_unit_test(test_a_batch_that_fails_is_told),
         cmocka_unit_test(test_parameters_are_checked),
         cmocka_unit_test(test_save_bounds),
