@@ -11,7 +11,7 @@ COMMENT ON COLUMN pgboost.runs.rows_key IS
 COMMENT ON COLUMN pgboost.runs.rows_in_table IS 'these rows are in pgboost.run_rows as well';
 COMMENT ON COLUMN pgboost.runs.rows_fingerprint IS 'of these rows; trials on others are void';
 COMMENT ON COLUMN pgboost.runs.search IS
-    'while trials are to be had: how many there are, and until when';
+    'how many trials there are, how many at once, until when; closed: none is to be had any more';
 
 -- COPY's bytes, in pieces.
 CREATE TABLE pgboost.run_rows (
@@ -37,7 +37,8 @@ ALTER TABLE pgboost.trials
     ADD COLUMN started_at timestamptz,
     ADD COLUMN ended_at timestamptz;
 COMMENT ON COLUMN pgboost.trials.steps IS
-    'the score at the rounds where the search looks: [[round, score], …], fold by fold';
+    'what the search looks at: {"steps": [[step, loss], …], "folds": [loss, …], "rounds": [n, …]},'
+    ' losses of the first fold on the way, then the best one of each fold and its round';
 COMMENT ON COLUMN pgboost.trials.predict_us IS
     'microseconds that its model takes to predict one row, measured on validation rows';
 COMMENT ON COLUMN pgboost.trials.origin IS

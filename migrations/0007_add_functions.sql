@@ -33,29 +33,30 @@ COMMENT ON COLUMN pgboost.runs.overrides IS
     'keys that this run has otherwise than its project; NULL: none';
 
 -- One run of a kind waits for a project, and it has the definition of when it is claimed or asked
--- for again; trials of an earlier attempt are void where that is another one: they are on no rows
--- that are known. The lock stands in a statement of its own, so that the next one sees what it waited for.
+-- for again; where that is another one, the rows and trials of an earlier attempt are void. The lock stands in a statement of its own, so that the next one sees what it waited for.
 CREATE FUNCTION pgboost.queue_run(
     project bigint, why text, what text, differences jsonb, reserved interval,
     OUT run_id bigint, OUT existing boolean)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
+        DECLARE
+            wanted jsonb;
         BEGIN
-            PERFORM FROM pgboost.projects p WHERE p.id = project FOR NO KEY UPDATE;
+            SELECT p.definition || coalesce(differences, '{}') INTO wanted
+            FROM pgboost.projects p WHERE p.id = project FOR NO KEY UPDATE;
+            SELECT min(w.id) INTO run_id FROM pgboost.runs w
+            WHERE w.project_id = project AND w.status = 'queued' AND NOT w.cancel_requested
+              AND w.kind = what AND w.overrides IS NOT DISTINCT FROM differences;
             UPDATE pgboost.runs r
-            SET definition = p.definition || coalesce(differences, '{}'),
-                rows_fingerprint = CASE WHEN r.definition = p.definition || coalesce(differences, '{}')
-                    THEN r.rows_fingerprint END,
-                search = CASE WHEN r.definition = p.definition || coalesce(differences, '{}')
-                    THEN r.search END
-            FROM pgboost.projects p
-            WHERE p.id = project AND r.status = 'queued' AND r.id = (
-                SELECT min(w.id) FROM pgboost.runs w
-                WHERE w.project_id = project AND w.status = 'queued' AND NOT w.cancel_requested
-                  AND w.kind = what AND w.overrides IS NOT DISTINCT FROM differences)
-            RETURNING r.id INTO run_id;
-            existing := run_id IS NOT NULL;
+            SET definition = wanted, rows_key = NULL, rows_in_table = false,
+                rows_fingerprint = NULL, search = NULL
+            WHERE r.id = run_id AND r.status = 'queued' AND r.definition <> wanted;
+            IF FOUND THEN
+                DELETE FROM pgboost.run_rows w WHERE w.run_id = queue_run.run_id;
+            END IF;
+            PERFORM FROM pgboost.runs r WHERE r.id = run_id AND r.status = 'queued' FOR UPDATE;
+            existing := FOUND;
             IF NOT existing THEN
                 INSERT INTO pgboost.runs
                     (project_id, trigger, kind, overrides, definition, lease_until)

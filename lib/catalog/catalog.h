@@ -197,6 +197,7 @@ MUST_CHECK enum err_code catalog_note_count(struct pg *pg, const struct count_ro
 struct search_offer {
     int n_trials, parallel;
     double seconds;
+    bool is_closed; /* the trials have come to an end in an earlier attempt */
 };
 
 /* A claimed run: what a worker holds. Epoch 0: it does not, but helps with the run's trials. */
@@ -236,8 +237,9 @@ MUST_CHECK enum err_code catalog_progress(struct pg *pg, const struct lease *lea
 MUST_CHECK enum err_code catalog_run_fingerprint(struct pg *pg, const struct lease *lease,
                                                  const char *fingerprint, int64_t *ret_n_void,
                                                  struct err *err);
-/* The rows of an unfinished run: the key that names their file, and their pieces in the catalog,
- * numbered from 0. catalog_get_rows copies at most n_most bytes, 0 behind the last piece. */
+/* The rows of an unfinished run: the key that names their file (NULL: there are none), and their
+ * pieces in the catalog, numbered from 0; the first one replaces all that were there.
+ * catalog_get_rows copies at most n_most bytes, 0 behind the last piece. */
 MUST_CHECK enum err_code catalog_set_rows(struct pg *pg, const struct lease *lease, const char *key,
                                           bool in_table, struct err *err);
 MUST_CHECK enum err_code catalog_put_rows(struct pg *pg, const struct lease *lease, int number,
@@ -317,9 +319,6 @@ MUST_CHECK enum err_code catalog_begin_trial(struct pg *pg, const struct lease *
 MUST_CHECK enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease,
                                             bool *ret_taken, struct trial_hold *ret_hold,
                                             struct err *err);
-/* Under the hold; ERR_CONFLICT: the trial is another worker's, or void. */
-MUST_CHECK enum err_code catalog_trial_steps(struct pg *pg, const struct trial_hold *hold,
-                                             const char *steps, struct err *err);
 struct trial_end {
     const char *status; /* completed, pruned, failed */
     double score;       /* NaN: none */
@@ -328,6 +327,7 @@ struct trial_end {
     double predict_us;                       /* 0: not measured */
     const char *steps, *fold_scores, *error; /* NULL: none */
 };
+/* Under the hold. ERR_CONFLICT: the trial is another worker's, or void. */
 MUST_CHECK enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
                                            const struct trial_end *end, struct err *err);
 

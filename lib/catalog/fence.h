@@ -17,13 +17,14 @@
 #define LEASE_END "clock_timestamp() + interval '" TEXT_OF(LEASE_SECONDS) " seconds'"
 
 /* Are trials of the run to be had? */
-#define SEARCHING "status = 'running' AND search IS NOT NULL AND NOT cancel_requested"
+#define IS_OPEN(search) "(" search " IS NOT NULL AND " search " ->> 'closed' IS NULL)"
+#define SEARCHING       "(status = 'running' AND " IS_OPEN("search") " AND NOT cancel_requested)"
 
-/* What is left of a run's search, three columns, and how they are read from column `at` on. */
+/* What is left of a run's search, four columns, and how they are read from column `at` on. */
 #define OFFER_LEFT(search)                                                                         \
     "(" search " ->> 'trials')::integer, (" search " ->> 'parallel')::integer,"                    \
     " coalesce(extract(epoch FROM (" search " ->> 'until')::timestamptz - clock_timestamp()),"     \
-    "  'infinity')"
+    "  'infinity'), " search " ->> 'closed' IS NOT NULL"
 void offer_from_row(const struct pg_table *table, int at, struct search_offer *ret_offer);
 
 struct fence {

@@ -116,8 +116,8 @@ static enum err_code end_run(struct pg *pg, const struct lease *lease, int64_t m
                 &n_rows, err));
     if (n_rows != 1)
         return fence_lost(lease, err);
-    TRY(pg_exec(pg, "DELETE FROM pgboost.run_rows WHERE run_id = $1::bigint", 1,
-                (struct pg_param[]){PG_TEXT(fence.run_id)}, NULL, err));
+    TRY(pg_exec(pg, "WITH ended AS (SELECT $1::bigint AS id, true AS over), " END_TRIALS " SELECT",
+                1, (struct pg_param[]){PG_TEXT(fence.run_id)}, NULL, err));
     TRY(pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'run')", 0, NULL, NULL, err));
     if (deployed)
         TRY(pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'deploy')", 0, NULL, NULL, err));

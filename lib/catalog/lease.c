@@ -19,7 +19,7 @@
  * under way (catalog_take_trial), not to the run, unless they come before there is one. */
 #define DEATHS_MAX 15
 #define TRIAL_IS_TO_BLAME                                                                          \
-    "(r.search IS NOT NULL AND r.attempts < " TEXT_OF(                                             \
+    "(" IS_OPEN("r.search") " AND r.attempts < " TEXT_OF(                                          \
         DEATHS_MAX) " AND EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id"              \
                     "  AND t.status IN ('completed', 'pruned')))"
 
@@ -59,7 +59,8 @@ void offer_from_row(const struct pg_table *table, int at, struct search_offer *r
 {
     *ret_offer = (struct search_offer){.n_trials = (int)pg_get_int64(table, 0, at),
                                        .parallel = (int)pg_get_int64(table, 0, at + 1),
-                                       .seconds = pg_get_double(table, 0, at + 2)};
+                                       .seconds = pg_get_double(table, 0, at + 2),
+                                       .is_closed = pg_get_bool(table, 0, at + 3)};
 }
 
 /* Claim ---------------------------------------------------------------------------------------- */
@@ -145,6 +146,19 @@ static enum err_code lease_from_row(const struct pg_table *table, const char *wo
     return ERR_OK;
 }
 
+/* A worker of that name that was here before, or a helper of its, is gone: its trials are there for
+ * others. A heartbeat by name would keep them up for ever. */
+static enum err_code let_go(struct pg *pg, int64_t run_id, const char *worker, struct err *err)
+{
+    struct pg_int id;
+
+    return pg_exec(pg,
+                   "UPDATE pgboost.trials SET lease_until = clock_timestamp(), worker = NULL"
+                   " WHERE run_id = $1::bigint AND status = 'running'"
+                   "  AND (worker = $2 OR starts_with(worker, $2 || '+'))",
+                   2, (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker)}, NULL, err);
+}
+
 enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
                                 bool *ret_claimed, struct lease *ret_lease, struct err *err)
 {
@@ -157,7 +171,8 @@ enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worke
     *ret_claimed = table.n_rows > 0;
     if (table.n_rows == 0)
         return ERR_OK;
-    return lease_from_row(&table, worker, ret_lease, err);
+    TRY(lease_from_row(&table, worker, ret_lease, err));
+    return let_go(pg, ret_lease->run_id, worker, err);
 }
 
 /* Help: runs whose rows can be had, with trials that nobody holds. */
@@ -180,7 +195,7 @@ enum err_code catalog_join_run(struct pg *pg, int64_t run_id, const char *worker
         return ERR_OK;
     TRY(lease_from_row(&table, worker, ret_lease, err));
     offer_from_row(&table, 10, &ret_lease->offer);
-    return ERR_OK;
+    return let_go(pg, ret_lease->run_id, worker, err);
 }
 
 /* Writes under the lease ----------------------------------------------------------------------- */
@@ -192,9 +207,9 @@ enum err_code catalog_join_run(struct pg *pg, int64_t run_id, const char *worker
 /* Who helps has the trial alone, and goes on while its run has a future. */
 static const char beat_sql[] = KEEP_TRIALS " UPDATE pgboost.runs SET lease_until = " LEASE_END
                                            " WHERE " FENCED " RETURNING cancel_requested";
-static const char help_sql[] =
-    KEEP_TRIALS " SELECT cancel_requested OR search IS NULL FROM pgboost.runs"
-                " WHERE id = $1::bigint AND status IN ('queued', 'running') AND $2::bigint = 0";
+static const char help_sql[] = KEEP_TRIALS " SELECT cancel_requested OR NOT " IS_OPEN(
+    "search") " FROM pgboost.runs"
+              " WHERE id = $1::bigint AND status IN ('queued', 'running') AND $2::bigint = 0";
 
 enum err_code catalog_heartbeat(struct pg *pg, const struct lease *lease, bool *ret_cancel,
                                 struct err *err)

@@ -14,6 +14,11 @@ enum err_code catalog_put_rows(struct pg *pg, const struct lease *lease, int num
     struct pg_int number_text;
     int64_t n_rows;
 
+    if (number == 0) /* an earlier attempt may have left more of them */
+        TRY(pg_exec(pg,
+                    "DELETE FROM pgboost.run_rows WHERE run_id IN"
+                    " (SELECT id FROM pgboost.runs WHERE " FENCED ")",
+                    2, (struct pg_param[]){FENCE_PARAMS(fence)}, NULL, err));
     TRY(pg_exec(pg,
                 "INSERT INTO pgboost.run_rows AS r (run_id, number, bytes)"
                 " SELECT id, $3::integer, $4::bytea"

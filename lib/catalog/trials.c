@@ -52,6 +52,12 @@ enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct trial_rows *r
     return ERR_OK;
 }
 
+/* Who holds the run goes by its epoch (not 0); who helps, by what it saw when it joined: the rows
+ * and the definition of a run may be others by now. */
+#define SAME_SEARCH(epoch, fingerprint, definition)                                                \
+    "(r.lease_epoch = " epoch "::bigint OR (" epoch "::bigint = 0"                                 \
+    " AND r.rows_fingerprint = " fingerprint " AND r.definition = " definition "::jsonb))"
+
 /* A trial is begun by inserting its row: of several workers with the same number one succeeds. FOR
  * SHARE waits for whoever voids the trials or ends the run. */
 static const char begin_sql[] =
@@ -60,8 +66,11 @@ static const char begin_sql[] =
     "  started_at)"
     " SELECT run.id, $2::integer, 'running', $3, $4::jsonb, $5::bigint, $6, $7, " LEASE_END ","
     "  clock_timestamp()"
-    " FROM (SELECT id FROM pgboost.runs WHERE id = $1::bigint AND " SEARCHING " FOR SHARE) run"
-    " ON CONFLICT (run_id, number) DO NOTHING RETURNING id, number, lease_epoch";
+    " FROM (SELECT r.id FROM pgboost.runs r WHERE r.id = $1::bigint AND " SEARCHING
+    "  AND " SAME_SEARCH(
+        "$8", "$9",
+        "$10") " FOR SHARE) run"
+               " ON CONFLICT (run_id, number) DO NOTHING RETURNING id, number, lease_epoch";
 
 static void hold_from_row(const struct pg_table *table, struct trial_hold *ret_hold)
 {
@@ -75,9 +84,9 @@ enum err_code catalog_begin_trial(struct pg *pg, const struct lease *lease,
                                   struct trial_hold *ret_hold, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int run_text, number_text, seed_text;
+    struct pg_int run_text, number_text, seed_text, epoch_text;
 
-    TRY(pg_rows(pg, begin_sql, 7,
+    TRY(pg_rows(pg, begin_sql, 10,
                 (struct pg_param[]){
                     pg_param_int(&run_text, lease->run_id),
                     pg_param_int(&number_text, trial->number),
@@ -86,6 +95,9 @@ enum err_code catalog_begin_trial(struct pg *pg, const struct lease *lease,
                     pg_param_int(&seed_text, trial->seed),
                     PG_TEXT(lease->worker),
                     PG_TEXT(trial->origin),
+                    pg_param_int(&epoch_text, lease->epoch),
+                    PG_TEXT(lease->rows_fingerprint),
+                    PG_TEXT(lease->definition),
                 },
                 &table, err));
     *ret_begun = table.n_rows > 0;
@@ -104,22 +116,31 @@ static const char bury_sql[] =
 
 static const char take_sql[] =
     "WITH next AS (SELECT t.id FROM pgboost.trials t JOIN pgboost.runs r ON r.id = t.run_id"
-    "  WHERE r.status = 'running' AND " TRIAL_ABANDONED
-    "  ORDER BY t.number LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED)"
-    " UPDATE pgboost.trials t SET worker = $2, lease_epoch = lease_epoch + 1,"
-    "  lease_until = " LEASE_END ", started_at = clock_timestamp(), steps = NULL"
-    " FROM next WHERE t.id = next.id RETURNING t.id, t.number, t.lease_epoch";
+    "  WHERE r.status = 'running' AND " TRIAL_ABANDONED " AND " SAME_SEARCH(
+        "$3", "$4", "$5") "  ORDER BY t.number LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED)"
+                          " UPDATE pgboost.trials t SET worker = $2, lease_epoch = lease_epoch + 1,"
+                          "  lease_until = " LEASE_END
+                          ", started_at = clock_timestamp(), steps = NULL"
+                          " FROM next WHERE t.id = next.id RETURNING t.id, t.number, t.lease_epoch";
 
 enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease, bool *ret_taken,
                                  struct trial_hold *ret_hold, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int run_text, deaths_text;
+    struct pg_int run_text, deaths_text, epoch_text;
     const struct pg_param run = pg_param_int(&run_text, lease->run_id);
 
     TRY(pg_exec(pg, bury_sql, 2,
                 (struct pg_param[]){run, pg_param_int(&deaths_text, TRIAL_DEATHS_MAX)}, NULL, err));
-    TRY(pg_rows(pg, take_sql, 2, (struct pg_param[]){run, PG_TEXT(lease->worker)}, &table, err));
+    TRY(pg_rows(pg, take_sql, 5,
+                (struct pg_param[]){
+                    run,
+                    PG_TEXT(lease->worker),
+                    pg_param_int(&epoch_text, lease->epoch),
+                    PG_TEXT(lease->rows_fingerprint),
+                    PG_TEXT(lease->definition),
+                },
+                &table, err));
     *ret_taken = table.n_rows > 0;
     if (*ret_taken)
         hold_from_row(&table, ret_hold);
@@ -137,17 +158,6 @@ struct hold_text {
 static enum err_code hold_lost(const struct trial_hold *hold, struct err *err)
 {
     return err_set(err, ERR_CONFLICT, "trial %d is another worker's now", hold->number);
-}
-
-enum err_code catalog_trial_steps(struct pg *pg, const struct trial_hold *hold, const char *steps,
-                                  struct err *err)
-{
-    struct hold_text text;
-    int64_t n_rows;
-
-    TRY(pg_exec(pg, "UPDATE pgboost.trials SET steps = $3::jsonb WHERE " HELD, 3,
-                (struct pg_param[]){HOLD_PARAMS(text, hold), PG_TEXT(steps)}, &n_rows, err));
-    return n_rows == 1 ? ERR_OK : hold_lost(hold, err);
 }
 
 /* A run that gets on is not at its first attempt's mercy: deaths count since the last trial. */
@@ -222,7 +232,7 @@ enum err_code catalog_close_search(struct pg *pg, const struct lease *lease, str
     const struct fence fence = fence_of(lease);
     int64_t n_rows;
 
-    TRY(pg_exec(pg, "UPDATE pgboost.runs SET search = NULL WHERE " FENCED, 2,
-                (struct pg_param[]){FENCE_PARAMS(fence)}, &n_rows, err));
+    TRY(pg_exec(pg, "UPDATE pgboost.runs SET search = search || '{\"closed\": true}' WHERE " FENCED,
+                2, (struct pg_param[]){FENCE_PARAMS(fence)}, &n_rows, err));
     return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }

@@ -58,16 +58,6 @@ enum budget_next budget_next(const struct budget *budget, int n_begun, double se
     return may_polish && n_begun == budget->n_trials - 1 ? BUDGET_POLISH : BUDGET_TRIAL;
 }
 
-enum err_code budget_check_first(const struct budget *budget, int n_rounds, struct err *err)
-{
-    if (n_rounds > 0 || budget->seconds == 0)
-        return ERR_OK;
-    err_set(err, ERR_LIMIT, "%g minutes ended before the first trial had a round",
-            budget->seconds / 60);
-    err_field(err, "/search/minutes");
-    return err_hint(err, "raise \"search.minutes\", or bound the search by \"search.trials\"");
-}
-
 static enum err_code read_arg(const cJSON *item, int *ret_value, struct err *err)
 {
     CLEANUP(buf_release) struct buf pointer = {0};

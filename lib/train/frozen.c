@@ -228,13 +228,12 @@ enum err_code frozen_publish(struct frozen *frozen, struct control *control, boo
         return err_hint(err, "\"snapshot\": \"table\" takes them from there: make room, or move "
                              "\"state_dir\"");
     }
-    if (frozen->fd < 0)
-        return ERR_OK;
-    frozen->complete = true;
+    frozen->complete = frozen->fd >= 0;
     if (in_table)
         TRY(upload(path.data, control, err));
     TRY(control_pg(control, &pg, err));
-    return catalog_set_rows(pg, control_lease(control), frozen->key, in_table, err);
+    return catalog_set_rows(pg, control_lease(control), frozen->complete ? frozen->key : NULL,
+                            in_table, err);
 }
 
 /* Reading again -------------------------------------------------------------------------------- */

@@ -134,6 +134,7 @@ enum err_code read_columns(const struct read_request *request, struct buf *text,
     int n;
 
     TRY(find_columns(request, &columns, &n, err));
+    buf_printf(text, "%s\n", request->relation->name);
     for (int i = 0; i < n; i++) {
         const struct relation_column *column = &request->relation->columns[columns[i]];
 

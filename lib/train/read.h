@@ -42,7 +42,8 @@ MUST_CHECK enum err_code read_labelled(struct pg *reader, const struct read_requ
                                        const char *target, struct frame **ret_frame,
                                        struct err *err);
 
-/* The columns that read_rows reads, as text: rows that were kept of the same are those rows. */
+/* The relation and its columns that read_rows reads, as text: rows that were kept of the same are
+ * those rows. */
 MUST_CHECK enum err_code read_columns(const struct read_request *request, struct buf *text,
                                       struct err *err);
 

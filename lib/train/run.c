@@ -96,6 +96,7 @@ static enum err_code read_or_replay(struct run *run, struct pg *pg, struct read_
     enum snapshot snapshot = run->project->snapshot;
     CLEANUP(frozen_freep) struct frozen *frozen = NULL;
     CLEANUP(buf_release) struct buf columns = {0};
+    enum err_code code;
 
     TRY(read_columns(request, &columns, err));
     TRY(frozen_open(folder, run->control, buf_text(&columns), &frozen, err));
@@ -103,7 +104,14 @@ static enum err_code read_or_replay(struct run *run, struct pg *pg, struct read_
         log_info("the rows that an earlier attempt has read", "run=%lld",
                  (long long)control_lease(run->control)->run_id);
         request->tape = frozen_tape(frozen);
-        return read_rows(pg, request, &run->frame, err);
+        code = read_rows(pg, request, &run->frame, err);
+        if (code != ERR_CORRUPT || run->helps)
+            return code;
+        log_err(LOG_WARNING, "the rows that were kept cannot be read: the relation is read anew",
+                err);
+        frozen_free(frozen);
+        frozen = NULL;
+        request->tape = NULL;
     }
     if (run->helps) {
         err_set(err, ERR_NOT_FOUND, "the rows of the run are not to be had here");

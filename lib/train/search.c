@@ -25,6 +25,7 @@ struct search {
     double seconds_left; /* of the budget, at started_ms; INFINITY: no bound */
     int64_t started_ms;
     bool polishes;           /* there may still be a polish */
+    bool is_closed;          /* an earlier attempt has ended it */
     struct search_best best; /* of the trials of this worker */
 };
 
@@ -98,6 +99,12 @@ static void end_fold(struct watch *watch)
         watch->notes.fold_losses[watch->notes.n_folds++] = watch->fold_loss;
 }
 
+static void note_rounds(struct watch *watch, const struct trial_result *result)
+{
+    for (int k = 0; k < result->n_folds && k < RACE_FOLDS_MAX; k++)
+        watch->notes.rounds[watch->notes.n_rounds++] = result->fold_rounds[k];
+}
+
 /* The folds that ended, beside the same ones of the best trial. */
 static bool race_is_lost(const struct watch *watch)
 {
@@ -142,7 +149,8 @@ static bool stop(void *context, const struct trial_moment *moment)
 struct job {
     struct trial_hold hold;
     struct setting setting;
-    bool is_polish, is_redone;
+    bool is_polish;
+    const int *fold_rounds; /* of a trial that is run again; NULL: it says itself when it ends */
 };
 
 /* Errors that end the run rather than the trial. */
@@ -208,6 +216,7 @@ static enum err_code boost_trial(const struct search *search, const struct job *
         .number = job->hold.number,
         .n_trials = search->budget.n_trials,
         .best = best != NULL ? best->score : NAN,
+        .fold_rounds = job->fold_rounds,
     };
 
     return trial_run(&search->setup, &request, ret_result, err);
@@ -282,8 +291,10 @@ static enum err_code run_trial(struct search *search, const struct job *job,
         log_err(LOG_WARNING, "a trial failed", &trial_err);
         return finish_trial(search, job, &watch.notes, NULL, trial_err.message, err);
     }
-    if (!result.is_stopped)
+    if (!result.is_stopped) {
         end_fold(&watch);
+        note_rounds(&watch, &result);
+    }
     log_trial(job, &result);
     return finish_trial(search, job, &watch.notes, &result, NULL, err);
 }
@@ -293,23 +304,17 @@ static enum err_code run_trial(struct search *search, const struct job *job,
 
 enum next { NEXT_TRIAL, NEXT_WAIT, NEXT_NONE };
 
-/* One whose worker is gone, as it was begun. */
-static enum err_code take_abandoned(const struct search *search, const struct trials *trials,
-                                    struct job *job, bool *ret_taken, struct err *err)
+/* The trial that was taken, as another worker began it. */
+static bool find_taken(const struct trials *trials, struct job *job)
 {
-    const struct lease *lease = control_lease(search->request->control);
-    struct pg *pg;
-
-    TRY(control_pg(search->request->control, &pg, err));
-    TRY(catalog_take_trial(pg, lease, ret_taken, &job->hold, err));
-    for (int i = 0; *ret_taken && i < trials->rows.n; i++) {
+    for (int i = 0; i < trials->rows.n; i++) {
         if (trials->rows.items[i].id != job->hold.id)
             continue;
         job->setting = trials->records[i].setting;
         job->is_polish = trials->rows.items[i].is_polish;
-        job->is_redone = true;
+        return true;
     }
-    return ERR_OK;
+    return false;
 }
 
 static enum err_code begin(const struct search *search, int number, enum suggestion_origin origin,
@@ -398,9 +403,11 @@ static enum err_code next_trial(struct search *search, struct trials *trials, st
     struct pg *pg;
 
     TRY(control_pg(search->request->control, &pg, err));
-    TRY(trials_read(pg, lease->run_id, trials, err));
-    TRY(take_abandoned(search, trials, job, &taken, err));
+    TRY(catalog_take_trial(pg, lease, &taken, &job->hold, err));
+    TRY(trials_read(pg, lease->run_id, trials, err)); /* with the one that was taken */
     *ret_next = NEXT_TRIAL;
+    if (taken && !find_taken(trials, job))
+        return err_set(err, ERR_CONFLICT, "trial %d is void", job->hold.number);
     if (taken) /* what it learns from has ended: it had begun */
         return trials_history(trials, job->hold.number, job->is_polish ? 1 : search->parallel,
                               higher_is_better(search), ret_history)
@@ -476,7 +483,8 @@ static enum err_code all_failed(const struct trials *trials, struct err *err)
 /* Another worker's best, or that of an earlier attempt, once more: what it says of the validation
  * rows is needed. */
 static enum err_code run_again(struct search *search, const struct trial_row *row,
-                               const struct trial_record *record, struct err *err)
+                               const struct trial_record *record, const struct trial_notes *notes,
+                               struct err *err)
 {
     struct job job = {
         .hold = {.id = row->id, .number = row->number},
@@ -487,6 +495,8 @@ static enum err_code run_again(struct search *search, const struct trial_row *ro
     struct watch watch = {.history = &nothing, .record = *record, .eta = 1};
     CLEANUP(trial_result_release) struct trial_result result = {0};
 
+    if (!isinf(search->seconds_left) && notes->n_rounds == search->request->designs->n_folds)
+        job.fold_rounds = notes->rounds; /* time may have ended it */
     search->setup.deadline_ms = DEADLINE_NEVER;
     TRY(boost_trial(search, &job, &watch, &nothing, &result, err));
     search->best.number = -1;
@@ -508,7 +518,8 @@ static enum err_code choose_best(struct search *search, struct err *err)
     if (best == NULL)
         return all_failed(&trials, err);
     if (best->number != search->best.number)
-        TRY(run_again(search, &trials.rows.items[best - trials.records], best, err));
+        TRY(run_again(search, &trials.rows.items[best - trials.records], best,
+                      &trials.notes[best - trials.records], err));
     search->best.n_completed = trials_count(&trials, TRIAL_COMPLETED);
     search->best.n_pruned = trials_count(&trials, TRIAL_PRUNED);
     search->best.n_failed = trials_count(&trials, TRIAL_FAILED);
@@ -525,13 +536,14 @@ static int default_parallel(const struct trial_setup *setup)
 static enum err_code open_search(struct search *search, struct err *err)
 {
     double seconds = search->budget.seconds > 0 ? search->budget.seconds : INFINITY;
-    struct search_offer offer = {search->budget.n_trials, default_parallel(&search->setup),
-                                 seconds};
+    struct search_offer offer = {search->budget.n_trials, default_parallel(&search->setup), seconds,
+                                 false};
     struct pg *pg;
 
     TRY(control_pg(search->request->control, &pg, err));
     TRY(catalog_open_search(pg, control_lease(search->request->control), &offer, err));
     search->parallel = offer.parallel;
+    search->is_closed = offer.is_closed;
     search->seconds_left = offer.seconds;
     if (!isinf(offer.seconds))
         search->setup.deadline_ms = deadline_in((int64_t)(offer.seconds * 1000));
@@ -576,9 +588,11 @@ enum err_code search_run(const struct search_request *request, struct search_bes
     if (request->setup->project->on_cancel == CANCEL_FINISHES)
         control_set_finishes(request->control);
     TRY(open_search(&search, err));
-    TRY(invite_helpers(&search, &helpers, err));
-    TRY(run_trials(&search, err));
-    TRY(close_search(&search, err));
+    if (!search.is_closed) {
+        TRY(invite_helpers(&search, &helpers, err));
+        TRY(run_trials(&search, err));
+        TRY(close_search(&search, err));
+    }
     search.setup.threads = request->setup->threads;
     TRY(choose_best(&search, err));
     *ret_best = search.best;

@@ -233,6 +233,8 @@ static enum err_code boost(struct trial *trial, int fold, struct err *err)
     int rounds_max =
         (int)hyperparams_get(&setting->params, "n_estimators", setting->algorithm->rounds_max);
 
+    if (request->fold_rounds != NULL && request->fold_rounds[fold] < rounds_max)
+        rounds_max = request->fold_rounds[fold];
     while (booster_rounds(booster) < rounds_max) {
         TRY(control_check(request->control, err));
         TRY(booster_update(booster, boosting->design->train, err));
@@ -426,6 +428,8 @@ static enum err_code run_folds(struct trial *trial, struct trial_result *result,
         return ERR_OK;
     }
     result->rounds = mean_rounds(trial);
+    for (int k = 0; k < trial->request->n_folds; k++)
+        result->fold_rounds[k] = trial->folds[k].best_rounds;
     TRY(score(trial, result, err));
     draw_learning(trial, result);
     return ERR_OK;

@@ -37,8 +37,9 @@ struct trial_request {
     const struct setting *setting;
     const struct trial_watch *watch; /* NULL: it runs to its end */
     struct control *control;
-    int number, n_trials; /* these, for the progress */
-    double best;          /* score of earlier trials; NaN: none */
+    int number, n_trials;   /* these, for the progress */
+    double best;            /* score of earlier trials; NaN: none */
+    const int *fold_rounds; /* [n_folds] at most so many; NULL: as the setting says */
 };
 
 struct trial_result {
@@ -48,6 +49,7 @@ struct trial_result {
     double predict_us; /* for one row, by the last fold's model */
     bool is_stopped;   /* by the watch: there is no score, nor what follows */
     int n_folds;
+    int fold_rounds[SPLIT_FOLDS_MAX];    /* the best number of each */
     double fold_scores[SPLIT_FOLDS_MAX]; /* NaN: not defined on the fold's rows */
     struct learning learning; /* what the objective watches, round by round, mean over folds */
     float *margins; /* [validation rows × outputs], fold after fold, each at its best round */

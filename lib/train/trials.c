@@ -27,6 +27,9 @@ void trial_notes_put(const struct trial_notes *notes, struct buf *json)
         buf_puts(json, i > 0 ? "," : "");
         json_put_double(json, notes->fold_losses[i]);
     }
+    buf_puts(json, "],\"rounds\":[");
+    for (int i = 0; i < notes->n_rounds; i++)
+        buf_printf(json, "%s%d", i > 0 ? "," : "", notes->rounds[i]);
     buf_puts(json, "]}");
 }
 
@@ -53,6 +56,10 @@ static enum err_code read_notes(const char *text, struct trial_notes *notes, str
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(json, "folds")) {
         if (notes->n_folds < RACE_FOLDS_MAX)
             notes->fold_losses[notes->n_folds++] = number_of(item);
+    }
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(json, "rounds")) {
+        if (notes->n_rounds < RACE_FOLDS_MAX && cJSON_IsNumber(item))
+            notes->rounds[notes->n_rounds++] = item->valueint;
     }
     return ERR_OK;
 }

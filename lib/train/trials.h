@@ -15,12 +15,13 @@
 /* What a worker notes of a trial under way. Zeroed memory is valid. */
 #define TRIAL_STEPS_MAX 64
 struct trial_notes {
-    int n_steps, n_folds;
+    int n_steps, n_folds, n_rounds;
     struct trial_step steps[TRIAL_STEPS_MAX]; /* of the first fold */
     double fold_losses[RACE_FOLDS_MAX];       /* of folds that ended: their best loss */
+    int rounds[RACE_FOLDS_MAX];               /* of a completed trial: each fold's best */
 };
 
-/* {"steps":[[step,loss],…],"folds":[loss,…]} for trials.steps. */
+/* {"steps":[[step,loss],…],"folds":[loss,…],"rounds":[n,…]} for trials.steps. */
 void trial_notes_put(const struct trial_notes *notes, struct buf *json);
 
 /* Rows as records, by number. Zeroed memory is valid. */

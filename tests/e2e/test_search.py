@@ -239,6 +239,51 @@ def test_the_rows_outlive_the_relation(db_rows, cli, definition, tmp_path):
     assert len(trials(db_rows, second)) == 8
 
 
+def interrupted_in_search(db, cli, project, folder, name):
+    run_id = queue(cli, project)
+    process = worker(db, run_id, folder, name=name)
+    wait_for(lambda: len(trials(db, run_id)) >= 3, 60, "three trials")
+    process.kill()
+    process.communicate(timeout=30)
+    return run_id
+
+
+def test_a_worker_of_the_same_name_goes_on(db_rows, cli, definition, tmp_path):
+    """Its namesake's trial is nobody's: it is not kept up by who has the name now."""
+    apply(cli, definition, "namesake", {"strategy": "random", "trials": 6},
+          hyperparams={"n_estimators": 200, "early_stopping_rounds": 200})
+    run_id = interrupted_in_search(db_rows, cli, "namesake", tmp_path, "box:1")
+    db_rows.sql("UPDATE pgboost.runs SET lease_until = clock_timestamp() WHERE id = %s", run_id)
+    process = worker(db_rows, run_id, tmp_path, name="box:1")
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 0 and len(trials(db_rows, run_id)) == 6, log
+
+
+def test_another_definition_reads_its_own_rows(db_rows, cli, definition, tmp_path):
+    db_rows.sql("CREATE TABLE public.fewer AS SELECT * FROM public.searched WHERE id <= 1200")
+    search = {"strategy": "random", "trials": 5}
+    apply(cli, definition, "redefined", search)
+    run_id = interrupted_in_search(db_rows, cli, "redefined", tmp_path, "w")
+    db_rows.sql("UPDATE pgboost.runs SET status = 'queued', worker = NULL, lease_until = NULL"
+                " WHERE id = %s", run_id)
+    apply(cli, definition, "redefined", search, relation="public.fewer")
+    assert run(db_rows, cli, "redefined", tmp_path) == run_id
+    assert db_rows.value("SELECT (stats ->> 'rows')::int FROM pgboost.runs WHERE id = %s",
+                         run_id) == 1200
+
+
+def test_time_does_not_begin_again(db_rows, cli, definition, tmp_path):
+    """A worker that died behind the search leaves it as it was."""
+    apply(cli, definition, "timed", {"strategy": "random", "minutes": 0.03})
+    whole = run(db_rows, cli, "timed", tmp_path)
+    n = len(trials(db_rows, whole))
+    db_rows.sql("UPDATE pgboost.runs SET status = 'queued', worker = NULL, lease_until = NULL,"
+                " finished_at = NULL, model_id = NULL WHERE id = %s", whole)
+    process = worker(db_rows, whole, tmp_path)
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 0 and len(trials(db_rows, whole)) == n, log
+
+
 @pytest.mark.parametrize("on_cancel, status", [("finish", "succeeded"), ("discard", "cancelled")])
 def test_cancel_with_the_best_so_far(db_rows, cli, definition, tmp_path, on_cancel, status):
     apply(cli, definition, "stopped", {"strategy": "random", "trials": 500, "on_cancel": on_cancel},
@@ -251,6 +296,7 @@ def test_cancel_with_the_best_so_far(db_rows, cli, definition, tmp_path, on_canc
     assert db_rows.value("SELECT status FROM pgboost.runs WHERE id = %s", run_id) == status
     assert db_rows.value("SELECT count(*) FROM pgboost.models WHERE run_id = %s",
                          run_id) == (status == "succeeded")
+    assert not {t[1] for t in trials(db_rows, run_id)} & {"running"}
     assert not list(tmp_path.glob("rows-*"))
 
 

@@ -243,7 +243,9 @@ def test_trials_of_another_definition_are_void(psql, catalog):
         assert catalog.sql(state, run_id) == [("f", {"trials": 9}, "k")]
         catalog.sql("""UPDATE pgboost.projects SET definition = definition || '{"seed": 7}'""")
         assert catalog.value(ask) == run_id
-        assert catalog.sql(state, run_id) == [(None, None, "k")]
+        assert catalog.sql(state, run_id) == [(None, None, None)]
+        assert catalog.value("SELECT count(*) FROM pgboost.run_rows WHERE run_id = %s",
+                             run_id) == 0
     finally:
         catalog.sql("ROLLBACK")
 

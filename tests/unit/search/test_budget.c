@@ -101,19 +101,6 @@ static void test_what_is_next(void **state)
                          rows[i].next);
 }
 
-static void test_too_small(void **state)
-{
-    static const struct budget minutes = {.seconds = 0.6}, trials = {.n_trials = 1};
-    struct err err = {0};
-
-    (void)state;
-    assert_int_equal(budget_check_first(&minutes, 1, &err), ERR_OK);
-    assert_int_equal(budget_check_first(&trials, 0, &err), ERR_OK);
-    assert_int_equal(budget_check_first(&minutes, 0, &err), ERR_LIMIT);
-    assert_string_equal(err.message, "0.01 minutes ended before the first trial had a round");
-    assert_string_equal(err.field, "/search/minutes");
-}
-
 static enum err_code read_args(const char *text, int *n_iter, int *cv, struct err *err)
 {
     cJSON *args = cJSON_Parse(text);
@@ -162,7 +149,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budgets),
         cmocka_unit_test(test_what_is_next),
-        cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_search_args),
     };
 
