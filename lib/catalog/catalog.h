@@ -315,7 +315,7 @@ MUST_CHECK enum err_code catalog_begin_trial(struct pg *pg, const struct lease *
                                              struct trial_hold *ret_hold, struct err *err);
 /* The first trial whose worker is gone; *ret_taken false: there is none. One that has taken
  * TRIAL_DEATHS_MAX workers with it has failed. */
-#define TRIAL_DEATHS_MAX 5
+#define TRIAL_DEATHS_MAX 8
 MUST_CHECK enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease,
                                             bool *ret_taken, struct trial_hold *ret_hold,
                                             struct err *err);

@@ -17,7 +17,7 @@
 
 /* Of the run r: once a trial has come to an end, deaths in the search are charged to the trial
  * under way (catalog_take_trial), not to the run, unless they come before there is one. */
-#define DEATHS_MAX 15
+#define DEATHS_MAX 24
 #define TRIAL_IS_TO_BLAME                                                                          \
     "(" IS_OPEN("r.search") " AND r.attempts < " TEXT_OF(                                          \
         DEATHS_MAX) " AND EXISTS (SELECT FROM pgboost.trials t WHERE t.run_id = r.id"              \

@@ -142,7 +142,9 @@ bool median_allows(const struct history *history, const struct trial_record *tri
 
 bool pruner_allows(const struct history *history, const struct trial_record *trial)
 {
-    if (n_completed(history, trial) < PRUNER_TRIALS_MIN)
-        return trial->n_steps == 0 || !isnan(last_step(trial)->loss);
+    if (trial->n_steps == 0)
+        return true;
+    if (last_step(trial)->step < PRUNER_STEP_MIN || n_completed(history, trial) < PRUNER_TRIALS_MIN)
+        return !isnan(last_step(trial)->loss);
     return halving_allows(history, trial) && median_allows(history, trial, PRUNER_TRIALS_MIN);
 }

@@ -14,7 +14,9 @@
 
 #include "search/history.h"
 
-#define PRUNER_REDUCTION  3
+#define PRUNER_REDUCTION 3
+/* Before, quick learners are ahead of good ones: the first rounds say how large steps are. */
+#define PRUNER_STEP_MIN   90
 #define PRUNER_TRIALS_MIN 5 /* completed trials of the algorithm before one is pruned */
 
 /* Step i, from 0: 10, 20, 30, 60, 90 … */
@@ -34,8 +36,8 @@ bool halving_allows(const struct history *history, const struct trial_record *tr
  * completed, or none of them came so far. */
 bool median_allows(const struct history *history, const struct trial_record *trial, int n_min);
 
-/* Both rules, from PRUNER_TRIALS_MIN completed trials on. The trial itself may be in the history:
- * it goes by its number. */
+/* Both rules, from PRUNER_STEP_MIN and PRUNER_TRIALS_MIN completed trials on. The trial itself may
+ * be in the history: it goes by its number. */
 bool pruner_allows(const struct history *history, const struct trial_record *trial);
 
 #endif

@@ -167,17 +167,18 @@ def begun(db, run_id):
     return db.value("SELECT max(started_at) FROM pgboost.trials WHERE run_id = %s", run_id)
 
 
-def kill_and_go_on(db, cli, project, folder, n_kills, seed, n_trials):
+def kill_and_go_on(db, cli, project, folder, n_kills, seed):
     """One run whose worker is killed again and again, some time after it has begun a trial."""
     rng = random.Random(seed)
     run_id = queue(cli, project)
-    seen = {}
+    seen, n_hit = {}, 0
     for _ in range(n_kills):
         last = begun(db, run_id)
         process = worker(db, run_id, folder)
         wait_for(lambda: process.poll() is not None or begun(db, run_id) != last, 60,
                  "a trial to begin")
-        time.sleep(rng.uniform(0, 0.3))
+        time.sleep(rng.uniform(0, 0.3 if n_kills < 10 else 2.5))
+        n_hit += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
         done = db.sql("SELECT number, id, ended_at FROM pgboost.trials WHERE run_id = %s"
@@ -193,14 +194,19 @@ def kill_and_go_on(db, cli, project, folder, n_kills, seed, n_trials):
         process = worker(db, run_id, folder)
         _, log = process.communicate(timeout=120)
         assert process.returncode == 0, log
-    return run_id
+    return run_id, n_hit
 
 
 def test_kill_9_loses_at_most_the_trial_under_way(db_rows, cli, definition, tmp_path):
-    apply(cli, definition, "killed", {"strategy": "auto", "trials": 12})
-    whole = run(db_rows, cli, "killed", tmp_path)
     n_kills = int(os.environ.get("SEARCH_KILLS", "4"))
-    broken = kill_and_go_on(db_rows, cli, "killed", tmp_path, n_kills, 7, 12)
+    # so long that the kills hit it: nothing stops early
+    rounds = 30 if n_kills < 10 else 400
+    apply(cli, definition, "killed", {"strategy": "auto", "trials": 12 if n_kills < 10 else 30},
+          hyperparams={"n_estimators": rounds, "early_stopping_rounds": rounds})
+    whole = run(db_rows, cli, "killed", tmp_path)
+    broken, n_hit = kill_and_go_on(db_rows, cli, "killed", tmp_path, n_kills, 7)
+    print(n_hit, "kills")
+    assert n_hit >= 2
     assert trials(db_rows, broken) == trials(db_rows, whole)
     assert digest(db_rows, broken) == digest(db_rows, whole)
     assert not list(tmp_path.glob("rows-*"))

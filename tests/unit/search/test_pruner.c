@@ -118,15 +118,17 @@ static void test_both_rules(void **state)
 
     history = six(false);
     report(6, 30, 4);
-    assert_false(pruner_allows(&history, &trials[6]));
     assert_false(median_of_5(&history, &trials[6]));
+    assert_true(pruner_allows(&history, &trials[6])); /* too early to judge */
+    report(6, 90, 4);
+    assert_false(pruner_allows(&history, &trials[6]));
     trials[0].state = trials[1].state = TRIAL_PRUNED; /* four completed are too few to judge */
     assert_true(pruner_allows(&history, &trials[6]));
 
     history = six(true); /* nobody to compare with */
-    report(6, 30, 100);
+    report(6, 90, 100);
     assert_true(pruner_allows(&history, &trials[6]));
-    report(6, 60, NAN);
+    report(6, 180, NAN);
     assert_false(pruner_allows(&history, &trials[6]));
 }
 
