@@ -10,25 +10,9 @@
 
 #include <cmocka.h>
 
-#include "asking.h"
+#include "asking_group.h"
 
 #define MEMBERS_MAX 5
-
-static struct asking asking;
-
-static int setup(void **state)
-{
-    (void)state;
-    asking_init(&asking);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    asking_release(&asking);
-    return 0;
-}
 
 #define P        "\"project\":\"regression\""
 #define FEATURES "\"features\":{\"distance\":2000,\"carrier\":\"UA\"}"
@@ -176,5 +160,5 @@ int main(void)
         cmocka_unit_test(test_rows_that_differ),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, asking_setup, asking_teardown);
 }

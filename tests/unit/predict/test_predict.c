@@ -8,23 +8,7 @@
 
 #include <cmocka.h>
 
-#include "asking.h"
-
-static struct asking asking;
-
-static int setup(void **state)
-{
-    (void)state;
-    asking_init(&asking);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    asking_release(&asking);
-    return 0;
-}
+#include "asking_group.h"
 
 static void must_ask(const char *body)
 {
@@ -352,5 +336,5 @@ int main(void)
         cmocka_unit_test(test_the_reply_is_appended),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, asking_setup, asking_teardown);
 }

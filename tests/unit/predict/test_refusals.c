@@ -7,24 +7,8 @@
 
 #include <cmocka.h>
 
-#include "asking.h"
+#include "asking_group.h"
 #include "base/utf8.h"
-
-static struct asking asking;
-
-static int setup(void **state)
-{
-    (void)state;
-    asking_init(&asking);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    asking_release(&asking);
-    return 0;
-}
 
 struct refusal {
     const char *body;
@@ -408,5 +392,5 @@ int main(void)
         cmocka_unit_test(test_long_names),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, asking_setup, asking_teardown);
 }
