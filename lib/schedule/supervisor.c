@@ -15,10 +15,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/log.h"
 #include "schedule/backoff.h"
-
-extern char **environ;
 
 enum slot_state { SLOT_FREE, SLOT_RUNNING, SLOT_ENDED };
 
@@ -48,69 +47,12 @@ struct supervisor {
 
 #define N_SETTINGS_MAX 8
 
-struct setting {
-    const char *name, *value;
-};
-
-static bool sets(const char *variable, const char *name)
-{
-    size_t length = strlen(name);
-
-    return strncmp(variable, name, length) == 0 && variable[length] == '=';
-}
-
-static bool overridden(const char *variable, const struct setting *settings, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (sets(variable, settings[i].name))
-            return true;
-    return false;
-}
-
-static char *join_setting(struct arena *arena, const struct setting *setting)
-{
-    size_t size = strlen(setting->name) + strlen(setting->value) + 2;
-    char *text = arena_alloc(arena, size);
-
-    if (text != NULL)
-        snprintf(text, size, "%s=%s", setting->name, setting->value);
-    return text;
-}
-
-/* This process's environment with settings in place of what it says about them. */
-static enum err_code build_environment(struct supervisor *supervisor,
-                                       const struct setting *settings, size_t n_settings,
-                                       struct err *err)
-{
-    size_t n_own = 0, at = 0;
-
-    while (environ[n_own] != NULL)
-        n_own++;
-    supervisor->environment =
-        arena_alloc_array(&supervisor->arena, n_own + n_settings + 1, sizeof(char *));
-    if (supervisor->environment == NULL)
-        return err_nomem(err);
-    for (size_t i = 0; i < n_own; i++) {
-        if (overridden(environ[i], settings, n_settings))
-            continue;
-        supervisor->environment[at] = arena_strdup(&supervisor->arena, environ[i]);
-        if (supervisor->environment[at++] == NULL)
-            return err_nomem(err);
-    }
-    for (size_t i = 0; i < n_settings; i++) {
-        supervisor->environment[at] = join_setting(&supervisor->arena, &settings[i]);
-        if (supervisor->environment[at++] == NULL)
-            return err_nomem(err);
-    }
-    return ERR_OK;
-}
-
 /* Fewer threads than cores, and idle ones that sleep: training must not spoil the daemon's answers.
  * What the operator set himself stays. */
 static enum err_code set_environment(struct supervisor *supervisor,
                                      const struct supervisor_options *options, struct err *err)
 {
-    struct setting settings[N_SETTINGS_MAX] = {
+    struct variable settings[N_SETTINGS_MAX] = {
         {"PGBOOST_DSN", options->dsn},
         {"PGBOOST_READ_DSN", options->read_dsn},
         {"PGBOOST_STATE_DIR", options->state_dir},
@@ -120,15 +62,16 @@ static enum err_code set_environment(struct supervisor *supervisor,
 
     if (options->spill_above > 0) {
         snprintf(spill_above, sizeof(spill_above), "%lld B", (long long)options->spill_above);
-        settings[n++] = (struct setting){"PGBOOST_SPILL_ABOVE", spill_above};
+        settings[n++] = (struct variable){"PGBOOST_SPILL_ABOVE", spill_above};
     }
 
     snprintf(n_threads, sizeof(n_threads), "%d", options->n_threads > 0 ? options->n_threads : 1);
     if (getenv("OMP_NUM_THREADS") == NULL)
-        settings[n++] = (struct setting){"OMP_NUM_THREADS", n_threads};
+        settings[n++] = (struct variable){"OMP_NUM_THREADS", n_threads};
     if (getenv("OMP_WAIT_POLICY") == NULL)
-        settings[n++] = (struct setting){"OMP_WAIT_POLICY", "passive"};
-    return build_environment(supervisor, settings, n, err);
+        settings[n++] = (struct variable){"OMP_WAIT_POLICY", "passive"};
+    supervisor->environment = environment_with(&supervisor->arena, settings, n);
+    return supervisor->environment != NULL ? ERR_OK : err_nomem(err);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */

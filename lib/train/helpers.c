@@ -7,60 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/arena.h"
-#include "base/buf.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/log.h"
 
 #define PATIENCE_MS 2000 /* for a helper to notice that the search is over */
 #define POLL_US     10000
-
-extern char **environ;
-
-/* In the environment: everyone can read a program's arguments. */
-static const char *const settings[] = {"PGBOOST_DSN", "PGBOOST_READ_DSN", "PGBOOST_STATE_DIR",
-                                       "OMP_NUM_THREADS"};
-
-static bool is_setting(const char *variable)
-{
-    for (size_t i = 0; i < N_ELEMENTS(settings); i++) {
-        size_t length = strlen(settings[i]);
-
-        if (strncmp(variable, settings[i], length) == 0 && variable[length] == '=')
-            return true;
-    }
-    return false;
-}
-
-/* This process's environment with what the helper is told in place of the same names. */
-static char **helper_environment(const struct train_options *options, struct arena *arena)
-{
-    const char *const values[N_ELEMENTS(settings)] = {options->dsn, options->read_dsn,
-                                                      options->spill.folder, "1"};
-    size_t n = 0, at = 0;
-    char **environment;
-
-    while (environ[n] != NULL)
-        n++;
-    environment = arena_alloc_array(arena, n + N_ELEMENTS(settings) + 1, sizeof(char *));
-    if (environment == NULL)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        if (!is_setting(environ[i]))
-            environment[at++] = environ[i];
-    for (size_t i = 0; i < N_ELEMENTS(settings); i++) {
-        CLEANUP(buf_release) struct buf text = {0};
-
-        if (values[i] == NULL)
-            continue;
-        buf_printf(&text, "%s=%s", settings[i], values[i]);
-        environment[at] = arena_strdup(arena, buf_text(&text));
-        if (text.failed || environment[at++] == NULL)
-            return NULL;
-    }
-    environment[at] = NULL;
-    return environment;
-}
 
 static bool start_one(struct helpers *helpers, const struct train_options *options, int64_t run_id,
                       char *const *environment)
@@ -87,8 +39,15 @@ static bool start_one(struct helpers *helpers, const struct train_options *optio
 void helpers_start(struct helpers *helpers, const struct train_options *options, int64_t run_id,
                    int n)
 {
+    /* In the environment: everyone can read a program's arguments. */
+    const struct variable variables[] = {
+        {"PGBOOST_DSN", options->dsn},
+        {"PGBOOST_READ_DSN", options->read_dsn},
+        {"PGBOOST_STATE_DIR", options->spill.folder},
+        {"OMP_NUM_THREADS", "1"},
+    };
     CLEANUP(arena_release) struct arena arena = {0};
-    char **environment = helper_environment(options, &arena);
+    char **environment = environment_with(&arena, variables, N_ELEMENTS(variables));
 
     while (environment != NULL && helpers->n < n && helpers->n < HELPERS_MAX)
         if (!start_one(helpers, options, run_id, environment))
