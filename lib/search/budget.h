@@ -37,9 +37,4 @@ enum budget_next { BUDGET_TRIAL, BUDGET_POLISH, BUDGET_SPENT };
 enum budget_next budget_next(const struct budget *budget, int n_begun, double seconds,
                              double usual_seconds, bool was_polished);
 
-/* PostgresML's search_args: {"n_iter": 10, "cv": 5}; both whole numbers above 0, at those values
- * where they are missing. ERR_CONFIG with the field "/search_args/NAME". args NULL: none. */
-MUST_CHECK enum err_code search_args_read(const cJSON *args, int *ret_n_iter, int *ret_cv,
-                                          struct err *err);
-
 #endif

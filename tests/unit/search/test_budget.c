@@ -101,55 +101,11 @@ static void test_what_is_next(void **state)
                          rows[i].next);
 }
 
-static enum err_code read_args(const char *text, int *n_iter, int *cv, struct err *err)
-{
-    cJSON *args = cJSON_Parse(text);
-    enum err_code code = search_args_read(args, n_iter, cv, err);
-
-    cJSON_Delete(args);
-    return code;
-}
-
-static void test_search_args(void **state)
-{
-    static const struct {
-        const char *json, *field, *message, *hint;
-    } refusals[] = {
-        {"{\"n_itr\":3}", "/search_args/n_itr", "\"n_itr\" is none of the search's arguments",
-         "did you mean \"n_iter\"?"},
-        {"{\"verbose\":3}", "/search_args/verbose", "\"verbose\" is none of the search's arguments",
-         "they are \"n_iter\" and \"cv\""},
-        {"{\"n_iter\":0}", "/search_args/n_iter",
-         "\"n_iter\" must be a whole number from 1 to 100000", ""},
-        {"{\"cv\":2.5}", "/search_args/cv", "\"cv\" must be a whole number from 1 to 100000", ""},
-        {"{\"cv\":\"5\"}", "/search_args/cv", "\"cv\" must be a whole number from 1 to 100000", ""},
-    };
-    int n_iter = 0, cv = 0;
-
-    (void)state;
-    assert_int_equal(search_args_read(NULL, &n_iter, &cv, NULL), ERR_OK);
-    assert_int_equal(n_iter, 10);
-    assert_int_equal(cv, 5);
-    assert_int_equal(read_args("{\"n_iter\":20,\"cv\":1}", &n_iter, &cv, NULL), ERR_OK);
-    assert_int_equal(n_iter, 20);
-    assert_int_equal(cv, 1);
-    for (size_t i = 0; i < N_ELEMENTS(refusals); i++) {
-        struct err err = {0};
-
-        assert_int_equal(read_args(refusals[i].json, &n_iter, &cv, &err), ERR_CONFIG);
-        assert_string_equal(err.message, refusals[i].message);
-        assert_string_equal(err.field, refusals[i].field);
-        assert_string_equal(err.hint, refusals[i].hint);
-        assert_int_equal(n_iter, 20); /* untouched */
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budgets),
         cmocka_unit_test(test_what_is_next),
-        cmocka_unit_test(test_search_args),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
