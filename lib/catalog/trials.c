@@ -52,11 +52,19 @@ enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct trial_rows *r
     return ERR_OK;
 }
 
-/* Who holds the run goes by its epoch (not 0); who helps, by what it saw when it joined: the rows
+/* Who asks for a trial: $1 … $5 of the statements that hand one out. */
+struct asker {
+    struct pg_int run_id, epoch;
+};
+#define ASKER_PARAMS(asker, lease)                                                                 \
+    pg_param_int(&(asker).run_id, (lease)->run_id), pg_param_int(&(asker).epoch, (lease)->epoch),  \
+        PG_TEXT((lease)->rows_fingerprint), PG_TEXT((lease)->definition), PG_TEXT((lease)->worker)
+
+/* Who holds the run r goes by its epoch (not 0); who helps, by what it saw when it joined: the rows
  * and the definition of a run may be others by now. */
-#define SAME_SEARCH(epoch, fingerprint, definition)                                                \
-    "(r.lease_epoch = " epoch "::bigint OR (" epoch "::bigint = 0"                                 \
-    " AND r.rows_fingerprint = " fingerprint " AND r.definition = " definition "::jsonb))"
+#define MAY_ASK                                                                                    \
+    "r.id = $1::bigint AND (r.lease_epoch = $2::bigint OR ($2::bigint = 0"                         \
+    " AND r.rows_fingerprint = $3 AND r.definition = $4::jsonb))"
 
 /* A trial is begun by inserting its row: of several workers with the same number one succeeds. FOR
  * SHARE waits for whoever voids the trials or ends the run. */
@@ -64,13 +72,10 @@ static const char begin_sql[] =
     "INSERT INTO pgboost.trials"
     " (run_id, number, status, algorithm, hyperparams, seed, worker, origin, lease_until,"
     "  started_at)"
-    " SELECT run.id, $2::integer, 'running', $3, $4::jsonb, $5::bigint, $6, $7, " LEASE_END ","
+    " SELECT run.id, $6::integer, 'running', $7, $8::jsonb, $9::bigint, $5, $10, " LEASE_END ","
     "  clock_timestamp()"
-    " FROM (SELECT r.id FROM pgboost.runs r WHERE r.id = $1::bigint AND " SEARCHING
-    "  AND " SAME_SEARCH(
-        "$8", "$9",
-        "$10") " FOR SHARE) run"
-               " ON CONFLICT (run_id, number) DO NOTHING RETURNING id, number, lease_epoch";
+    " FROM (SELECT r.id FROM pgboost.runs r WHERE " MAY_ASK " AND " SEARCHING " FOR SHARE) run"
+    " ON CONFLICT (run_id, number) DO NOTHING RETURNING id, number, lease_epoch";
 
 static void hold_from_row(const struct pg_table *table, struct trial_hold *ret_hold)
 {
@@ -84,20 +89,17 @@ enum err_code catalog_begin_trial(struct pg *pg, const struct lease *lease,
                                   struct trial_hold *ret_hold, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int run_text, number_text, seed_text, epoch_text;
+    struct asker asker;
+    struct pg_int number_text, seed_text;
 
     TRY(pg_rows(pg, begin_sql, 10,
                 (struct pg_param[]){
-                    pg_param_int(&run_text, lease->run_id),
+                    ASKER_PARAMS(asker, lease),
                     pg_param_int(&number_text, trial->number),
                     PG_TEXT(trial->algorithm),
                     PG_TEXT(trial->hyperparams),
                     pg_param_int(&seed_text, trial->seed),
-                    PG_TEXT(lease->worker),
                     PG_TEXT(trial->origin),
-                    pg_param_int(&epoch_text, lease->epoch),
-                    PG_TEXT(lease->rows_fingerprint),
-                    PG_TEXT(lease->definition),
                 },
                 &table, err));
     *ret_begun = table.n_rows > 0;
@@ -116,31 +118,24 @@ static const char bury_sql[] =
 
 static const char take_sql[] =
     "WITH next AS (SELECT t.id FROM pgboost.trials t JOIN pgboost.runs r ON r.id = t.run_id"
-    "  WHERE r.status = 'running' AND " TRIAL_ABANDONED " AND " SAME_SEARCH(
-        "$3", "$4", "$5") "  ORDER BY t.number LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED)"
-                          " UPDATE pgboost.trials t SET worker = $2, lease_epoch = lease_epoch + 1,"
-                          "  lease_until = " LEASE_END
-                          ", started_at = clock_timestamp(), steps = NULL"
-                          " FROM next WHERE t.id = next.id RETURNING t.id, t.number, t.lease_epoch";
+    "  WHERE " MAY_ASK " AND r.status = 'running' AND " TRIAL_ABANDONED
+    "  ORDER BY t.number LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED)"
+    " UPDATE pgboost.trials t SET worker = $5, lease_epoch = lease_epoch + 1,"
+    "  lease_until = " LEASE_END ", started_at = clock_timestamp(), steps = NULL"
+    " FROM next WHERE t.id = next.id RETURNING t.id, t.number, t.lease_epoch";
 
 enum err_code catalog_take_trial(struct pg *pg, const struct lease *lease, bool *ret_taken,
                                  struct trial_hold *ret_hold, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int run_text, deaths_text, epoch_text;
-    const struct pg_param run = pg_param_int(&run_text, lease->run_id);
+    struct asker asker;
+    struct pg_int run_text, deaths_text;
 
     TRY(pg_exec(pg, bury_sql, 2,
-                (struct pg_param[]){run, pg_param_int(&deaths_text, TRIAL_DEATHS_MAX)}, NULL, err));
-    TRY(pg_rows(pg, take_sql, 5,
-                (struct pg_param[]){
-                    run,
-                    PG_TEXT(lease->worker),
-                    pg_param_int(&epoch_text, lease->epoch),
-                    PG_TEXT(lease->rows_fingerprint),
-                    PG_TEXT(lease->definition),
-                },
-                &table, err));
+                (struct pg_param[]){pg_param_int(&run_text, lease->run_id),
+                                    pg_param_int(&deaths_text, TRIAL_DEATHS_MAX)},
+                NULL, err));
+    TRY(pg_rows(pg, take_sql, 5, (struct pg_param[]){ASKER_PARAMS(asker, lease)}, &table, err));
     *ret_taken = table.n_rows > 0;
     if (*ret_taken)
         hold_from_row(&table, ret_hold);
