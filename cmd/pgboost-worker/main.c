@@ -100,6 +100,20 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
     return true;
 }
 
+/* What the options say together; the exit status, or -1. */
+static int check_arguments(int argc, char **argv, const struct settings *settings)
+{
+    if (optind < argc) {
+        fprintf(stderr, "pgboost-worker: unexpected argument \"%s\"\n", argv[optind]);
+        return err_exit_status(ERR_USAGE);
+    }
+    if ((settings->import.file == NULL) != (settings->import.project == NULL)) {
+        fprintf(stderr, "pgboost-worker: --import and --project belong together\n");
+        return err_exit_status(ERR_USAGE);
+    }
+    return -1;
+}
+
 /* The exit status when the program is to end, -1 to go on. */
 static int parse_arguments(int argc, char **argv, struct settings *settings)
 {
@@ -166,15 +180,7 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
             return err_exit_status(ERR_USAGE);
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "pgboost-worker: unexpected argument \"%s\"\n", argv[optind]);
-        return err_exit_status(ERR_USAGE);
-    }
-    if ((settings->import.file == NULL) != (settings->import.project == NULL)) {
-        fprintf(stderr, "pgboost-worker: --import and --project belong together\n");
-        return err_exit_status(ERR_USAGE);
-    }
-    return -1;
+    return check_arguments(argc, argv, settings);
 }
 
 static int default_threads(void)
