@@ -1,17 +1,17 @@
 """The programs that bench-search runs: a private Postgres, pgboost and its worker."""
 
 import json
-import os
-import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psycopg2
 
-ROOT = Path(__file__).resolve().parents[3]
-BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
-BIN = BUILD / "bin"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import lab  # noqa: E402
+from lab import BIN, BUILD, ROOT, Failure, run  # noqa: E402,F401
+
 CACHE = BUILD / "bench"
 
 # One hold-out of validation rows, as the other side has.
@@ -21,32 +21,11 @@ CLAIM, HELP = "--run", "--help-run"
 IS_SHARED = "SELECT search IS NOT NULL FROM pgboost.runs WHERE id = %s"
 
 
-class Failure(Exception):
-    pass
-
-
-def run(*argv, **options):
-    """Standard output of a program that has to succeed."""
-    options.setdefault("stdout", subprocess.PIPE)
-    if "input" not in options:
-        options.setdefault("stdin", subprocess.DEVNULL)
-    result = subprocess.run([str(word) for word in argv], text=True, stderr=subprocess.PIPE,
-                            check=False, **options)
-    if result.returncode != 0:
-        raise Failure(f"{Path(argv[0]).name} failed with status {result.returncode}:\n"
-                      f"{result.stderr.strip()}")
-    return result.stdout
-
-
-class Cluster:
-    """A private Postgres, removed in the end."""
+class Cluster(lab.Cluster):
+    """The same, with a connection."""
 
     def __init__(self, folder):
-        self.path = folder / "pg"
-        run(ROOT / "scripts/cluster", "start", self.path)
-        words = shlex.split(run(ROOT / "scripts/cluster", "env", self.path))
-        self.env = {**{k: v for k, v in os.environ.items() if not k.startswith(("PG", "PGBOOST_"))},
-                    **dict(word.split("=", 1) for word in words if "=" in word)}
+        super().__init__(folder)
         self.connection = psycopg2.connect(
             host=self.env["PGHOST"], port=self.env["PGPORT"], user=self.env["PGUSER"],
             dbname=self.env["PGDATABASE"])
@@ -70,7 +49,7 @@ class Cluster:
 
     def remove(self):
         self.connection.close()
-        run(ROOT / "scripts/cluster", "remove", self.path)
+        super().remove()
 
 
 class Worker:
