@@ -86,8 +86,7 @@ enum err_code design_build(struct design *design, const struct trial_setup *setu
     encoded_release(&design->encoded_train);
     if (design->valid_rows == NULL)
         return ERR_OK;
-    TRY(encoded_matrix(&design->encoded_valid, false, max_bin, setup->threads, &design->valid,
-                       err));
+    TRY(encoded_matrix(&design->encoded_valid, false, 0, setup->threads, &design->valid, err));
     TRY(take_sample(design, err));
     encoded_release(&design->encoded_valid);
     return ERR_OK;

@@ -195,9 +195,7 @@ static enum err_code step_setup(struct run *run, struct err *err)
         .project = project,
         .dataset = run->dataset,
         .threads = project->threads > 0 ? project->threads : run->options->threads,
-        .deadline_ms = project->search_minutes > 0
-                           ? deadline_in((int64_t)(project->search_minutes * 60000))
-                           : DEADLINE_NEVER,
+        .deadline_ms = DEADLINE_NEVER, /* the search sets its own */
     };
     TRY(training_objective_of(project, run->schema->task, n_classes, &setup->objective, err));
     TRY(key_metric_of(project, run->schema->task, n_classes, &setup->metric, err));

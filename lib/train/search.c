@@ -321,20 +321,19 @@ static enum err_code begin(const struct search *search, int number, enum suggest
                            struct job *job, bool *ret_begun, struct err *err)
 {
     CLEANUP(buf_release) struct buf hyperparams = {0};
-    const struct new_trial trial = {
+    struct new_trial trial = {
         .number = number,
         .algorithm = algorithm_name(job->setting.algorithm->id),
         .origin = suggestion_origin_name(origin),
         .seed = search->setup.project->seed,
     };
-    struct new_trial row = trial;
     struct pg *pg;
 
     hyperparams_to_json(&job->setting.params, &hyperparams);
     TRY(buf_check(&hyperparams, err));
-    row.hyperparams = buf_text(&hyperparams);
+    trial.hyperparams = buf_text(&hyperparams);
     TRY(control_pg(search->request->control, &pg, err));
-    return catalog_begin_trial(pg, control_lease(search->request->control), &row, ret_begun,
+    return catalog_begin_trial(pg, control_lease(search->request->control), &trial, ret_begun,
                                &job->hold, err);
 }
 
@@ -520,9 +519,6 @@ static enum err_code choose_best(struct search *search, struct err *err)
     if (best->number != search->best.number)
         TRY(run_again(search, &trials.rows.items[best - trials.records], best,
                       &trials.notes[best - trials.records], err));
-    search->best.n_completed = trials_count(&trials, TRIAL_COMPLETED);
-    search->best.n_pruned = trials_count(&trials, TRIAL_PRUNED);
-    search->best.n_failed = trials_count(&trials, TRIAL_FAILED);
     return ERR_OK;
 }
 

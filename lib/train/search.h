@@ -16,7 +16,7 @@ struct search_best {
     struct setting setting;
     struct trial_result result;
     int64_t trial_id;
-    int number, n_completed, n_pruned, n_failed;
+    int number;
 };
 void search_best_release(struct search_best *best);
 
