@@ -8,6 +8,8 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
+#   make bench-swap   deployments while /predict is under load
+#   make bench-scale  a thousand projects in one daemon
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
@@ -207,10 +209,12 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 	$(call say,LINK,$@)
 	$(link) $(LIBS_HTTP) -lm
 
-.PHONY: bench-tools bench-serve
+.PHONY: bench-tools bench-serve bench-swap bench-scale
 bench-tools: $(BENCH_TOOLS)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
+bench-swap bench-scale: all
+	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
 
 # make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
 .PHONY: bench-load
