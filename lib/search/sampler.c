@@ -182,12 +182,14 @@ static enum err_code from_tpe(const struct sampler *sampler, const struct histor
 static enum suggestion_origin origin_of(const struct sampler *sampler, int number,
                                         const struct history *history)
 {
+    int n_startup = sampler->strategy == SEARCH_AUTO ? TPE_STARTUP_KNOWN : TPE_STARTUP;
+
     if (sampler->strategy == SEARCH_GRID)
         return FROM_GRID;
     if (sampler->strategy == SEARCH_NONE ||
         (sampler->strategy == SEARCH_AUTO && number < sampler->n_portfolio))
         return FROM_PORTFOLIO;
-    if (sampler->strategy == SEARCH_RANDOM || history_n_finished(history, NULL) < TPE_STARTUP)
+    if (sampler->strategy == SEARCH_RANDOM || history_n_finished(history, NULL) < n_startup)
         return FROM_RANDOM;
     return FROM_TPE;
 }

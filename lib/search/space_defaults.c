@@ -26,15 +26,15 @@ struct row {
 static const struct row xgboost_rows[] = {
     {"max_depth", 3, 10, ALWAYS},
     {"min_child_weight", 1e-3, 100, LOG | ALWAYS},
-    {"subsample", 0.5, 1, ALWAYS},
-    {"colsample_bytree", 0.5, 1, ALWAYS},
+    {"subsample", 0.3, 1, ALWAYS},
+    {"colsample_bytree", 0.3, 1, ALWAYS},
     {"colsample_bynode", 0.5, 1, 0},
     {"lambda", 1e-3, 100, LOG},
     {"alpha", 1e-4, 10, LOG | OR_ZERO},
     {"gamma", 1e-3, 10, LOG | OR_ZERO},
     {"grow_policy", 0, 0, 0},
     {"max_leaves", 8, 1024, LOG | LOSSGUIDE},
-    {"max_cat_to_onehot", 4, 100, LOG | CATEGORIES},
+    {"max_cat_to_onehot", 4, 1000, LOG | CATEGORIES | ALWAYS},
     {NULL, 0, 0, 0},
 };
 

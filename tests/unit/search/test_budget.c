@@ -24,7 +24,7 @@ static struct budget budget_for(const char *search, const char *algorithms)
     return budget_of(&sampler, project);
 }
 
-/* The table of the header; xgboost's portfolio has six settings, linear's three. */
+/* The table of the header; xgboost's portfolio has seven settings, linear's three. */
 static void test_budgets(void **state)
 {
     static const struct {
@@ -45,9 +45,9 @@ static void test_budgets(void **state)
         {"{\"strategy\":\"tpe\"}", "\"xgboost\"", 50, 0, false},
         {"{\"strategy\":\"tpe\",\"minutes\":2}", "\"xgboost\"", 0, 120, false},
         {"{\"strategy\":\"tpe\",\"minutes\":2,\"trials\":7}", "\"xgboost\"", 7, 120, false},
-        {"{}", "\"xgboost\"", 7, 0, true},
-        {"{\"trials\":6}", "\"xgboost\"", 6, 0, false},
-        {"{\"trials\":7}", "\"xgboost\"", 7, 0, true},
+        {"{}", "\"xgboost\"", 8, 0, true},
+        {"{\"trials\":7}", "\"xgboost\"", 7, 0, false},
+        {"{\"trials\":8}", "\"xgboost\"", 8, 0, true},
         {"{\"trials\":40}", "[\"xgboost\",\"linear\"]", 40, 0, true},
         {"{\"minutes\":10}", "\"xgboost\"", 0, 600, true},
     };

@@ -260,13 +260,13 @@ static void test_auto_deals_by_success(void **state)
 {
     CLEANUP(sampler_release) struct sampler sampler = {0};
     struct history history = {.trials = trials};
-    int n_linear = 0, n_other = 0, at_13;
+    int n_linear = 0, n_other = 0, at_14;
 
     (void)state;
     init(&sampler, ",\"algorithms\":[\"xgboost\",\"dart\",\"random_forest\",\"linear\"]");
-    assert_int_equal(sampler.n_portfolio, 13);
-    run(&sampler, 113, linear_is_best);
-    for (int i = 0; i < 13; i++) {
+    assert_int_equal(sampler.n_portfolio, 14);
+    run(&sampler, 114, linear_is_best);
+    for (int i = 0; i < 14; i++) {
         struct setting setting;
 
         portfolio_get_of(sampler.algorithms, false, i, &setting);
@@ -274,10 +274,10 @@ static void test_auto_deals_by_success(void **state)
         history.n = i;
         assert_int_equal(suggest(&sampler, i, &history).origin, FROM_PORTFOLIO);
     }
-    history.n = 13;
-    at_13 = suggest(&sampler, 13, &history).origin;
-    assert_int_equal(at_13, FROM_TPE); /* the portfolio is the start */
-    for (int i = 13; i < 113; i++) {
+    history.n = 14;
+    at_14 = suggest(&sampler, 14, &history).origin;
+    assert_int_equal(at_14, FROM_TPE); /* the portfolio is the start */
+    for (int i = 14; i < 114; i++) {
         n_linear += trials[i].setting.algorithm->id == ALGORITHM_LINEAR;
         n_other += trials[i].setting.algorithm->id != ALGORITHM_LINEAR;
     }
