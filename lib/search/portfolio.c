@@ -15,11 +15,11 @@ struct row {
 };
 
 /*
- * Trees that are boosted plainly all have the eta at which the search compares settings
- * (space_defaults.c), whatever their sources have: eta trades rounds for quality with any other
- * value, and a small one costs five times the rounds. The winner gets a smaller one at the end.
+ * Trees that are boosted plainly all have the eta at which settings are compared, whatever their
+ * sources have: eta trades rounds for quality with any other value, and a small one costs five
+ * times the rounds. The best get a smaller one at the end.
  */
-#define ETA "eta", 0.1, NULL
+#define ETA "eta", SEARCH_ETA, NULL
 
 /* XGBoost's defaults but for eta, whose 0.3 is too coarse for most data. */
 static const struct row library_defaults = {{{ETA}}};

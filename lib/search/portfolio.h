@@ -12,6 +12,9 @@
 #include "search/algorithm.h"
 #include "search/hyperparams.h"
 
+/* The eta that settings of boosted trees are compared at, unless a definition says otherwise. */
+#define SEARCH_ETA 0.1
+
 /* What a trial tries. */
 struct setting {
     const struct algorithm *algorithm;

@@ -20,8 +20,8 @@ struct row {
 
 /*
  * Depth and the size of leaves first, then what is drawn, then penalties. eta is not searched: it
- * trades rounds for quality whatever the rest is, so that trials are compared at one and the winner
- * gets a smaller one at the end.
+ * trades rounds for quality whatever the rest is, so that trials are compared at one and the best
+ * get a smaller one at the end.
  */
 static const struct row xgboost_rows[] = {
     {"max_depth", 3, 10, ALWAYS},
@@ -77,7 +77,7 @@ static const struct {
         double number;
     } fixed[2];
 } defaults[N_ALGORITHMS] = {
-    [ALGORITHM_XGBOOST] = {xgboost_rows, {{"eta", 0.1}}},
+    [ALGORITHM_XGBOOST] = {xgboost_rows, {{"eta", SEARCH_ETA}}},
     [ALGORITHM_DART] = {dart_rows, {{0}}},
     [ALGORITHM_RANDOM_FOREST] = {random_forest_rows,
                                  {{"num_parallel_tree", 100}, {"lambda", 1e-5}}},
