@@ -259,10 +259,10 @@ enum run_end { RUN_FAILED, RUN_CANCELLED, RUN_AGAIN };
 MUST_CHECK enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease,
                                           enum run_end end, const struct err *error,
                                           struct err *err);
-/* A worker that this host started died: its run (running, of this worker) goes back to the queue,
- * or fails with `reason` when its attempts are used up. counts false: the death is not the run's
- * fault, and the attempt not one. *ret_had_run (may be NULL) is false when the worker had ended its
- * run itself. Not fenced by epoch but by the worker's name. */
+/* A worker that this host started died: its trials are there for others, and its run (running, of
+ * this worker) goes back to the queue, or fails with `reason` when its attempts are used up. counts
+ * false: the death is not the run's fault, and the attempt not one. *ret_had_run (may be NULL) is
+ * false when the worker had ended its run itself. Not fenced by epoch but by the worker's name. */
 MUST_CHECK enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
                                              const char *reason, bool counts, bool *ret_had_run,
                                              struct err *err);
