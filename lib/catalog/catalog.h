@@ -154,8 +154,8 @@ struct due_time {
     bool queues;             /* false: it is only noted */
 };
 /* Notes a due time and queues its run (trigger 'schedule'), both or neither. *ret_first false:
- * another daemon has done so, for this or a later time, or the schedule is another by now.
- * *ret_run_id 0: none was asked for. */
+ * another daemon has done so for a time after schedule->since_us, or the schedule is another by
+ * now: to be looked at anew. *ret_run_id 0: none was asked for. */
 MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row *schedule,
                                         const struct due_time *due, bool *ret_first,
                                         int64_t *ret_run_id, struct err *err);

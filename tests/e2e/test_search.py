@@ -167,17 +167,26 @@ def begun(db, run_id):
     return db.value("SELECT max(started_at) FROM pgboost.trials WHERE run_id = %s", run_id)
 
 
-def kill_and_go_on(db, cli, project, folder, n_kills, seed):
-    """One run whose worker is killed again and again, some time after it has begun a trial."""
+def wait_to_kill(db, run_id, process, last, rng, usual):
+    """Some time after a trial has begun: mostly before it can have ended, by the seconds that it
+    usually takes; none dies so often that it is given up. At most until the next one begins."""
+    wait_for(lambda: process.poll() is not None or begun(db, run_id) != last, 60, "a trial to begin")
+    number, deaths, at = db.sql("SELECT number, lease_epoch, started_at FROM pgboost.trials"
+                                " WHERE run_id = %s ORDER BY started_at DESC LIMIT 1", run_id)[0]
+    until = time.monotonic() + rng.uniform(0, (0.8 if deaths < 4 else 9) * usual[number])
+    while time.monotonic() < until and process.poll() is None and begun(db, run_id) == at:
+        time.sleep(0.005)
+
+
+def kill_and_go_on(db, cli, project, folder, n_kills, seed, usual):
+    """One run whose worker is killed again and again."""
     rng = random.Random(seed)
     run_id = queue(cli, project)
     seen, n_hit = {}, 0
     for _ in range(n_kills):
         last = begun(db, run_id)
         process = worker(db, run_id, folder)
-        wait_for(lambda: process.poll() is not None or begun(db, run_id) != last, 60,
-                 "a trial to begin")
-        time.sleep(rng.uniform(0, 0.3 if n_kills < 10 else 2.5))
+        wait_to_kill(db, run_id, process, last, rng, usual)
         n_hit += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
@@ -200,13 +209,16 @@ def kill_and_go_on(db, cli, project, folder, n_kills, seed):
 def test_kill_9_loses_at_most_the_trial_under_way(db_rows, cli, definition, tmp_path):
     n_kills = int(os.environ.get("SEARCH_KILLS", "4"))
     # so long that the kills hit it: nothing stops early
-    rounds = 30 if n_kills < 10 else 400
+    rounds = 100 if n_kills < 10 else 400
     apply(cli, definition, "killed", {"strategy": "auto", "trials": 12 if n_kills < 10 else 30},
           hyperparams={"n_estimators": rounds, "early_stopping_rounds": rounds})
     whole = run(db_rows, cli, "killed", tmp_path)
-    broken, n_hit = kill_and_go_on(db_rows, cli, "killed", tmp_path, n_kills, 7)
-    print(n_hit, "kills")
-    assert n_hit >= 2
+    usual = dict(db_rows.sql("SELECT number, seconds FROM pgboost.trials WHERE run_id = %s", whole))
+    broken, n_hit = kill_and_go_on(db_rows, cli, "killed", tmp_path, n_kills, 7, usual)
+    print(f"\n{n_hit} kills, {sum(usual.values()):.0f} s of trials,",
+          db_rows.value("SELECT sum(lease_epoch) FROM pgboost.trials WHERE run_id = %s", broken),
+          "of them begun anew")
+    assert n_hit >= (2 if n_kills < 10 else n_kills)
     assert trials(db_rows, broken) == trials(db_rows, whole)
     assert digest(db_rows, broken) == digest(db_rows, whole)
     assert not list(tmp_path.glob("rows-*"))

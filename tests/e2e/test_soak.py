@@ -296,5 +296,5 @@ def test_link_cut_at_commit(project, ledger):
 
 @pytest.mark.skipif(LONG == 0, reason="the short form stands in test_schedule.py")
 def test_due_times(fresh, daemons):  # noqa: F811
-    """Five daemons, a clock that runs twenty times as fast: as many runs as due times."""
-    assert fire_many(fresh, daemons, n_daemons=5, n_projects=20, n_due=rounds(5, 50), speed=20) == 0
+    """Five daemons, a clock that runs ten times as fast: as many runs as due times."""
+    assert fire_many(fresh, daemons, n_daemons=5, n_projects=20, n_due=rounds(5, 50), speed=10) == 0
