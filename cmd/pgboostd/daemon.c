@@ -316,6 +316,9 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(registry_new(&daemon->registry, err));
     TRY(calendar_new(&daemon->calendar, err));
     TRY(connect_postgres(daemon, err));
+    if (pg_pooled(daemon->pg))
+        log_info("Postgres is behind a pooler: nothing is heard, changes are found by polling",
+                 "poll_ms=%" PRId64, daemon->options->poll_ms);
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));
