@@ -296,8 +296,9 @@ MUST_CHECK enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct tr
  * begun, its offer stands, with the seconds that are left of it. */
 MUST_CHECK enum err_code catalog_open_search(struct pg *pg, const struct lease *lease,
                                              struct search_offer *offer, struct err *err);
+/* on_request: by the wish to cancel, which is thereby granted and forgotten. */
 MUST_CHECK enum err_code catalog_close_search(struct pg *pg, const struct lease *lease,
-                                              struct err *err);
+                                              bool on_request, struct err *err);
 
 /* A worker's hold on a trial, kept up by catalog_heartbeat. */
 struct trial_hold {

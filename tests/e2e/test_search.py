@@ -318,6 +318,23 @@ def test_cancel_with_the_best_so_far(db_rows, cli, definition, tmp_path, on_canc
     assert not list(tmp_path.glob("rows-*"))
 
 
+def test_cancelled_twice(db_rows, cli, definition, tmp_path):
+    """The first wish is granted with the best so far, the second one ends the refit as well."""
+    apply(cli, definition, "twice", {"strategy": "random", "trials": 500, "on_cancel": "finish"},
+          hyperparams={"n_estimators": 3000, "early_stopping_rounds": 3000}, refit="all")
+    run_id = queue(cli, "twice")
+    process = worker(db_rows, run_id, tmp_path)
+    wait_for(lambda: any(t[1] == "completed" for t in trials(db_rows, run_id)), 60, "a trial")
+    cli.ok("cancel", run_id)
+    wait_for(lambda: db_rows.value("SELECT search ->> 'closed' FROM pgboost.runs WHERE id = %s",
+                                   run_id), 30, "the search to end")
+    cli.ok("cancel", run_id)
+    _, log = process.communicate(timeout=60)
+    assert "step=search" in log and "step=finish" not in log, log
+    assert db_rows.value("SELECT status FROM pgboost.runs WHERE id = %s", run_id) == "cancelled"
+    assert db_rows.value("SELECT count(*) FROM pgboost.models WHERE run_id = %s", run_id) == 0
+
+
 def test_a_trial_that_fails_is_one_of_many(db_rows, cli, definition, tmp_path):
     """A metric that is not defined on the validation rows fails every trial, and says why."""
     db_rows.sql("CREATE TABLE public.flat AS SELECT *, CASE WHEN id % 50 = 0 THEN 'a' ELSE 'b' END"
