@@ -209,6 +209,8 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
 {
     if (daemon->pg == NULL)
         TRY(connect_postgres(daemon, err));
+    else
+        TRY(catalog_check_version(daemon->pg, err)); /* nothing old is written into a newer one */
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
     TRY(heed_refreshes(daemon, err));
