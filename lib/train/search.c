@@ -422,9 +422,9 @@ static enum err_code next_trial(struct search *search, struct trials *trials, st
 static void note_progress(const struct search *search, const struct trials *trials)
 {
     int n_left = search->budget.n_trials - trials_next(trials);
-    double by_trials = search->budget.n_trials > 0
-                           ? (n_left > 0 ? n_left : 0) * trials_usual_seconds(trials)
-                           : INFINITY;
+    double usual = trials_usual_seconds(trials); /* 0: none has ended */
+    double by_trials =
+        search->budget.n_trials > 0 && usual > 0 ? (n_left > 0 ? n_left : 0) * usual : INFINITY;
     double by_time = search->seconds_left - seconds_since(search->started_ms);
 
     control_note_search(search->request->control, trials_count(trials, TRIAL_PRUNED),

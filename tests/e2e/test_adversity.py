@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 from conftest import BIN, Cli, Daemon, Database, wait_for
+from test_worker import children
 
 LONG = float(os.environ.get("SOAK", 0))
 ROWS = ("CREATE TABLE public.t AS SELECT i AS id, sin(i * 12.9898) AS x,"
@@ -110,6 +111,40 @@ def test_rollback_everywhere(fresh, start, definition):
         assert (answers(first if back else second) == before) == back
     print(f"\nrollback on 3 daemons: {slowest * 1000:.0f} ms")
     assert slowest < 1
+
+
+# Workers that share a run --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("who", ["holder", "helper"])
+def test_a_death_frees_its_own_trial_alone(fresh, start, definition, who):
+    """At once, and what the other is at is not begun anew."""
+    apply(fresh, definition, snapshot="table",
+          search={"strategy": "random", "trials": 4, "parallel": 2},
+          hyperparams={"n_estimators": 600, "early_stopping_rounds": 600})
+    fresh.sql("CREATE TABLE freed (number integer)")
+    fresh.sql("CREATE FUNCTION note_freed() RETURNS trigger LANGUAGE plpgsql AS"
+              " 'BEGIN INSERT INTO public.freed VALUES (NEW.number); RETURN NULL; END'")
+    fresh.sql("CREATE TRIGGER note_freed AFTER UPDATE ON pgboost.trials FOR EACH ROW WHEN"
+              " (NEW.status = 'running' AND NEW.lease_until <= clock_timestamp())"
+              " EXECUTE FUNCTION note_freed()")
+    daemons = {str(daemon.proc.pid): daemon
+               for daemon in (start("--poll", "100 ms"), start("--poll", "100 ms"))}
+    run_id = queue(fresh)
+
+    def both():
+        held = fresh.sql("SELECT t.number, t.worker, t.worker = r.worker FROM pgboost.trials t"
+                         " JOIN pgboost.runs r ON r.id = t.run_id WHERE r.id = %s"
+                         " AND t.status = 'running' AND t.lease_epoch = 0 ORDER BY 3", run_id)
+        return held if [is_holder for _, _, is_holder in held] == [False, True] else None
+
+    helper, holder = wait_for(both, 60, "a trial of each")
+    dies, lives = (holder, helper) if who == "holder" else (helper, holder)
+    os.kill(children(daemons[dies[1].split(":")[1]])[0], signal.SIGKILL)
+    wait_for(lambda: fresh.sql("SELECT number FROM freed"), 15, "its trial")
+    assert wait_run(fresh, run_id)[0] == "succeeded"
+    assert fresh.sql("SELECT number FROM freed") == [(dies[0],)]
+    assert fresh.sql("SELECT worker, lease_epoch, status FROM pgboost.trials WHERE run_id = %s"
+                     " AND number = %s", run_id, lives[0])[0] == (lives[1], 0, "completed")
 
 
 # A full disk -------------------------------------------------------------------------------------

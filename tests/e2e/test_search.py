@@ -257,6 +257,17 @@ def test_the_rows_outlive_the_relation(db_rows, cli, definition, tmp_path):
     assert len(trials(db_rows, second)) == 8
 
 
+def test_rows_that_nobody_asked_for_go(db_rows, cli, definition, tmp_path):
+    """Of runs that were deleted, say: a week after the last worker looked at them."""
+    for name, days in (("rows-forgotten", 8), ("rows-younger", 6), ("another", 8)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - days * 86400,) * 2)
+    apply(cli, definition, "tidy", {"strategy": "none"})
+    run(db_rows, cli, "tidy", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".json") == [
+        "another", "rows-younger"]
+
+
 def interrupted_in_search(db, cli, project, folder, name):
     run_id = queue(cli, project)
     process = worker(db, run_id, folder, name=name)
