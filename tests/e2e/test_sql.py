@@ -151,6 +151,19 @@ def test_the_task_follows_from_the_column(psql):
                        f" WHERE name = 'by {column}'") == [[task, metric, ""]]
 
 
+def test_the_metric_is_the_one_of_apply(psql, cli, definition):
+    """What a project that SQL defines is measured by, beside one of a definition."""
+    for task, target, keys in [("regression", "amount", {}), ("classification", "answer", {}),
+                               ("ranking", "amount", {"group": "answer"}),
+                               ("survival", "amount", {"target_upper": "id"})]:
+        psql.ok(f"SELECT pgboost.cancel(pgboost.train('sql {task}', '{task}', 't', '{target}'))")
+        cli.ok("apply", definition(project=f"file {task}", relation="t", target=target, task=task,
+                                   **keys))
+        rows = psql.ok("SELECT DISTINCT task, metric, higher_is_better FROM pgboost.projects"
+                       f" WHERE name IN ('sql {task}', 'file {task}')")
+        assert len(rows) == 1 and rows[0][0] == task, rows
+
+
 def test_refused(psql):
     n_projects = psql.value("SELECT count(*) FROM pgboost.projects")
     n_runs = psql.value("SELECT count(*) FROM pgboost.runs")
