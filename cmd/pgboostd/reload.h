@@ -6,8 +6,8 @@
 
 #include "config/options.h"
 
-/* Takes over into `current` what can change while the daemon runs (log_level, body_limit,
- * rows_limit, keep_runs, poll), and logs what else differs: that needs a restart. */
+/* Takes over into `current` what can change while the daemon runs, as the options' table has it,
+ * and logs each option that differs: whether it counts from now on or needs a restart. */
 MUST_CHECK enum err_code reload_options(struct options *current, int argc, char **argv,
                                         struct err *err);
 

@@ -3,8 +3,9 @@
  * file, --help and the checks are made from it.
  *
  * Precedence: flags over PGBOOST_<OPTION> variables over the file (INI: `name = value`, # and ;
- * comments, one optional [pgboostd] section) over defaults. Values have units: "10 s", "250 ms",
- * "64 MiB".
+ * comments, one optional [pgboostd] section) over systemd's credentials over defaults. Values have
+ * units: "10 s", "250 ms", "64 MiB". What is secret may stand in a file of its own, that
+ * `NAME_file` names.
  */
 #ifndef PGBOOST_CONFIG_OPTIONS_H
 #define PGBOOST_CONFIG_OPTIONS_H
@@ -48,6 +49,17 @@ enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_CHECK,
 MUST_CHECK enum err_code options_load(int argc, char **argv, struct options *ret_options,
                                       enum options_action *ret_action, struct err *err);
 void options_release(struct options *options);
+
+/* Takes over into `current` what may change while the daemon runs. Calls `note` with each option
+ * that differs: `taken` says whether it was taken over or needs a restart; a secret's values are
+ * not shown. On ERR_NOMEM part of it was taken over, and may be again. */
+struct option_change {
+    const char *name, *before, *after;
+    bool taken;
+};
+typedef void (*option_change_fn)(void *context, const struct option_change *change);
+MUST_CHECK enum err_code options_reload(struct options *current, const struct options *fresh,
+                                        option_change_fn note, void *context, struct err *err);
 
 /* spill_above and the folder for programs that are not the daemon: by flags (NULL: not given), else
  * by variables (the daemon sets them for its workers); the folder is else $TMPDIR or /var/tmp. */

@@ -32,14 +32,18 @@ const struct option_row option_rows[] = {
      .fallback = "",
      .placeholder = "CONNINFO",
      .fallback_help = "the PG* variables",
-     .help = "database of the catalog, as libpq's connection string or URI"},
+     .help = "database of the catalog, as libpq's connection string or URI",
+     .secret = true,
+     .credential = true},
     {.name = "read_dsn",
      .type = OPTION_TEXT,
      .offset = AT(read_dsn),
      .fallback = "",
      .placeholder = "CONNINFO",
      .fallback_help = "dsn",
-     .help = "where relations are read, such as a replica, by a role that can only read"},
+     .help = "where relations are read, such as a replica, by a role that can only read",
+     .secret = true,
+     .credential = true},
     {.name = "listen",
      .type = OPTION_TEXT,
      .offset = AT(listen),
@@ -99,7 +103,8 @@ const struct option_row option_rows[] = {
      .low = KIB,
      .high = GIB,
      .placeholder = "SIZE",
-     .help = "largest body of a request"},
+     .help = "largest body of a request",
+     .reloads = true},
     {.name = "rows_limit",
      .type = OPTION_INT,
      .offset = AT(rows_limit),
@@ -107,7 +112,8 @@ const struct option_row option_rows[] = {
      .low = 1,
      .high = 1000000,
      .placeholder = "N",
-     .help = "most rows of a request"},
+     .help = "most rows of a request",
+     .reloads = true},
     {.name = "spill_above",
      .type = OPTION_BYTES,
      .offset = AT(spill_above),
@@ -123,7 +129,8 @@ const struct option_row option_rows[] = {
      .low = SECOND,
      .high = 36500 * 24 * HOUR,
      .placeholder = "TIME",
-     .help = "runs that ended longer ago are deleted, unless their models are still there"},
+     .help = "runs that ended longer ago are deleted, unless their models are still there",
+     .reloads = true},
     {.name = "poll",
      .type = OPTION_DURATION,
      .offset = AT(poll_ms),
@@ -131,14 +138,16 @@ const struct option_row option_rows[] = {
      .low = 100,
      .high = HOUR,
      .placeholder = "TIME",
-     .help = "how often the catalog is asked for news, where NOTIFY does not reach"},
+     .help = "how often the catalog is asked for news, where NOTIFY does not reach",
+     .reloads = true},
     {.name = "log_level",
      .type = OPTION_CHOICE,
      .offset = AT(log_level),
      .fallback = "info",
      .names = level_names,
      .placeholder = "LEVEL",
-     .help = "debug, info, warning or error"},
+     .help = "debug, info, warning or error",
+     .reloads = true},
 };
 
 const int n_option_rows = N_ELEMENTS(option_rows);
@@ -229,14 +238,13 @@ static void put_amount(enum option_type type, int64_t amount, struct buf *text)
     buf_printf(text, "%lld", (long long)amount);
 }
 
-/* "a size between 1 KiB and 1 GiB, such as "16 MiB"" */
-static void put_expected(const struct option_row *row, struct buf *text)
+void option_put_range(const struct option_row *row, struct buf *text)
 {
     static const char *const nouns[] = {
         [OPTION_INT] = "a whole number", [OPTION_BYTES] = "a size", [OPTION_DURATION] = "a time"};
 
     if (row->type == OPTION_TEXT) {
-        buf_printf(text, "%s, such as \"%s\"", row->placeholder, row->fallback);
+        buf_puts(text, row->placeholder);
         return;
     }
     if (row->type == OPTION_CHOICE) {
@@ -249,8 +257,36 @@ static void put_expected(const struct option_row *row, struct buf *text)
     put_amount(row->type, row->low, text);
     buf_puts(text, " and ");
     put_amount(row->type, row->high, text);
-    if (row->type != OPTION_INT)
+}
+
+/* "a size between 1 KiB and 1 GiB with its unit, such as "16 MiB"" */
+static void put_expected(const struct option_row *row, struct buf *text)
+{
+    option_put_range(row, text);
+    if (row->type == OPTION_TEXT)
+        buf_printf(text, ", such as \"%s\"",
+                   row->fallback[0] != '\0' ? row->fallback : row->fallback_help);
+    else if (row->type == OPTION_BYTES || row->type == OPTION_DURATION)
         buf_printf(text, " with its unit, such as \"%s\"", row->fallback);
+}
+
+void option_put_value(const struct option_row *row, const struct options *options, struct buf *text)
+{
+    const char *at = (const char *)options + row->offset;
+    int64_t amount;
+    int choice;
+
+    if (row->secret) {
+        buf_puts(text, "(secret)");
+    } else if (row->type == OPTION_TEXT) {
+        buf_puts(text, *(const char *const *)at);
+    } else if (row->type == OPTION_CHOICE) {
+        memcpy(&choice, at, sizeof(choice));
+        buf_puts(text, row->names[choice]);
+    } else {
+        memcpy(&amount, at, sizeof(amount));
+        put_amount(row->type, amount, text);
+    }
 }
 
 /* Where a value stood, for messages. */
@@ -266,7 +302,7 @@ static enum err_code refuse(const struct option_row *row, const char *text,
 
     put_expected(row, &expected);
     err_set(err, place->code, "%s: expected %s, found \"%.60s\"", place->subject,
-            buf_text(&expected), text);
+            buf_text(&expected), row->secret ? "…" : text);
     err_field(err, "%s", row->name);
     return place->code;
 }
