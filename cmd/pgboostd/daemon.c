@@ -239,8 +239,21 @@ static void wait_to_retry(struct daemon *daemon)
     poll(&signals, 1, (int)backoff_fail(&daemon->backoff, &daemon->rng));
 }
 
+static struct connection_limits connection_limits(const struct options *options)
+{
+    return (struct connection_limits){
+        .all = (int)options->connections,
+        .per_address = (int)options->connections_per_address,
+        .head_ms = options->head_timeout_ms,
+        .body_ms = options->body_timeout_ms,
+        .reply_ms = options->reply_timeout_ms,
+        .idle_ms = options->idle_timeout_ms,
+    };
+}
+
 static void reload(struct daemon *daemon)
 {
+    struct connection_limits limits;
     struct err err;
 
     if (reload_options(daemon->options, daemon->source->argc, daemon->source->argv, &err) !=
@@ -250,6 +263,8 @@ static void reload(struct daemon *daemon)
     }
     http_server_set_limits(daemon->server, (size_t)daemon->options->body_limit_bytes,
                            (size_t)daemon->options->rows_limit);
+    limits = connection_limits(daemon->options);
+    http_server_set_connections(daemon->server, &limits);
 }
 
 static void heed_signals(struct daemon *daemon)
@@ -301,6 +316,7 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .n_threads = options->threads > 0 ? (int)options->threads : host_n_cores(),
         .body_limit_bytes = (size_t)options->body_limit_bytes,
         .rows_limit = (size_t)options->rows_limit,
+        .connections = connection_limits(options),
         .registry = daemon->registry,
         .predicts = options->role != ROLE_TRAINER,
         .dsn = options->dsn,

@@ -20,6 +20,22 @@
 
 /* Connections --------------------------------------------------------------------------------- */
 
+static struct exchange *welcome(struct http_service *service, struct MHD_Connection *connection)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    const union MHD_ConnectionInfo *socket, *address;
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->service = service;
+    exchange->connection = connection;
+    socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    exchange->admission = connections_add(service->connections, &exchange->link, socket->connect_fd,
+                                          address != NULL ? address->client_addr : NULL);
+    return exchange;
+}
+
 void exchange_connection(void *cls, struct MHD_Connection *connection, void **context,
                          enum MHD_ConnectionNotificationCode what)
 {
@@ -28,17 +44,13 @@ void exchange_connection(void *cls, struct MHD_Connection *connection, void **co
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&service->n_connections, 1);
-        exchange = calloc(1, sizeof(*exchange));
-        if (exchange != NULL) {
-            exchange->service = service;
-            exchange->connection = connection;
-        }
-        *context = exchange; /* NULL: the first request is not answered */
+        *context = welcome(service, connection); /* NULL: the first request is not answered */
         return;
     }
     atomic_fetch_sub(&service->n_connections, 1);
     if (exchange == NULL)
         return;
+    connections_remove(&exchange->link);
     buf_release(&exchange->body);
     buf_release(&exchange->reply.body);
     free(exchange);
@@ -62,11 +74,15 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **sta
     (void)why;
     if (exchange == NULL)
         return;
+    *state = NULL;
+    if (!exchange->has_begun)
+        return;
+    exchange->has_begun = false;
+    (void)connection_enter(&exchange->link, CONNECTION_IDLE);
     atomic_fetch_sub(&service->n_held_bytes, exchange->n_held_bytes);
     exchange->n_held_bytes = 0;
     shrink(&exchange->body);
     shrink(&exchange->reply.body);
-    *state = NULL;
     atomic_fetch_sub(&service->n_requests, 1);
 }
 
@@ -138,6 +154,8 @@ static void refuse_length(struct exchange *exchange)
 
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
+    if (!connection_enter(&exchange->link, CONNECTION_REPLY))
+        return MHD_NO;
     if (atomic_load(&exchange->service->draining))
         exchange->reply.close = true;
     return reply_send(&exchange->reply, connection);
@@ -151,6 +169,34 @@ static enum MHD_Result send_refusal(struct exchange *exchange, struct MHD_Connec
     return send_reply(exchange, connection);
 }
 
+static void turn_away(struct exchange *exchange)
+{
+    bool is_full = exchange->admission == CONNECTION_ADDRESS_IS_FULL;
+
+    err_set(&exchange->err, ERR_LIMIT,
+            is_full ? "too many connections from this address" : "too many connections");
+    err_hint(&exchange->err, is_full ? "the option \"connections_per_address\" says how many"
+                                     : "the option \"connections\" says how many");
+    refuse(exchange, is_full ? 429 : 503);
+}
+
+/* What this is all about, and whether it is one request, the same to everyone who reads it. */
+static void read_head(struct exchange *exchange, struct head *head, uint64_t *ret_length)
+{
+    const union MHD_ConnectionInfo *size;
+
+    head->bad_target = !head_target_is_sound(exchange->target, exchange->n_target);
+    if (exchange->service->reads_in_place)
+        head_begin(head, exchange->target, exchange->n_target);
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, note_header, head);
+    size = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (size != NULL)
+        head_end(head, size->header_size);
+    refuse(exchange, head_check(head, ret_length, &exchange->err));
+    if (exchange->refusal == 0)
+        refuse(exchange, head_check_accept(head, &exchange->err));
+}
+
 /* The first call of a request, with its head and no body yet. */
 static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *connection,
                              const char *path, const char *method, const char *version)
@@ -161,12 +207,16 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
 
     reset(exchange);
     exchange->reply.to_post = strcmp(method, "POST") == 0;
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &head);
-    refuse(exchange, head_check(&head, &length, &exchange->err));
+    read_head(exchange, &head, &length);
+    if (exchange->refusal == 0 && exchange->admission != CONNECTION_ADMITTED)
+        turn_away(exchange);
     if (exchange->refusal != 0)
         return send_refusal(exchange, connection);
+    if (length > 0 && !connection_enter(&exchange->link, CONNECTION_BODY))
+        return MHD_NO;
     find_route(exchange, &head, path);
     exchange->chunked = length == UINT64_MAX;
+    exchange->reply.close = exchange->chunked; /* where its chunks end, others may see elsewhere */
     if (exchange->refusal == 0 && !exchange->chunked && length > limit)
         refuse_length(exchange);
     if (exchange->refusal == 0)
@@ -274,6 +324,8 @@ static bool hand_over(struct exchange *exchange)
 
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
+    if (!connection_enter(&exchange->link, CONNECTION_WORK))
+        return MHD_NO;
     if (exchange->refusal == 0 && !exchange->is_handed_over) {
         if (hand_over(exchange))
             return MHD_YES;
@@ -284,26 +336,39 @@ static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *
     return send_reply(exchange, connection);
 }
 
+void *exchange_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct exchange *exchange = info != NULL ? info->socket_context : NULL;
+
+    (void)cls;
+    if (exchange == NULL)
+        return NULL;
+    exchange->target = target != NULL ? target : "";
+    exchange->n_target = strlen(exchange->target);
+    (void)connection_enter(&exchange->link, CONNECTION_HEAD);
+    return exchange;
+}
+
 enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *data,
                                 size_t *n_bytes, void **state)
 {
     struct http_service *service = cls;
     struct exchange *exchange = *state;
-    const union MHD_ConnectionInfo *info;
 
-    if (exchange != NULL && *n_bytes > 0) {
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    if (*n_bytes > 0) {
         enum MHD_Result result = receive(exchange, data, *n_bytes);
 
         *n_bytes = 0;
         return result;
     }
-    if (exchange != NULL)
+    if (exchange->has_begun)
         return answer(exchange, connection);
-    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (info == NULL || info->socket_context == NULL)
-        return MHD_NO;
-    *state = info->socket_context;
+    exchange->has_begun = true;
     atomic_fetch_add(&service->n_requests, 1);
-    return begin(*state, connection, url, method, version);
+    return begin(exchange, connection, url, method, version);
 }

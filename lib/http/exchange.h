@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "http/bulk.h"
+#include "http/connections.h"
 #include "http/desk.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
@@ -25,6 +26,8 @@ struct http_service {
     bool predicts;
     struct desk *desk; /* for routes that ask the catalog */
     atomic_size_t body_limit_bytes, rows_limit;
+    struct connections *connections;
+    bool reads_in_place; /* the HTTP library does: see head_begin */
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
     atomic_size_t n_held_bytes;           /* of large bodies, all together */
@@ -37,6 +40,11 @@ struct route;
 struct exchange {
     struct http_service *service;
     struct MHD_Connection *connection;
+    struct connection link;
+    enum connection_admission admission;
+    const char *target; /* as it was sent, while the head is read */
+    size_t n_target;
+    bool has_begun;                     /* the request under way counts */
     const struct route *route;          /* NULL: refused before one was found */
     char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */
     struct buf body;
@@ -51,6 +59,10 @@ struct exchange {
     int refusal; /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };
+
+/* The first that is heard of a request, before its headers: its target, as it was sent. Returns the
+ * exchange, which the handler then has as its state. */
+void *exchange_target(void *cls, const char *target, struct MHD_Connection *connection);
 
 /* The handler of libmicrohttpd (MHD_AccessHandlerCallback); cls is the struct http_service. */
 enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,

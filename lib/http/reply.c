@@ -87,7 +87,7 @@ static bool add_headers(const struct reply *reply, struct MHD_Response *response
         {"Cache-Control", guarded ? "no-store" : NULL},
         {"X-Content-Type-Options", guarded ? "nosniff" : NULL},
         {"Allow", reply->allow},
-        {"Retry-After", reply->status == 503 ? "1" : NULL},
+        {"Retry-After", reply->status == 503 || reply->status == 429 ? "1" : NULL},
         {"Connection", reply->close ? "close" : NULL},
     };
 

@@ -13,9 +13,9 @@
 #include "http/handlers.h"
 #include "http/listen.h"
 
-#define CONNECTIONS_MAX 4096
-#define FILES_RESERVED  64         /* descriptors that are not connections */
-#define IDLE_SECONDS    30         /* of a connection that says nothing */
+#define FILES_RESERVED 128 /* descriptors that are not connections, or are being turned away */
+#define LIBRARY_SECONDS                                                                            \
+    3600 /* the library's own bound of inactivity; connections.h has nearer ones */
 #define HEAD_BYTES_MAX  (16 << 10) /* memory of one connection: its head, and pieces of its body */
 #define DRAIN_LINGER_MS 300        /* for clients that keep an idle connection to hear of the end */
 
@@ -45,27 +45,40 @@ static void log_library(void *cls, const char *format, va_list args)
     log_debug("libmicrohttpd", "said=%s", log_text(text, quoted, sizeof(quoted)));
 }
 
-/* As many as the process may have files open, within reason. */
-static unsigned n_connections_max(void)
+/* As many as were asked for, or as the process may have files open. */
+static int n_connections_max(int n_wanted)
 {
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY ||
-        files.rlim_cur > CONNECTIONS_MAX + FILES_RESERVED)
-        return CONNECTIONS_MAX;
-    return files.rlim_cur > 2 * FILES_RESERVED ? (unsigned)files.rlim_cur - FILES_RESERVED
+        files.rlim_cur >= (rlim_t)n_wanted + FILES_RESERVED)
+        return n_wanted;
+    log_warning("fewer connections than the option says: few files may be open",
+                "connections=%d files=%llu", n_wanted, (unsigned long long)files.rlim_cur);
+    return files.rlim_cur > 2 * FILES_RESERVED ? (int)(files.rlim_cur - FILES_RESERVED)
                                                : FILES_RESERVED;
 }
 
-static enum err_code start_library(struct http_server *server, unsigned n_threads, struct err *err)
+static void start_limits(const struct http_options *options, struct connection_limits *limits)
+{
+    *limits = options->connections;
+    limits->all = n_connections_max(limits->all);
+}
+
+/* The library divides its limit among its threads, and leaves beyond it whoever comes waiting: it
+ * must never be reached before that of connections.h. */
+static enum err_code start_library(struct http_server *server, unsigned n_threads, int n_max,
+                                   struct err *err)
 {
     struct http_service *service = &server->service;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, server->listen_fd, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)n_connections_max(), NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT,
+         (intptr_t)n_threads * (n_max + 2 * CONNECTIONS_TURNED_AWAY_MAX), NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, LIBRARY_SECONDS, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_BYTES_MAX, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_encoding, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)exchange_target, service},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)exchange_connection, service},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)exchange_completed, service},
         {n_threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)n_threads, NULL},
@@ -86,10 +99,13 @@ enum err_code http_server_start(const struct http_options *options, struct http_
                                 struct err *err)
 {
     CLEANUP(http_server_freep) struct http_server *server = calloc(1, sizeof(*server));
+    struct connection_limits limits;
 
     if (server == NULL)
         return err_nomem(err);
     server->listen_fd = -1;
+    server->service.reads_in_place = MHD_get_version()[0] == '0';
+    start_limits(options, &limits);
     server->service.registry = options->registry;
     server->service.predicts = options->predicts;
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
@@ -98,7 +114,8 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     server->has_handlers = true;
     TRY(bulk_new(options->n_threads, &server->service.bulk, err));
     TRY(listen_open(options->listen, &server->listen_fd, server->address, err));
-    TRY(start_library(server, (unsigned)options->n_threads, err));
+    TRY(connections_new(&limits, false, &server->service.connections, err));
+    TRY(start_library(server, (unsigned)options->n_threads, limits.all, err));
     *ret_server = TAKE_PTR(server);
     return ERR_OK;
 }
@@ -112,6 +129,11 @@ void http_server_set_limits(struct http_server *server, size_t body_limit_bytes,
 {
     atomic_store(&server->service.body_limit_bytes, body_limit_bytes);
     atomic_store(&server->service.rows_limit, rows_limit);
+}
+
+void http_server_set_connections(struct http_server *server, const struct connection_limits *limits)
+{
+    connections_set_limits(server->service.connections, limits);
 }
 
 /* Nobody is left, or nobody who is owed an answer and has not had time to hear of the end. */
@@ -150,6 +172,7 @@ void http_server_free(struct http_server *server)
     bulk_stop(server->service.bulk);
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
+    connections_free(server->service.connections);
     bulk_free(server->service.bulk);
     desk_free(server->service.desk);
     if (server->has_handlers)

@@ -14,15 +14,17 @@
 
 #include <stdbool.h>
 
+#include "http/connections.h"
 #include "registry/registry.h"
 
 struct http_server;
 
 struct http_options {
-    const char *listen;        /* "127.0.0.1:8080", "[::1]:0": as the option has it */
-    int n_threads;             /* at least 1 */
-    size_t body_limit_bytes;   /* of a request's body: 413 beyond */
-    size_t rows_limit;         /* of a request: 413 beyond */
+    const char *listen;      /* "127.0.0.1:8080", "[::1]:0": as the option has it */
+    int n_threads;           /* at least 1 */
+    size_t body_limit_bytes; /* of a request's body: 413 beyond */
+    size_t rows_limit;       /* of a request: 413 beyond */
+    struct connection_limits connections;
     struct registry *registry; /* outlives the server */
     bool predicts;             /* false: /predict is refused */
     const char *dsn;           /* the catalog, for routes that ask it */
@@ -38,6 +40,10 @@ const char *http_server_address(const struct http_server *server);
 
 /* For requests that begin from now on. */
 void http_server_set_limits(struct http_server *server, size_t body_limit_bytes, size_t rows_limit);
+
+/* From now on, but for the number of all connections: that stays as it was at the start. */
+void http_server_set_connections(struct http_server *server,
+                                 const struct connection_limits *limits);
 
 /* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
  * done or timeout_ms passed (false). */
