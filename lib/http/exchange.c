@@ -1,10 +1,12 @@
 #include "http/exchange.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/log.h"
+#include "http/pack.h"
 #include "http/routes.h"
 
 /* A body over the limit is read on and thrown away up to this many bytes, since a client that still
@@ -104,6 +106,7 @@ static void reset(struct exchange *exchange)
     exchange->chunked = false;
     exchange->is_csv = false;
     exchange->is_handed_over = false;
+    exchange->request_id[0] = '\0';
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
 }
@@ -152,12 +155,28 @@ static void refuse_length(struct exchange *exchange)
     refuse(exchange, 413);
 }
 
+/* Errors have an id, so that whoever reports one and whoever reads the log speak of the same; what
+ * went well has one where the client gave it. */
+static void name_request(struct exchange *exchange)
+{
+    struct http_service *service = exchange->service;
+
+    if (exchange->request_id[0] == '\0')
+        snprintf(exchange->request_id, sizeof(exchange->request_id), "%016llx",
+                 (unsigned long long)(service->request_id_base +
+                                      atomic_fetch_add(&service->n_request_ids, 1)));
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
     if (!connection_enter(&exchange->link, CONNECTION_REPLY))
         return MHD_NO;
     if (atomic_load(&exchange->service->draining))
         exchange->reply.close = true;
+    if (exchange->refusal != 0)
+        name_request(exchange);
+    if (exchange->request_id[0] != '\0')
+        exchange->reply.request_id = exchange->request_id;
     return reply_send(&exchange->reply, connection);
 }
 
@@ -185,13 +204,17 @@ static void read_head(struct exchange *exchange, struct head *head, uint64_t *re
 {
     const union MHD_ConnectionInfo *size;
 
-    head->bad_target = !head_target_is_sound(exchange->target, exchange->n_target);
+    head->bad_target = exchange->bad_target;
     if (exchange->service->reads_in_place)
         head_begin(head, exchange->target, exchange->n_target);
     MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, note_header, head);
     size = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (size != NULL)
         head_end(head, size->header_size);
+    if (head->value[HEAD_REQUEST_ID] != NULL &&
+        head_request_id_is_sound(head->value[HEAD_REQUEST_ID]))
+        memcpy(exchange->request_id, head->value[HEAD_REQUEST_ID],
+               strlen(head->value[HEAD_REQUEST_ID]) + 1);
     refuse(exchange, head_check(head, ret_length, &exchange->err));
     if (exchange->refusal == 0)
         refuse(exchange, head_check_accept(head, &exchange->err));
@@ -266,18 +289,47 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
     return MHD_YES;
 }
 
+static void log_failure(struct exchange *exchange)
+{
+    const struct err *err = &exchange->err;
+    char error[768], code[32], hint[480];
+
+    name_request(exchange);
+    log_warning("request failed", "request=%s status=%d error=%s code=%s%s%s%s%s",
+                exchange->request_id, exchange->refusal,
+                log_text(err->message, error, sizeof(error)),
+                log_text(err_name(err->code), code, sizeof(code)),
+                err->sqlstate[0] != '\0' ? " sqlstate=" : "", err->sqlstate,
+                err->hint[0] != '\0' ? " hint=" : "",
+                err->hint[0] != '\0' ? log_text(err->hint, hint, sizeof(hint)) : "");
+}
+
+static void pack_reply(struct exchange *exchange)
+{
+    if (exchange->reply.body.length >= PACK_MIN &&
+        pack_is_taken(MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                  MHD_HTTP_HEADER_ACCEPT_ENCODING)))
+        exchange->reply.packed = pack(&exchange->reply.body);
+}
+
+void exchange_handled(struct exchange *exchange, enum err_code code)
+{
+    if (code == ERR_OK) {
+        pack_reply(exchange);
+        return;
+    }
+    refuse(exchange, err_http_status(code));
+    if (exchange->refusal >= 500)
+        log_failure(exchange);
+}
+
 static void run_handler(struct exchange *exchange)
 {
-    enum err_code code;
+    enum err_code code = buf_check(&exchange->body, &exchange->err);
 
-    if (buf_check(&exchange->body, &exchange->err) == ERR_OK) {
+    if (code == ERR_OK)
         code = route_handle(exchange->route, exchange, &exchange->err);
-        if (code == ERR_OK)
-            return;
-    }
-    refuse(exchange, err_http_status(exchange->err.code));
-    if (exchange->refusal >= 500)
-        log_err(LOG_WARNING, "request failed", &exchange->err);
+    exchange_handled(exchange, code);
 }
 
 /* The loop comes back to the connection once it is resumed, and finds it answered. */
@@ -347,6 +399,7 @@ void *exchange_target(void *cls, const char *target, struct MHD_Connection *conn
         return NULL;
     exchange->target = target != NULL ? target : "";
     exchange->n_target = strlen(exchange->target);
+    exchange->bad_target = !head_target_is_sound(exchange->target, exchange->n_target);
     (void)connection_enter(&exchange->link, CONNECTION_HEAD);
     return exchange;
 }

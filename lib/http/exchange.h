@@ -31,8 +31,10 @@ struct http_service {
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
     atomic_size_t n_held_bytes;           /* of large bodies, all together */
-    struct bulk *bulk;                    /* where those are answered */
-    pthread_key_t scratch_key;            /* struct predict_scratch of each serving thread */
+    atomic_uint_fast64_t n_request_ids;
+    uint64_t request_id_base;
+    struct bulk *bulk;         /* where those are answered */
+    pthread_key_t scratch_key; /* struct predict_scratch of each serving thread */
 };
 
 struct route;
@@ -44,6 +46,7 @@ struct exchange {
     enum connection_admission admission;
     const char *target; /* as it was sent, while the head is read */
     size_t n_target;
+    bool bad_target;
     bool has_begun;                     /* the request under way counts */
     const struct route *route;          /* NULL: refused before one was found */
     char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */
@@ -56,9 +59,15 @@ struct exchange {
     bool is_csv;
     bool is_handed_over; /* to a thread of bulk or the desk, which answers it, then resumes */
     struct bulk_job job;
-    int refusal; /* the status to answer with once the body has come; 0: none yet */
+    char request_id[65]; /* the client's, or one that is made when an error needs it; "": none */
+    int refusal;         /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };
+
+/* What every answer goes through that a handler has written, on whatever thread: it is packed where
+ * it is long and the client takes that; or, when the handler failed, becomes a refusal, which is
+ * logged where it is our fault. */
+void exchange_handled(struct exchange *exchange, enum err_code code);
 
 /* The first that is heard of a request, before its headers: its target, as it was sent. Returns the
  * exchange, which the handler then has as its state. */

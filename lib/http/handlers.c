@@ -285,6 +285,13 @@ enum err_code handle_readyz(struct exchange *exchange, struct err *err)
     return ERR_OK;
 }
 
+enum err_code handle_options(struct exchange *exchange, struct err *err)
+{
+    (void)err;
+    exchange->reply.status = 204; /* find_route has set Allow */
+    return ERR_OK;
+}
+
 enum err_code handle_root(struct exchange *exchange, struct err *err)
 {
     struct buf *text = &exchange->reply.body;

@@ -18,6 +18,7 @@ static const struct {
     [HEAD_CONTENT_ENCODING] = NAME("Content-Encoding"),
     [HEAD_EXPECT] = NAME("Expect"),
     [HEAD_ACCEPT] = NAME("Accept"),
+    [HEAD_REQUEST_ID] = NAME("X-Request-ID"),
 };
 
 static const char *const known_methods[] = {"GET",   "HEAD",    "POST",  "PUT",    "DELETE",
@@ -53,9 +54,14 @@ void head_end(struct head *head, size_t n_bytes)
 
 static void follow(struct head *head, const char *name, const char *value)
 {
+    size_t length;
+
     head->bad_lines |= name != head->at || value == NULL;
-    if (value != NULL)
-        head->at = value + strlen(value) + LINE_END;
+    if (value == NULL)
+        return;
+    length = strlen(value);
+    head->bad_lines |= memchr(value, '\r', length) != NULL;
+    head->at = value + length + LINE_END;
 }
 
 bool head_target_is_sound(const char *target, size_t length)
@@ -121,7 +127,7 @@ static int check_line(const struct head *head, struct err *err)
     if (!is_known_method(head->method))
         return refuse(501, err, "the request's method is not known");
     if (strcmp(head->version, "HTTP/1.1") != 0 && strcmp(head->version, "HTTP/1.0") != 0)
-        return refuse(505, err, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+        return refuse(505, err, "only versions 1.1 and 1.0 of HTTP are spoken here");
     if (head->bad_lines)
         return refuse(400, err,
                       "the head's lines must end with CR LF, and hold no NUL and no folding");
@@ -149,7 +155,7 @@ static int check_framing(const struct head *head, struct err *err)
     if (head->n[HEAD_TRANSFER_ENCODING] > 1)
         return refuse(400, err, "more than one Transfer-Encoding header");
     if (strcmp(head->version, "HTTP/1.1") != 0)
-        return refuse(400, err, "Transfer-Encoding in a request that is not HTTP/1.1");
+        return refuse(400, err, "Transfer-Encoding in a request of an older version");
     if (strcasecmp(coding, "chunked") != 0)
         return refuse(501, err, "the only Transfer-Encoding understood is chunked");
     return 0;
@@ -169,6 +175,14 @@ int head_check(const struct head *head, uint64_t *ret_length, struct err *err)
         return refuse(400, err, "Content-Length is not a number");
     *ret_length = head->n[HEAD_TRANSFER_ENCODING] > 0 ? UINT64_MAX : length;
     return 0;
+}
+
+bool head_request_id_is_sound(const char *text)
+{
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                 "-_.:/+=~@");
+
+    return length >= 1 && length <= 64 && text[length] == '\0';
 }
 
 static bool is_type(const char *text, size_t length, const char *type)

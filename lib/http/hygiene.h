@@ -23,6 +23,7 @@ enum head_name {
     HEAD_CONTENT_ENCODING,
     HEAD_EXPECT,
     HEAD_ACCEPT,
+    HEAD_REQUEST_ID,
     HEAD_NAMES
 };
 
@@ -56,6 +57,9 @@ void head_add(struct head *head, const char *name, const char *value);
  * in chunks). Otherwise the status to refuse with, err filled; the connection must be closed, since
  * where the request ends is not certain. */
 int head_check(const struct head *head, uint64_t *ret_length, struct err *err);
+
+/* Can this be a request's id: 1 to 64 letters, digits and a few signs that mean nothing in logs? */
+bool head_request_id_is_sound(const char *text);
 
 /* Is the body announced as CSV? */
 bool head_is_csv(const struct head *head);

@@ -83,7 +83,12 @@ static bool add_headers(const struct reply *reply, struct MHD_Response *response
     const struct {
         const char *name, *value;
     } headers[] = {
-        {"Content-Type", reply->content_type != NULL ? reply->content_type : "application/json"},
+        {"Content-Type", reply->status == 204          ? NULL
+                         : reply->content_type != NULL ? reply->content_type
+                                                       : "application/json"},
+        {"Content-Encoding", reply->packed ? "gzip" : NULL},
+        {"Vary", reply->packed ? "Accept-Encoding" : NULL},
+        {"X-Request-ID", reply->request_id},
         {"Cache-Control", guarded ? "no-store" : NULL},
         {"X-Content-Type-Options", guarded ? "nosniff" : NULL},
         {"Allow", reply->allow},

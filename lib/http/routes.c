@@ -22,7 +22,7 @@ struct route {
     const char *help;
 };
 
-/* The busiest first. A path stands with one method; "allow" is what a 405 says. */
+/* The busiest first. */
 static const struct route routes[] = {
     {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV,
      "predictions of a project's live model"},
@@ -38,6 +38,19 @@ static const struct route routes[] = {
     {"GET", "/", handle_root, NULL, 0, "this list"},
 };
 
+/* "OPTIONS" of any path that there is; what it answers is in the header Allow. */
+static const struct route options_route = {
+    .method = "OPTIONS", .path = "*", .handle = handle_options};
+
+enum { GET_IS_ALLOWED = 1, POST_IS_ALLOWED = 2 };
+
+static const char *const allow[] = {
+    [0] = "GET, HEAD, POST, OPTIONS", /* of the server as such: OPTIONS * */
+    [GET_IS_ALLOWED] = "GET, HEAD, OPTIONS",
+    [POST_IS_ALLOWED] = "POST, OPTIONS",
+    [GET_IS_ALLOWED | POST_IS_ALLOWED] = "GET, HEAD, POST, OPTIONS",
+};
+
 static bool method_matches(const struct route *route, const char *method)
 {
     return strcmp(route->method, method) == 0 ||
@@ -47,6 +60,9 @@ static bool method_matches(const struct route *route, const char *method)
 const struct route *route_find(const char *method, const char *path, const char **ret_segment,
                                size_t *ret_length, const char **ret_allow)
 {
+    bool asks = strcmp(method, "OPTIONS") == 0;
+    unsigned allowed = 0;
+
     for (size_t i = 0; i < N_ELEMENTS(routes); i++) {
         const struct route *route = &routes[i];
 
@@ -54,10 +70,12 @@ const struct route *route_find(const char *method, const char *path, const char 
             continue;
         if (method_matches(route, method))
             return route;
-        *ret_allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
-        return NULL;
+        allowed |= strcmp(route->method, "GET") == 0 ? GET_IS_ALLOWED : POST_IS_ALLOWED;
     }
-    return NULL;
+    asks &= allowed != 0 || strcmp(path, "*") == 0;
+    if (asks || allowed != 0)
+        *ret_allow = allow[allowed];
+    return asks ? &options_route : NULL;
 }
 
 bool route_reads_csv(const struct route *route)

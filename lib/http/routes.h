@@ -9,8 +9,8 @@
 struct route;
 
 /* The route of a method ("HEAD" finds GET's) and a path as it was sent; the undecoded segment of a
- * "{name}" in its pattern. NULL: none; *ret_allow then lists the methods that the path answers to,
- * and is untouched when there is no such path. */
+ * "{name}" in its pattern. NULL: none. *ret_allow lists the methods that a path answers to which
+ * has no such method, or which OPTIONS asks about; it is untouched when there is no such path. */
 const struct route *route_find(const char *method, const char *path, const char **ret_segment,
                                size_t *ret_length, const char **ret_allow);
 

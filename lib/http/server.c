@@ -1,7 +1,9 @@
 #include "http/server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +107,8 @@ enum err_code http_server_start(const struct http_options *options, struct http_
         return err_nomem(err);
     server->listen_fd = -1;
     server->service.reads_in_place = MHD_get_version()[0] == '0';
+    if (getrandom(&server->service.request_id_base, sizeof(uint64_t), 0) != sizeof(uint64_t))
+        return err_errno(err, errno, "cannot get random bytes");
     start_limits(options, &limits);
     server->service.registry = options->registry;
     server->service.predicts = options->predicts;
