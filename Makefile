@@ -31,7 +31,7 @@ MODULES := base schedule config pg frame feature split metric forest catalog mod
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
-PACKAGES_HTTP := libmicrohttpd liburcu-bp zlib
+PACKAGES_HTTP := libmicrohttpd gnutls liburcu-bp zlib
 VERSION := $(shell cat VERSION)
 
 CPPFLAGS += -D_GNU_SOURCE -DPGBOOST_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PACKAGES) $(PACKAGES_HTTP))

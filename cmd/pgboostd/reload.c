@@ -29,13 +29,15 @@ static void note_change(void *context, const struct option_change *change)
                     change->name, before, after);
 }
 
-enum err_code reload_options(struct options *current, int argc, char **argv, struct err *err)
+enum err_code reload_options(struct options *current, int argc, char **argv, reload_take_fn take,
+                             void *context, struct err *err)
 {
     CLEANUP(options_release) struct options fresh = {0};
     enum options_action action;
     int n_changed = 0;
 
     TRY(options_load(argc, argv, &fresh, &action, err));
+    TRY(take(context, &fresh, err));
     TRY(options_reload(current, &fresh, note_change, &n_changed, err));
     reload_log_level(current);
     log_info("options reloaded", "changed=%d", n_changed);

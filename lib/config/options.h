@@ -23,7 +23,7 @@ enum role { ROLE_ALL, ROLE_SERVER, ROLE_TRAINER };
 struct options {
     const char *dsn;       /* "": libpq's defaults */
     const char *read_dsn;  /* default: dsn */
-    const char *listen;    /* "127.0.0.1:8080"; "[::1]:8080" */
+    const char *listen;    /* "127.0.0.1:8080"; "[::1]:8080"; "unix:/run/pgboost/http" */
     const char *state_dir; /* default: $STATE_DIRECTORY, else $XDG_STATE_HOME/pgboost, else
                               ~/.local/state/pgboost */
     const char *worker;    /* "": beside pgboostd */
@@ -35,6 +35,10 @@ struct options {
     int64_t rows_limit;                           /* of a request; 10000 */
     int64_t connections, connections_per_address; /* 4096, 1024 */
     int64_t head_timeout_ms, body_timeout_ms, reply_timeout_ms, idle_timeout_ms; /* 8 s; 30 s */
+    const char *tokens;             /* file; "": none is needed */
+    const char *tls_cert, *tls_key; /* files; "": plain HTTP */
+    const char *hosts, *origins;    /* lists, divided by commas */
+    enum { OPTIONS_NO, OPTIONS_YES } protected_mode;
     int64_t spill_above;  /* bytes of a run in memory; 64 MiB */
     int64_t keep_runs_ms; /* ended runs and their trials; 90 d */
     int64_t poll_ms;      /* where NOTIFY does not reach; 2 s */
@@ -70,6 +74,9 @@ MUST_CHECK enum err_code options_spill(const char *above, const char *folder,
 
 void options_help(struct buf *text);    /* the options part of --help */
 void options_example(struct buf *text); /* a whole example file, every option commented */
+
+/* The path of "unix:PATH", or NULL: an address and a port. */
+const char *options_listen_path(const char *listen);
 
 /* Host and port of `listen`. port -1 is an error; 0: any free one. */
 MUST_CHECK enum err_code options_split_listen(const char *listen, char *host, size_t host_size,

@@ -13,6 +13,7 @@
 #define HOUR   (60 * MINUTE)
 
 static const char *const role_names[] = {"all", "server", "trainer", NULL};
+static const char *const switch_names[] = {"no", "yes", NULL};
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 
 static bool is_listen(const char *text)
@@ -20,6 +21,8 @@ static bool is_listen(const char *text)
     char host[256];
     int port;
 
+    if (options_listen_path(text) != NULL)
+        return true;
     return options_split_listen(text, host, sizeof(host), &port, NULL) == ERR_OK;
 }
 
@@ -50,7 +53,7 @@ const struct option_row option_rows[] = {
      .fallback = "127.0.0.1:8080",
      .valid = is_listen,
      .placeholder = "ADDRESS:PORT",
-     .help = "where HTTP is served; port 0 takes any free one"},
+     .help = "where HTTP is served: port 0 takes any free one, unix:/PATH a Unix socket"},
     {.name = "state_dir",
      .type = OPTION_TEXT,
      .offset = AT(state_dir),
@@ -113,6 +116,57 @@ const struct option_row option_rows[] = {
      .high = 1000000,
      .placeholder = "N",
      .help = "most rows of a request",
+     .reloads = true},
+    {.name = "tokens",
+     .type = OPTION_TEXT,
+     .offset = AT(tokens),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "none, and anybody may ask",
+     .help = "tokens that requests need, a line each as \"pgboost token\" makes them",
+     .reloads = true,
+     .credential = true},
+    {.name = "tls_cert",
+     .type = OPTION_TEXT,
+     .offset = AT(tls_cert),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "none, and HTTP is plain",
+     .help = "certificate of HTTPS with its chain, as PEM; a reload reads the file again",
+     .reloads = true,
+     .credential = true},
+    {.name = "tls_key",
+     .type = OPTION_TEXT,
+     .offset = AT(tls_key),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "none",
+     .help = "its key, which nobody else may read",
+     .reloads = true,
+     .credential = true},
+    {.name = "protected_mode",
+     .type = OPTION_CHOICE,
+     .offset = AT(protected_mode),
+     .fallback = "yes",
+     .names = switch_names,
+     .placeholder = "YES|NO",
+     .help = "yes refuses to listen beyond this machine without tokens and tls_cert; no is for "
+             "networks where others see to that"},
+    {.name = "hosts",
+     .type = OPTION_TEXT,
+     .offset = AT(hosts),
+     .fallback = "",
+     .placeholder = "NAME,…",
+     .fallback_help = "addresses, localhost, and names without a dot",
+     .help = "more names that this server is called by, for a request's Host; * is any",
+     .reloads = true},
+    {.name = "origins",
+     .type = OPTION_TEXT,
+     .offset = AT(origins),
+     .fallback = "",
+     .placeholder = "URL,…",
+     .fallback_help = "none",
+     .help = "sites whose pages may ask from a browser, as https://app.example.com",
      .reloads = true},
     {.name = "connections",
      .type = OPTION_INT,

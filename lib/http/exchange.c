@@ -100,6 +100,7 @@ static void reset(struct exchange *exchange)
     buf_clear(&exchange->body);
     reply_clear(&exchange->reply);
     exchange->route = NULL;
+    exchange->token = NULL;
     exchange->argument[0] = '\0';
     exchange->n_body_bytes = 0;
     exchange->n_pieces = 0;
@@ -144,6 +145,43 @@ static void find_route(struct exchange *exchange, const struct head *head, const
         exchange->is_csv = takes_csv && head_is_csv(head);
         refuse(exchange, head_check_type(head, takes_csv, &exchange->err));
     }
+}
+
+/* A token of some projects asks for what belongs to one of them, or is the same for all. */
+static void check_projects(struct exchange *exchange)
+{
+    const struct token *token = exchange->token;
+    const char *name = exchange->argument;
+    bool sees = route_is_by_project(exchange->route) &&
+                (name[0] == '\0' || token_sees(token, name, strlen(name)));
+
+    if (token->n_projects == 0 || sees)
+        return;
+    err_set(&exchange->err, ERR_DENIED, "the token is not good for this project");
+    refuse(exchange, 403);
+}
+
+/* Of a path that is not there, too, only who has a token hears. */
+static void check_rights(struct exchange *exchange, const struct guard *guard,
+                         const struct head *head)
+{
+    const struct route *route = exchange->route;
+    unsigned scopes = route != NULL ? route_scopes(route) : TOKEN_PREDICT | TOKEN_ADMIN;
+    struct token *token = NULL;
+    struct err err;
+    int status;
+
+    if (!guard_has_tokens(guard) || (route != NULL && route_is_open(route)))
+        return;
+    status = guard_authorize(guard, &exchange->pass, head, scopes, &token, &err);
+    if (status != 0) {
+        exchange->err = err;
+        refuse(exchange, status);
+        return;
+    }
+    exchange->token = token;
+    if (route != NULL && exchange->refusal == 0)
+        check_projects(exchange);
 }
 
 static void refuse_length(struct exchange *exchange)
@@ -226,11 +264,15 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
 {
     struct head head = {.method = method, .version = version};
     uint64_t length = 0, limit = atomic_load(&exchange->service->body_limit_bytes);
+    const struct guard *guard = atomic_load(&exchange->service->guard);
     bool asks_first;
 
     reset(exchange);
     exchange->reply.to_post = strcmp(method, "POST") == 0;
     read_head(exchange, &head, &length);
+    if (exchange->refusal == 0)
+        refuse(exchange,
+               guard_admit(guard, &exchange->pass, &head, &exchange->reply.origin, &exchange->err));
     if (exchange->refusal == 0 && exchange->admission != CONNECTION_ADMITTED)
         turn_away(exchange);
     if (exchange->refusal != 0)
@@ -238,6 +280,7 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
     if (length > 0 && !connection_enter(&exchange->link, CONNECTION_BODY))
         return MHD_NO;
     find_route(exchange, &head, path);
+    check_rights(exchange, guard, &head);
     exchange->chunked = length == UINT64_MAX;
     exchange->reply.close = exchange->chunked; /* where its chunks end, others may see elsewhere */
     if (exchange->refusal == 0 && !exchange->chunked && length > limit)

@@ -14,6 +14,7 @@
 #include "http/bulk.h"
 #include "http/connections.h"
 #include "http/desk.h"
+#include "http/guard.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
 #include "http/target.h"
@@ -26,6 +27,7 @@ struct http_service {
     bool predicts;
     struct desk *desk; /* for routes that ask the catalog */
     atomic_size_t body_limit_bytes, rows_limit;
+    _Atomic(struct guard *) guard;
     struct connections *connections;
     bool reads_in_place; /* the HTTP library does: see head_begin */
     atomic_bool draining;
@@ -47,6 +49,8 @@ struct exchange {
     const char *target; /* as it was sent, while the head is read */
     size_t n_target;
     bool bad_target;
+    struct guard_pass pass;
+    const struct token *token;          /* the request's; NULL: none is needed */
     bool has_begun;                     /* the request under way counts */
     const struct route *route;          /* NULL: refused before one was found */
     char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */

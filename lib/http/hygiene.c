@@ -19,6 +19,8 @@ static const struct {
     [HEAD_EXPECT] = NAME("Expect"),
     [HEAD_ACCEPT] = NAME("Accept"),
     [HEAD_REQUEST_ID] = NAME("X-Request-ID"),
+    [HEAD_ORIGIN] = NAME("Origin"),
+    [HEAD_AUTHORIZATION] = NAME("Authorization"),
 };
 
 static const char *const known_methods[] = {"GET",   "HEAD",    "POST",  "PUT",    "DELETE",

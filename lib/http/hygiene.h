@@ -24,6 +24,8 @@ enum head_name {
     HEAD_EXPECT,
     HEAD_ACCEPT,
     HEAD_REQUEST_ID,
+    HEAD_ORIGIN,
+    HEAD_AUTHORIZATION,
     HEAD_NAMES
 };
 

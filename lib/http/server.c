@@ -10,10 +10,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/options.h"
 #include "http/bulk.h"
 #include "http/exchange.h"
 #include "http/handlers.h"
 #include "http/listen.h"
+#include "http/tls.h"
 
 #define FILES_RESERVED 128 /* descriptors that are not connections, or are being turned away */
 #define LIBRARY_SECONDS                                                                            \
@@ -25,8 +27,9 @@ struct http_server {
     struct http_service service;
     struct MHD_Daemon *mhd;
     int listen_fd; /* -1 once the HTTP library or the drain has taken it */
-    bool has_handlers;
-    char address[LISTEN_ADDRESS_MAX];
+    bool has_handlers, has_tls;
+    const char *socket_path; /* in address; NULL: none */
+    char address[LISTEN_ADDRESS_MAX + 8];
 };
 
 /* Paths stay as they were sent: lib/http/target decodes them. */
@@ -86,14 +89,125 @@ static enum err_code start_library(struct http_server *server, unsigned n_thread
         {n_threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)n_threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback()},
+        {MHD_OPTION_END, 0, NULL},
+    };
 
-    server->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_ARRAY,
-        options, MHD_OPTION_END);
+    server->mhd =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                             MHD_USE_ERROR_LOG | (server->has_tls ? MHD_USE_TLS : 0U),
+                         0, NULL, NULL, exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER,
+                         log_library, NULL, MHD_OPTION_ARRAY, server->has_tls ? tls : &tls[2],
+                         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (server->mhd == NULL)
         return err_set(err, ERR_FAILED, "cannot start the HTTP server with %u threads", n_threads);
     server->listen_fd = -1;
+    return ERR_OK;
+}
+
+/* Security ------------------------------------------------------------------------------------ */
+
+/* What is read of the files; both are the caller's. */
+static enum err_code load_security(const struct http_security *security, struct guard **ret_guard,
+                                   struct tls_identity **ret_identity, struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+
+    if ((security->tls_cert[0] != '\0') != (security->tls_key[0] != '\0')) {
+        err_set(err, ERR_CONFIG, "\"tls_cert\" and \"tls_key\" go together: one is not set");
+        return err_field(err, "tls_key");
+    }
+    TRY(guard_new(&security->rules, &guard, err));
+    if (security->tls_cert[0] != '\0')
+        TRY(tls_load(security->tls_cert, security->tls_key, &identity, err));
+    *ret_guard = TAKE_PTR(guard);
+    *ret_identity = TAKE_PTR(identity);
+    return ERR_OK;
+}
+
+static enum err_code check_exposure(const char *listen, const struct http_security *security,
+                                    const struct guard *guard, struct err *err)
+{
+    bool is_exposed;
+
+    TRY(listen_is_exposed(listen, &is_exposed, err));
+    if (!is_exposed || !security->protected_mode ||
+        (guard_has_tokens(guard) && security->tls_cert[0] != '\0'))
+        return ERR_OK;
+    err_set(err, ERR_CONFIG,
+            "\"listen\": \"%s\" can be reached from other machines, which needs tokens and TLS",
+            listen);
+    err_field(err, "listen");
+    return err_hint(err, "set tokens, tls_cert and tls_key; or, where a proxy or a network of its "
+                         "own sees to that, protected_mode = no");
+}
+
+enum err_code http_security_check(const char *listen, const struct http_security *security,
+                                  struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+
+    TRY(load_security(security, &guard, &identity, err));
+    return check_exposure(listen, security, guard, err);
+}
+
+static enum err_code start_security(struct http_server *server, const char *listen,
+                                    const struct http_security *security, struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+
+    TRY(load_security(security, &guard, &identity, err));
+    TRY(check_exposure(listen, security, guard, err));
+    atomic_store(&server->service.guard, TAKE_PTR(guard));
+    server->has_tls = identity != NULL;
+    if (identity != NULL)
+        tls_use(TAKE_PTR(identity));
+    return ERR_OK;
+}
+
+/* Without a token nobody could be let in from elsewhere any more, or anybody could. */
+enum err_code http_server_reload(struct http_server *server, const struct http_security *security,
+                                 struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+    struct guard *older = atomic_load(&server->service.guard);
+
+    TRY(load_security(security, &guard, &identity, err));
+    if (guard_has_tokens(older) && !guard_has_tokens(guard)) {
+        err_set(err, ERR_CONFIG, "\"tokens\" is not set any more, and was");
+        return err_hint(err, "to serve without tokens, restart");
+    }
+    if (server->has_tls != (identity != NULL)) {
+        err_set(err, ERR_CONFIG, "\"tls_cert\" turns TLS %s, which needs a restart",
+                server->has_tls ? "off" : "on");
+        return err_field(err, "tls_cert");
+    }
+    guard_keep(guard, older);
+    atomic_store(&server->service.guard, TAKE_PTR(guard));
+    if (identity != NULL)
+        tls_use(TAKE_PTR(identity));
+    return ERR_OK;
+}
+
+/* Start and stop ------------------------------------------------------------------------------ */
+
+static enum err_code open_socket(struct http_server *server, const char *listen, struct err *err)
+{
+    char address[LISTEN_ADDRESS_MAX];
+
+    TRY(listen_open(listen, &server->listen_fd, address, err));
+    snprintf(server->address, sizeof(server->address), "%s%s",
+             options_listen_path(listen) != NULL ? ""
+             : server->has_tls                   ? "https://"
+                                                 : "http://",
+             address);
+    server->socket_path = options_listen_path(server->address);
     return ERR_OK;
 }
 
@@ -117,8 +231,9 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
     TRY(bulk_new(options->n_threads, &server->service.bulk, err));
-    TRY(listen_open(options->listen, &server->listen_fd, server->address, err));
-    TRY(connections_new(&limits, false, &server->service.connections, err));
+    TRY(start_security(server, options->listen, &options->security, err));
+    TRY(open_socket(server, options->listen, err));
+    TRY(connections_new(&limits, server->has_tls, &server->service.connections, err));
     TRY(start_library(server, (unsigned)options->n_threads, limits.all, err));
     *ret_server = TAKE_PTR(server);
     return ERR_OK;
@@ -177,6 +292,11 @@ void http_server_free(struct http_server *server)
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
     connections_free(server->service.connections);
+    guard_free(atomic_load(&server->service.guard));
+    for (int i = 0; server->has_tls && i < TLS_KEPT; i++)
+        tls_use(NULL);
+    if (server->socket_path != NULL)
+        unlink(server->socket_path);
     bulk_free(server->service.bulk);
     desk_free(server->service.desk);
     if (server->has_handlers)
