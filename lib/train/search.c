@@ -27,6 +27,7 @@ struct search {
     int64_t started_ms;
     bool polishes;           /* there may be something to polish */
     bool is_closed;          /* an earlier attempt has ended it */
+    bool is_cut_short;       /* a wish to cancel has */
     struct search_best best; /* of the trials of this worker */
 };
 
@@ -432,9 +433,9 @@ static enum err_code next_trial(struct search *search, struct trials *trials, st
 static void note_progress(const struct search *search, const struct trials *trials)
 {
     int n_left = search->budget.n_trials - trials_next(trials);
-    double by_trials = search->budget.n_trials > 0
-                           ? (n_left > 0 ? n_left : 0) * trials_usual_seconds(trials)
-                           : INFINITY;
+    double usual = trials_usual_seconds(trials); /* 0: none has ended */
+    double by_trials =
+        search->budget.n_trials > 0 && usual > 0 ? (n_left > 0 ? n_left : 0) * usual : INFINITY;
     double by_time = search->seconds_left - seconds_since(search->started_ms);
 
     control_note_search(search->request->control, trials_count(trials, TRIAL_PRUNED),
@@ -465,8 +466,10 @@ static enum err_code run_trials(struct search *search, struct err *err)
         enum err_code code = go_on(search, &more, err);
 
         /* who cancels a run may want the best so far */
-        if (code == ERR_CANCELLED && control_may_finish(search->request->control))
+        if (code == ERR_CANCELLED && control_may_finish(search->request->control)) {
+            search->is_cut_short = true;
             return ERR_OK;
+        }
         if (code != ERR_OK)
             return code;
     }
@@ -562,7 +565,11 @@ static enum err_code close_search(const struct search *search, struct err *err)
     struct pg *pg;
 
     TRY(control_pg(search->request->control, &pg, err));
-    return catalog_close_search(pg, control_lease(search->request->control), err);
+    TRY(catalog_close_search(pg, control_lease(search->request->control), search->is_cut_short,
+                             err));
+    if (search->is_cut_short)
+        control_set_granted(search->request->control);
+    return ERR_OK;
 }
 
 /* Several trials at a time, of one thread each, where that is faster than one of several. */
