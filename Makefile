@@ -172,13 +172,13 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,http predict registry model forest feature frame catalog pg config schedule base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,http predict registry model catalog forest metric split feature frame pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(FUZZ_ENGINE) $(LIBS)
+	$(link) $(FUZZ_ENGINE) $(LIBS) $(LIBS_HTTP)
 $(BUILD)/tests/fuzz/seeds: $(BUILD)/obj/tests/fuzz/seeds.o $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(LIBS)
+	$(link) $(LIBS) $(LIBS_HTTP)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/tests/fuzz/seeds
 
