@@ -80,7 +80,7 @@ def test_a_grid_is_every_combination(db_rows, cli, definition, tmp_path):
 
 
 @pytest.mark.parametrize("strategy, origins", [
-    ("random", {"random"}), ("tpe", {"random", "tpe"}), ("auto", {"portfolio", "random", "tpe", "polish"})])
+    ("random", {"random"}), ("tpe", {"random", "tpe"}), ("auto", {"portfolio", "tpe", "polish"})])
 def test_strategies(db_rows, cli, definition, tmp_path, strategy, origins):
     apply(cli, definition, strategy, {"strategy": strategy, "trials": 16})
     run_id = run(db_rows, cli, strategy, tmp_path)
