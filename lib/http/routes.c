@@ -29,6 +29,8 @@ static const struct route routes[] = {
     {"GET", "/projects", handle_projects, NULL, 0, "every project and its live model"},
     {"GET", "/projects/{name}", handle_project, NULL, 0, "one project and its live model"},
     {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES, "queue a run"},
+    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES,
+     "predict a relation into a table"},
     {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES,
      "make a model live"},
     {"GET", "/runs/{id}", NULL, ask_run, 0, "one run and how far it is"},
