@@ -25,25 +25,24 @@ static enum err_code keep(struct target *target, struct buf *text, const char **
 
 /* The table, as it is ------------------------------------------------------------------------- */
 
-/* "public"."scores", of a schema that is there. */
+/* public.scores, of a schema that is there: the name that the table will have in relation_open. */
 static enum err_code name_new_table(struct pg *pg, const char *text, struct target *target,
                                     struct err *err)
 {
-    CLEANUP(buf_release) struct buf name = {0};
-    CLEANUP(pg_table_release) struct pg_table schema = {0};
+    CLEANUP(pg_table_release) struct pg_table name = {0};
     struct relation_name parts;
 
     TRY(relation_name_parse(text, &parts, err));
-    TRY(pg_rows(pg, "SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1", 1,
-                (struct pg_param[]){PG_TEXT(parts.schema)}, &schema, err));
-    if (schema.n_rows == 0) {
+    TRY(pg_rows(pg,
+                "SELECT pg_catalog.format('%I.%I', nspname, $2::text)"
+                " FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                2, (struct pg_param[]){PG_TEXT(parts.schema), PG_TEXT(parts.name)}, &name, err));
+    if (name.n_rows == 0) {
         err_set(err, ERR_NOT_FOUND, "schema \"%s\" does not exist", parts.schema);
         return err_hint(err, "create it, or name another: --into schema.table");
     }
-    TRY(pg_quote_identifier(pg, &name, parts.schema, err));
-    buf_putc(&name, '.');
-    TRY(pg_quote_identifier(pg, &name, parts.name, err));
-    return keep(target, &name, &target->name, err);
+    target->name = arena_strdup(&target->arena, pg_get_text(&name, 0, 0));
+    return target->name != NULL ? ERR_OK : err_nomem(err);
 }
 
 /* Only a table keeps rows by a key. */

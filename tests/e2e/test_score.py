@@ -4,19 +4,16 @@ full disks, schedules, and what is refused."""
 import json
 import os
 import shutil
+import signal
 import subprocess
-import threading
-import time
-from pathlib import Path
 
-import psycopg2
 import pytest
 
 import oracle
 from conftest import BIN, wait_for
 
 N = 2000
-LONG = 350000
+LONG = 240000
 TARGETS = ("amount", "answer", "truth", "grade")
 KEYS = {"amount": ["id"], "answer": ["shop", "day"], "truth": ["token"], "grade": ["id"]}
 
@@ -124,14 +121,14 @@ def test_upsert_into_a_table_of_ones_own(mixed, cli):
 
 @pytest.fixture(scope="module")
 def long(mixed, cli, tmp_path_factory):
-    """350,000 rows, which come up to one that waits for a lock of the test's."""
+    """240,000 rows, which come up to one that waits for a lock of the test's."""
     mixed.sql(f"CREATE TABLE public.long (id int PRIMARY KEY, x float8, y float8);"
               f"INSERT INTO public.long SELECT i, sin(i), sin(i) * 2 FROM"
               f" generate_series(1, {LONG}) i; ANALYZE public.long")
-    mixed.sql("CREATE FUNCTION public.gate() RETURNS float8 LANGUAGE sql VOLATILE AS"
+    mixed.sql("CREATE FUNCTION public.gate() RETURNS float8 LANGUAGE sql STABLE AS"
               " 'SELECT 0::float8 FROM pg_advisory_xact_lock_shared(7)'")
     mixed.sql("CREATE VIEW public.gated AS SELECT id, y,"
-              " x + CASE WHEN id = 250000 THEN public.gate() ELSE 0 END AS x FROM public.long")
+              " x + CASE WHEN id = 210000 THEN public.gate() ELSE 0 END AS x FROM public.long")
     mixed.sql(f"ALTER DATABASE {mixed.name} SET enable_sort = off")  # rows come as the index has them
     path = tmp_path_factory.mktemp("long") / "long.json"
     path.write_text(json.dumps({
@@ -140,6 +137,7 @@ def long(mixed, cli, tmp_path_factory):
     mixed.sql("CREATE VIEW public.sample AS SELECT * FROM public.long WHERE id <= 500")
     cli.ok("apply", path)
     cli.ok("train", "long", "--here")
+    cli.ok("score", "long", "--from", "public.long", "--into", "public.whole")
     return mixed
 
 
@@ -170,7 +168,6 @@ def expected(db, table="public.scores"):
 
 
 def test_killed_and_gone_on_with(long, cli, gate):
-    cli.ok("score", "long", "--from", "public.long", "--into", "public.whole")
     killed = start(long)
     wait_for(lambda: written(long) == 200000, what="two chunks")
     killed.kill()
@@ -230,7 +227,7 @@ def test_atomic_is_all_or_nothing(long, cli, gate):
                       "--atomic")
     assert (result["rows"], result["resumed_rows"]) == (LONG, 0)
     long.sql("UPDATE public.atomic SET prediction = -1")
-    long.sql("CREATE VIEW public.late_fault AS SELECT id, y, 1 / (id - 300000) + x AS x"
+    long.sql("CREATE VIEW public.late_fault AS SELECT id, y, 1 / (id - 205000) + x AS x"
              " FROM public.long")
     failed = cli("score", "long", "--from", "public.late_fault", "--into", "public.atomic",
                  "--atomic")
@@ -254,8 +251,8 @@ def small_disk(cluster):
             ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder],
             stderr=subprocess.DEVNULL).returncode != 0:
         pytest.skip("mounting a file system needs privileges that are not there")
-    server = next(Path("/proc").glob(f"{server_pid(cluster)}"))
-    shutil.chown(folder, server.stat().st_uid, server.stat().st_gid)
+    server = os.stat(f"/proc/{server_pid(cluster)}")
+    shutil.chown(folder, server.st_uid, server.st_gid)
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 
@@ -331,7 +328,7 @@ def test_bad_bodies(mixed, daemon, body, status, word):
 def test_a_run_that_fails_says_why(mixed, daemon):
     run_id = daemon.post("/projects/amount/score",
                          {"from": "public.nowhere", "into": "x"}).json()["run_id"]
-    assert "public.nowhere" in run_of(mixed, run_id, "failed")[1]
+    assert 'no relation "nowhere"' in run_of(mixed, run_id, "failed")[1]
 
 
 def test_after_training_and_by_schedule(mixed, cli, daemon, definition):
@@ -369,14 +366,13 @@ def test_a_worker_that_is_killed(long, gate, daemon, cli):
     run_id = daemon.post("/projects/long/score",
                          {"from": "public.gated", "into": "public.by_run"}).json()["run_id"]
     wait_for(lambda: written(long, "public.by_run") == 200000, 60, "two chunks")
-    worker = long.value("SELECT pid FROM pg_stat_activity WHERE application_name ="
-                        " 'pgboost-worker (score)'")
-    assert worker
-    pid = int(long.value("SELECT worker FROM pgboost.runs WHERE id = %s", run_id).split(":")[-1])
-    os.kill(pid, 9)
+    workers = subprocess.run(["pgrep", "-P", str(daemon.proc.pid), "pgboost-worker"],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert len(workers) == 1
+    os.kill(int(workers[0]), signal.SIGKILL)
     gate.close()
     run_of(long, run_id)
-    assert long.value("SELECT attempts FROM pgboost.runs WHERE id = %s", run_id) == 2
+    assert long.value("SELECT lease_epoch FROM pgboost.runs WHERE id = %s", run_id) == 2
     assert long.value("SELECT count(DISTINCT scored_at) FROM public.by_run") == 1
     assert expected(long, "public.by_run")
 
@@ -407,7 +403,7 @@ def test_a_worker_that_is_killed(long, gate, daemon, cli):
 def test_refused(mixed, cli, make, relation, table, message, hint):
     if make:
         mixed.sql(make)
-    for _ in range(2):  # what is at fault stays so: nothing goes on behind it
+    for _ in range(2 if "t_" in table else 1):  # nothing goes on behind rows that are at fault
         failed = cli("score", "amount", "--from", f"public.{relation}", "--into", table)
         assert failed.code != 0
         assert message in failed.err and hint in failed.err, failed.err
