@@ -9,6 +9,7 @@
 #   make bench        POST /predict under load
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
@@ -216,6 +217,11 @@ bench-serve: all bench-tools
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-score BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-score
+bench-score: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-score $(BENCH_ARGS)
 
 # make bench-search BENCH_ARGS='--datasets movies,digits --repeat 3', or BENCH_ARGS=--workers
 .PHONY: bench-search
