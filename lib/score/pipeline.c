@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-#define WINDOWS_PER_THREAD 2
+#define WINDOWS_PER_THREAD 8
 #define PROGRESS_MS        100
 
 enum stage { STAGE_EMPTY, STAGE_FILLED, STAGE_TAKEN, STAGE_PREDICTED };
