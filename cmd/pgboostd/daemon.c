@@ -209,6 +209,8 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
 {
     if (daemon->pg == NULL)
         TRY(connect_postgres(daemon, err));
+    else
+        TRY(catalog_check_version(daemon->pg, err)); /* nothing old is written into a newer one */
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
     TRY(heed_refreshes(daemon, err));
@@ -316,6 +318,9 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(registry_new(&daemon->registry, err));
     TRY(calendar_new(&daemon->calendar, err));
     TRY(connect_postgres(daemon, err));
+    if (pg_pooled(daemon->pg))
+        log_info("Postgres is behind a pooler: nothing is heard, changes are found by polling",
+                 "poll_ms=%" PRId64, daemon->options->poll_ms);
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));

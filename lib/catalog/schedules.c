@@ -62,8 +62,8 @@ enum err_code catalog_schedules(struct pg *pg, const char *project, struct sched
     return ERR_OK;
 }
 
-/* Nothing comes back when another daemon was first, or the schedule is not the one that was read.
- */
+/* Nothing comes back when the schedule is not the one that was read, or another daemon was first:
+ * it has noted this time, or one before that counts among those this one would call missed. */
 static const char see_to_sql[] =
     "INSERT INTO pgboost.due_times (project_id, due_at, n_missed, kind)"
     " SELECT p.id, due.at, $3::integer, s.kind"
@@ -72,8 +72,9 @@ static const char see_to_sql[] =
               " WHERE p.id = $1::bigint AND s.kind = $6 AND s.cron = $4"
               "  AND coalesce(p.definition ->> 'timezone', 'UTC') = $5 AND s.since < due.at"
               "  AND NOT EXISTS (SELECT FROM pgboost.due_times d"
-              "   WHERE d.project_id = p.id AND d.kind = s.kind AND d.due_at >= due.at)"
-              " ON CONFLICT DO NOTHING";
+              "   WHERE d.project_id = p.id AND d.kind = s.kind AND d.due_at > " MOMENT(
+                  "$7") ")"
+                        " ON CONFLICT DO NOTHING";
 
 static enum err_code note_run(struct pg *pg, const struct schedule_row *schedule, int64_t due_us,
                               int64_t run_id, struct err *err)
@@ -94,7 +95,7 @@ static enum err_code see_to_locked(struct pg *pg, const struct schedule_row *sch
                                    const struct due_time *due, bool *ret_first, int64_t *ret_run_id,
                                    struct err *err)
 {
-    struct pg_int project_text, due_text, missed_text;
+    struct pg_int project_text, due_text, missed_text, since_text;
     const struct pg_param params[] = {
         pg_param_int(&project_text, schedule->project_id),
         pg_param_int(&due_text, due->at_us),
@@ -102,6 +103,7 @@ static enum err_code see_to_locked(struct pg *pg, const struct schedule_row *sch
         PG_TEXT(schedule->schedule),
         PG_TEXT(schedule->timezone),
         PG_TEXT(schedule->kind),
+        pg_param_int(&since_text, schedule->since_us),
     };
     int64_t n_rows = 0, project_id;
     bool existing;
