@@ -336,15 +336,13 @@ def test_after_training_and_by_schedule(mixed, cli, daemon, definition):
             "exclude": ["answer", "truth", "grade", "shop", "day", "token"], "deploy": "always",
             "search": {"strategy": "none"}, "threads": 1, "hyperparams": {"n_estimators": 3}}
     cli.ok("apply", definition(**keys, score={"into": "public.nightly", "after": "train"}))
-    for n in (1, 2):
-        cli.ok("train", "nightly")
-        model_id = cli.json("show", "nightly")["project"]["live_model_id"]
-        wait_for(lambda: mixed.value("SELECT to_regclass('public.nightly')") and mixed.sql(
-            "SELECT count(*), min(model_id) FROM public.nightly") == [(N, model_id)],
-            60, f"the scores of training {n}")
-    assert mixed.value("SELECT count(*) FROM pgboost.runs r JOIN pgboost.projects p"
-                       " ON p.id = project_id WHERE p.name = 'nightly' AND kind = 'score'"
-                       " AND trigger = 'train'") == 2
+    cli.ok("train", "nightly", "--here")
+    model_id = cli.json("show", "nightly")["project"]["live_model_id"]
+    wait_for(lambda: mixed.value("SELECT to_regclass('public.nightly')") and mixed.sql(
+        "SELECT count(*), min(model_id) FROM public.nightly") == [(N, model_id)], 60, "the scores")
+    assert mixed.sql("SELECT kind, trigger FROM pgboost.runs r JOIN pgboost.projects p"
+                     " ON p.id = project_id WHERE p.name = 'nightly' ORDER BY r.id") == [
+        ("training", "command"), ("score", "train")]
     cli.ok("apply", definition(**keys, schedule="@yearly",
                                score={"into": "public.nightly", "after": "* * * * *"}))
     shown = cli.json("show", "nightly")
