@@ -11,6 +11,7 @@
 #   make bench-swap   deployments while /predict is under load
 #   make bench-scale  a thousand projects in one daemon
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
@@ -30,7 +31,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry predict http
+MODULES := base schedule config pg frame feature split metric forest catalog model score xgb search train registry predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
@@ -230,6 +231,11 @@ bench-swap bench-scale: all
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-score BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-score
+bench-score: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-score $(BENCH_ARGS)
 
 # make bench-search BENCH_ARGS='--datasets movies,digits --repeat 3', or BENCH_ARGS=--workers
 .PHONY: bench-search
