@@ -27,7 +27,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry predict http
+MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry lookup predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto

@@ -30,11 +30,14 @@ struct options {
     int64_t workers;       /* runs trained at once; 1 */
     int64_t worker_memory; /* bytes of one; 0: no limit */
     enum role role;
-    int64_t body_limit_bytes; /* of a request; 16 MiB */
-    int64_t rows_limit;       /* of a request; 10000 */
-    int64_t spill_above;      /* bytes of a run in memory; 64 MiB */
-    int64_t keep_runs_ms;     /* ended runs and their trials; 90 d */
-    int64_t poll_ms;          /* where NOTIFY does not reach; 2 s */
+    int64_t body_limit_bytes;  /* of a request; 16 MiB */
+    int64_t rows_limit;        /* of a request; 10000 */
+    int64_t lookup_pool_size;  /* connections that read rows by key; 4 */
+    int64_t lookup_queue;      /* requests that may wait for them; 1000 */
+    int64_t lookup_timeout_ms; /* 2 s */
+    int64_t spill_above;       /* bytes of a run in memory; 64 MiB */
+    int64_t keep_runs_ms;      /* ended runs and their trials; 90 d */
+    int64_t poll_ms;           /* where NOTIFY does not reach; 2 s */
     enum { OPTIONS_LOG_DEBUG, OPTIONS_LOG_INFO, OPTIONS_LOG_WARNING, OPTIONS_LOG_ERROR } log_level;
     struct arena arena;
 };

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "http/routes.h"
+#include "http/seeking.h"
 
 /* A body over the limit is read on and thrown away up to this many bytes, since a client that still
  * sends when the connection closes never sees why. */
@@ -88,6 +89,7 @@ static void reset(struct exchange *exchange)
     exchange->chunked = false;
     exchange->is_csv = false;
     exchange->is_handed_over = false;
+    exchange->seeking = NULL;
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
 }
@@ -216,18 +218,27 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
     return MHD_YES;
 }
 
-static void run_handler(struct exchange *exchange)
+void exchange_fail(struct exchange *exchange)
 {
-    enum err_code code;
-
-    if (buf_check(&exchange->body, &exchange->err) == ERR_OK) {
-        code = route_handle(exchange->route, exchange, &exchange->err);
-        if (code == ERR_OK)
-            return;
-    }
     refuse(exchange, err_http_status(exchange->err.code));
     if (exchange->refusal >= 500)
         log_err(LOG_WARNING, "request failed", &exchange->err);
+}
+
+static void run_handler(struct exchange *exchange)
+{
+    if (buf_check(&exchange->body, &exchange->err) != ERR_OK ||
+        route_handle(exchange->route, exchange, &exchange->err) != ERR_OK)
+        exchange_fail(exchange);
+}
+
+/* Of a connection that is suspended: the handler's work goes on when the rows are there. */
+static void seek_rows(struct exchange *exchange)
+{
+    if (seeking_put(TAKE_PTR(exchange->seeking)))
+        return;
+    refuse(exchange, err_http_status(exchange->err.code));
+    MHD_resume_connection(exchange->connection);
 }
 
 /* The loop comes back to the connection once it is resumed, and finds it answered. */
@@ -236,7 +247,10 @@ static void run_job(struct bulk_job *job)
     struct exchange *exchange = (void *)((char *)job - offsetof(struct exchange, job));
 
     run_handler(exchange);
-    MHD_resume_connection(exchange->connection);
+    if (exchange->seeking != NULL)
+        seek_rows(exchange);
+    else
+        MHD_resume_connection(exchange->connection);
 }
 
 static void give_to_bulk(struct exchange *exchange)
@@ -278,6 +292,12 @@ static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *
         if (hand_over(exchange))
             return MHD_YES;
         run_handler(exchange);
+        if (exchange->seeking != NULL) {
+            exchange->is_handed_over = true;
+            MHD_suspend_connection(connection);
+            seek_rows(exchange);
+            return MHD_YES;
+        }
     }
     if (exchange->refusal != 0)
         reply_problem(&exchange->reply, exchange->refusal, &exchange->err);

@@ -16,6 +16,7 @@
 #include "http/hygiene.h"
 #include "http/reply.h"
 #include "http/target.h"
+#include "lookup/lookup.h"
 #include "predict/predict.h"
 #include "registry/registry.h"
 
@@ -23,7 +24,8 @@
 struct http_service {
     struct registry *registry;
     bool predicts;
-    struct desk *desk; /* for routes that ask the catalog */
+    struct desk *desk;     /* for routes that ask the catalog */
+    struct lookup *lookup; /* for rows that are named by key; NULL: this daemon does not predict */
     atomic_size_t body_limit_bytes, rows_limit;
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
@@ -33,6 +35,7 @@ struct http_service {
 };
 
 struct route;
+struct seeking;
 
 struct exchange {
     struct http_service *service;
@@ -46,11 +49,16 @@ struct exchange {
     size_t n_held_bytes;   /* of n_body_bytes, those that count as the service's */
     bool chunked;
     bool is_csv;
-    bool is_handed_over; /* to a thread of bulk or the desk, which answers it, then resumes */
+    bool is_handed_over; /* to a thread of bulk, the desk or the look-ups, which answers it, then
+                            resumes */
     struct bulk_job job;
-    int refusal; /* the status to answer with once the body has come; 0: none yet */
+    struct seeking *seeking; /* rows that the handler wants before it can go on; NULL: none */
+    int refusal;             /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };
+
+/* exchange->err says why there is no answer: it becomes one, and is logged where it is ours. */
+void exchange_fail(struct exchange *exchange);
 
 /* The handler of libmicrohttpd (MHD_AccessHandlerCallback); cls is the struct http_service. */
 enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,

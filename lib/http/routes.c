@@ -26,6 +26,7 @@ struct route {
 static const struct route routes[] = {
     {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV,
      "predictions of a project's live model"},
+    {"POST", "/rank", handle_rank, NULL, READS_JSON, "candidates in the order of their scores"},
     {"GET", "/projects", handle_projects, NULL, 0, "every project and its live model"},
     {"GET", "/projects/{name}", handle_project, NULL, 0, "one project and its live model"},
     {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES, "queue a run"},

@@ -5,7 +5,8 @@
  * order: server.c (socket, threads, drain), exchange.c (one request and its answer), hygiene.c,
  * target.c, routes.c (the table), handlers.c, reply.c. A large body is answered by a thread of
  * bulk.c while its connection is suspended, so that the loop's other connections do not wait for
- * it; what asks the catalog likewise by that of desk.c, with admin.c.
+ * it; what asks the catalog likewise by that of desk.c, with admin.c; what names its rows by key by
+ * one of lookup/pool.c, with seeking.c.
  *
  * Bounded: body, bodies, rows, connections, header size, idle time. Refuses: waiting for Postgres.
  */
@@ -14,18 +15,20 @@
 
 #include <stdbool.h>
 
+#include "lookup/lookup.h"
 #include "registry/registry.h"
 
 struct http_server;
 
 struct http_options {
-    const char *listen;        /* "127.0.0.1:8080", "[::1]:0": as the option has it */
-    int n_threads;             /* at least 1 */
-    size_t body_limit_bytes;   /* of a request's body: 413 beyond */
-    size_t rows_limit;         /* of a request: 413 beyond */
-    struct registry *registry; /* outlives the server */
-    bool predicts;             /* false: /predict is refused */
-    const char *dsn;           /* the catalog, for routes that ask it */
+    const char *listen;           /* "127.0.0.1:8080", "[::1]:0": as the option has it */
+    int n_threads;                /* at least 1 */
+    size_t body_limit_bytes;      /* of a request's body: 413 beyond */
+    size_t rows_limit;            /* of a request: 413 beyond */
+    struct registry *registry;    /* outlives the server */
+    bool predicts;                /* false: /predict is refused */
+    const char *dsn;              /* the catalog, for routes that ask it */
+    struct lookup_options lookup; /* for rows that are named by key */
 };
 
 /* Serves from here on. ERR_IO with a hint when the address cannot be had; ERR_NOT_FOUND when the

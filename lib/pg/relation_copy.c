@@ -52,6 +52,19 @@ static enum err_code check_readable(const struct relation *relation,
                     relation->name);
 }
 
+enum err_code relation_put_column(struct pg *pg, const struct relation *relation,
+                                  const struct relation_column *column, struct buf *sql,
+                                  struct err *err)
+{
+    const struct wrapping *wrapping = &wrappings[column->type];
+
+    TRY(check_readable(relation, column, err));
+    buf_puts(sql, wrapping->before != NULL ? wrapping->before : "");
+    TRY(pg_quote_identifier(pg, sql, column->name, err));
+    buf_puts(sql, wrapping->after != NULL ? wrapping->after : "");
+    return buf_check(sql, err);
+}
+
 enum err_code relation_copy(struct pg *pg, const struct relation *relation, const int *columns,
                             int n_columns, struct pg_copy **ret_copy, struct err *err)
 {
@@ -61,14 +74,8 @@ enum err_code relation_copy(struct pg *pg, const struct relation *relation, cons
 
     buf_puts(&sql, "COPY (SELECT ");
     for (int i = 0; i < n_columns; i++) {
-        const struct relation_column *column = &relation->columns[columns[i]];
-        const struct wrapping *wrapping = &wrappings[column->type];
-
-        TRY(check_readable(relation, column, err));
         buf_puts(&sql, i > 0 ? ", " : "");
-        buf_puts(&sql, wrapping->before != NULL ? wrapping->before : "");
-        TRY(pg_quote_identifier(pg, &sql, column->name, err));
-        buf_puts(&sql, wrapping->after != NULL ? wrapping->after : "");
+        TRY(relation_put_column(pg, relation, &relation->columns[columns[i]], &sql, err));
     }
     buf_printf(&sql, " FROM %s) TO STDOUT (FORMAT binary)", relation->name);
     TRY(buf_check(&sql, err));
