@@ -1,9 +1,6 @@
 #include "lookup/keys.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#include "base/nearest.h"
 
 void key_texts_clear(struct key_texts *texts)
 {
@@ -109,14 +106,12 @@ static enum err_code at_column(const char *name, struct err *err)
 
 static enum err_code not_a_column(const struct lookup_plan *plan, const char *name, struct err *err)
 {
-    const char *names[LOOKUP_KEYS_MAX], *nearest;
+    CLEANUP(buf_release) struct buf names = {0};
 
     for (int c = 0; c < plan->n_params; c++)
-        names[c] = param_name(plan, c);
-    nearest = nearest_name(name, names, plan->n_params);
-    err_set(err, ERR_INVALID, "\"%.120s\" is no column of the key", name);
-    at_column(name, err);
-    return err_hint(err, "the key is of %s", nearest != NULL ? nearest : names[0]);
+        buf_printf(&names, "%s\"%s\"", c > 0 ? ", " : "", param_name(plan, c));
+    err_set(err, ERR_INVALID, "the key has no column \"%s\": it is of %s", name, buf_text(&names));
+    return at_column(name, err);
 }
 
 static enum err_code missing(const struct lookup_plan *plan, int c, struct err *err)
