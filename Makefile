@@ -10,6 +10,7 @@
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
+#   make bench-lookup predictions by key beside pgbench, rankings beside Python (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
@@ -211,6 +212,11 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 bench-tools: $(BENCH_TOOLS)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
+
+# make bench-lookup BENCH_ARGS=--short
+.PHONY: bench-lookup
+bench-lookup: all bench-tools
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-lookup $(BENCH_ARGS)
 
 # make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
 .PHONY: bench-load

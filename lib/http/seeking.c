@@ -101,8 +101,10 @@ static enum err_code sign(struct seeking *seeking, const struct registry_view *v
     put_text(signature, project->key, strlen(project->key));
     put_text(signature, project->time != NULL ? project->time : "",
              project->time != NULL ? strlen(project->time) : 0);
-    if (wanted->form == LOOKUP_WHERE)
+    if (wanted->form == LOOKUP_WHERE) {
+        buf_append(signature, &seeking->ask.max_rows, sizeof(seeking->ask.max_rows));
         TRY(each_where(wanted, sign_where, signature, err));
+    }
     TRY(buf_check(signature, err));
     seeking->ask.signature = signature->data;
     seeking->ask.signature_length = signature->length;
@@ -209,6 +211,7 @@ static enum err_code describe(struct lookup_ask *ask, struct lookup_spec *spec, 
     if (code == ERR_OK)
         code = describe_project(project, model, spec, err);
     registry_read_unlock();
+    spec->max_rows = ask->max_rows;
     if (code == ERR_OK && wanted->form == LOOKUP_WHERE)
         code = each_where(wanted, describe_where, spec, err);
     return code;

@@ -306,12 +306,11 @@ enum err_code batch_run(struct batch *batch, const struct lookup_plan *plan, str
 enum err_code batch_run_where(struct batch *batch, const struct lookup_plan *plan, struct pg *pg,
                               const struct lookup_ask *ask, struct err *err)
 {
-    struct pg_param params[LOOKUP_KEYS_MAX + 1];
+    struct pg_param params[LOOKUP_KEYS_MAX];
     struct json_reader reader = ask->values;
     enum json_token token = json_next(&reader, err);
     PGresult *result = NULL;
     struct lookup_row *row;
-    struct pg_int limit;
 
     if (key_read(plan, &reader, token, &batch->texts, err) != ERR_OK) {
         struct err problem = *err;
@@ -320,8 +319,7 @@ enum err_code batch_run_where(struct batch *batch, const struct lookup_plan *pla
     }
     for (int c = 0; c < plan->n_params; c++)
         params[c] = PG_TEXT(key_text(plan, &batch->texts, 0, c));
-    params[plan->n_params] = pg_param_int(&limit, (int64_t)ask->max_rows + 1);
-    if (fetch(batch, plan, pg, plan->n_params + 1, params, &result, err) != ERR_OK) {
+    if (fetch(batch, plan, pg, plan->n_params, params, &result, err) != ERR_OK) {
         if (is_of_value(err->sqlstate))
             err->code = ERR_INVALID;
         return err->code;

@@ -51,6 +51,7 @@ struct lookup_spec {
     const char **keys; /* the columns that name a row */
     int n_where;
     const char **where;      /* of LOOKUP_WHERE: the columns that are compared */
+    size_t max_rows;         /* likewise, as the ask has it */
     const char *time_column; /* the row's age goes by it; NULL: by none */
     struct arena arena;
 };

@@ -176,7 +176,8 @@ static enum err_code put_where(struct pg *pg, const struct lookup_plan *plan,
         buf_puts(sql, "pgboost_row.");
         TRY(pg_quote_identifier(pg, sql, plan->key_names[i], err));
     }
-    buf_printf(sql, " LIMIT $%d::bigint", plan->n_params + 1);
+    buf_printf(sql, " LIMIT %zu",
+               spec->max_rows + 1); /* of a parameter the planner expects little */
     return buf_check(sql, err);
 }
 

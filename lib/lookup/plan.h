@@ -16,8 +16,8 @@ void plan_free(struct lookup_plan *plan);
 DEFINE_FREEP(struct lookup_plan *, plan_free)
 
 /* The statement: of keys, $1 … are arrays of texts, and the result's first column says, from 1,
- * which element a row belongs to; at most two rows come for each. Of where, $1 … are texts, and the
- * last parameter is the most rows that come. */
+ * which element a row belongs to; at most two rows come for each. Of where, $1 … are texts, and one
+ * row more than there may be comes at most. */
 MUST_CHECK enum err_code plan_put_sql(struct pg *pg, const struct lookup_plan *plan,
                                       const struct lookup_spec *spec, struct buf *sql,
                                       struct err *err);
