@@ -14,12 +14,13 @@
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
+#   make json-suite   JSONTestSuite's 318 files against POST /predict; SUITE= a checkout of it
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX
 #   make clean
 #
 # Variables: SANITIZE=address,undefined or thread; DEVELOPER=1 makes warnings errors;
-# BUILD= another folder; V=1 shows commands.
+# BUILD= another folder; E2E_JOBS= files of end-to-end tests beside each other; V=1 shows commands.
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -32,7 +33,7 @@ MODULES := base schedule config pg frame feature split metric forest catalog mod
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
-PACKAGES_HTTP := libmicrohttpd liburcu-bp
+PACKAGES_HTTP := libmicrohttpd gnutls liburcu-bp zlib
 VERSION := $(shell cat VERSION)
 
 CPPFLAGS += -D_GNU_SOURCE -DPGBOOST_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PACKAGES) $(PACKAGES_HTTP))
@@ -142,15 +143,24 @@ ROWS ?= 100000
 prove-forest: $(BUILD)/tests/unit/forest/test_forest
 	$(Q)FOREST_ROWS=$(ROWS) $<
 
+# Files of tests beside each other, one more than processors, as tests mostly wait; those of T one after
+# another, in one process: that one sees what they print with PYTEST_ARGS=-s.
+E2E_JOBS ?= $(if $(T),0,$(shell echo $$(($$(nproc) + 1))))
 .PHONY: e2e
 e2e: all bench-tools
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(if $(filter-out 0,$(E2E_JOBS)),-n $(E2E_JOBS) --maxprocesses 8 --dist loadfile) \
+		$(PYTEST_ARGS) $(or $(T),tests/e2e)
 
 # What test_soak.py does a few times in the tests: make soak SOAK=0.1 for a tenth of it.
 SOAK ?= 1
 .PHONY: soak
 soak: all
 	$(Q)SOAK=$(SOAK) BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -s --durations=0 $(PYTEST_ARGS) tests/e2e/test_soak.py
+
+# Its files are fetched, unless SUITE is a folder that has them.
+.PHONY: json-suite
+json-suite: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/conformance/json-suite $(SUITE)
 
 # Memory errors in the encoder and the evaluator, by valgrind.
 .PHONY: valgrind
@@ -161,7 +171,7 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,predict model forest feature frame pg config schedule base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,http predict registry model forest feature frame catalog pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
 	$(link) $(FUZZ_ENGINE) $(LIBS)

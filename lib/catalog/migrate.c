@@ -192,8 +192,7 @@ static enum err_code run_script(struct pg *pg, const struct script *script, stru
         return transaction_id(pg, &after, NULL) == ERR_OK && after != before ? refuse_commit(err)
                                                                              : code;
     /* What the file may have set for the whole session must not reach what follows. */
-    TRY(pg_script(pg, "RESET SESSION AUTHORIZATION; RESET ROLE; SET search_path = pg_catalog",
-                  err));
+    TRY(pg_restore_session(pg, err));
     TRY(transaction_id(pg, &after, err));
     return before == after ? ERR_OK : refuse_commit(err);
 }

@@ -33,8 +33,11 @@ static enum err_code no_model(const struct registry_project *project, struct err
 enum err_code handlers_find_model(void *context, const char *name, size_t length, int64_t model_id,
                                   const struct model **ret_model, struct err *err)
 {
-    const struct registry_project *project = registry_find(context, name, length);
+    const struct model_finder *finder = context;
+    const struct registry_project *project = registry_find(finder->view, name, length);
 
+    if (finder->token != NULL && !token_sees(finder->token, name, length))
+        return err_set(err, ERR_DENIED, "the token is not good for this project");
     if (project == NULL)
         return no_project(name, length, err);
     if (project->model == NULL)
@@ -100,7 +103,8 @@ static enum err_code answer(struct exchange *exchange, start_fn start, const str
 {
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
-    struct model_source source = {.find = handlers_find_model, .context = (void *)view};
+    struct model_finder finder = {.view = view, .token = exchange->token};
+    struct model_source source = {.find = handlers_find_model, .context = &finder};
     struct predict_waiting *waiting = NULL;
 
     TRY(start(buf_text(body), body->length, &source, &limits, scratch, &exchange->reply.body,
@@ -241,13 +245,19 @@ enum err_code handle_projects(struct exchange *exchange, struct err *err)
 {
     const struct registry_view *view = registry_read_lock(exchange->service->registry);
     struct buf *json = &exchange->reply.body;
+    int n = 0;
 
     (void)err;
     buf_puts(json, "{\"items\":[");
     for (int i = 0; i < registry_n_projects(view); i++) {
-        if (i > 0)
+        const struct registry_project *project = registry_at(view, i);
+
+        if (exchange->token != NULL &&
+            !token_sees(exchange->token, project->name, strlen(project->name)))
+            continue;
+        if (n++ > 0)
             buf_putc(json, ',');
-        put_project(json, registry_at(view, i));
+        put_project(json, project);
     }
     buf_puts(json, "],\"next\":null}");
     registry_read_unlock();
@@ -310,6 +320,13 @@ enum err_code handle_readyz(struct exchange *exchange, struct err *err)
                counts.n_projects, counts.n_models, counts.n_problems);
     json_put_text(json, degraded ? why : NULL);
     buf_putc(json, '}');
+    return ERR_OK;
+}
+
+enum err_code handle_options(struct exchange *exchange, struct err *err)
+{
+    (void)err;
+    exchange->reply.status = 204; /* find_route has set Allow */
     return ERR_OK;
 }
 

@@ -36,7 +36,9 @@ static enum err_code find_project(const struct seeking *seeking, const struct re
 {
     const struct predict_wanted *wanted = predict_wanted(seeking->waiting);
 
-    TRY(handlers_find_model((void *)view, wanted->project, wanted->project_length,
+    struct model_finder finder = {.view = view, .token = seeking->exchange->token};
+
+    TRY(handlers_find_model(&finder, wanted->project, wanted->project_length,
                             wanted->asked_model_id, ret_model, err));
     *ret_project = registry_find(view, wanted->project, wanted->project_length);
     return ERR_OK;
@@ -270,8 +272,7 @@ static void done(struct lookup_ask *ask, const struct lookup_rows *rows)
     }
     if (seeking->is_outdated && ask_again(seeking, &exchange->err))
         return;
-    if (code != ERR_OK)
-        exchange_fail(exchange);
+    exchange_handled(exchange, code == ERR_OK ? ERR_OK : exchange->err.code);
     seeking_free(seeking);
     MHD_resume_connection(exchange->connection);
 }

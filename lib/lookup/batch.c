@@ -163,7 +163,10 @@ static enum err_code fetch(struct batch *batch, const struct lookup_plan *plan, 
 {
     struct pg_table table = {0};
 
-    TRY(pg_rows_prepared(pg, plan->name, n_params, params, &table, err));
+    if (pg_pooled(pg))
+        TRY(pg_rows_binary(pg, plan->sql, n_params, params, &table, err));
+    else
+        TRY(pg_rows_prepared(pg, plan->name, n_params, params, &table, err));
     TRY(keep_result(batch, table.result, err));
     *ret_result = table.result;
     return ERR_OK;

@@ -66,7 +66,8 @@ struct lookup_plan {
     bool is_where;          /* compared with one value each, not with a list */
     bool has_age;           /* behind the keys: the time column, and the server's clock */
     enum pg_type time_type;
-    char name[24]; /* of the statement */
+    char name[24];   /* of the statement */
+    const char *sql; /* which a pooler, that prepares nothing, gets each time */
     struct arena arena;
 };
 

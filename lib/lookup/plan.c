@@ -245,7 +245,11 @@ enum err_code plan_new(struct pg *pg, const struct lookup_spec *spec, bool is_wh
     snprintf(plan->name, sizeof(plan->name), "pgboost_%u", number);
     TRY(meet(pg, spec, plan, err));
     TRY(plan_put_sql(pg, plan, spec, &sql, err));
-    TRY(as_conflict(pg_prepare(pg, plan->name, buf_text(&sql), err), err));
+    plan->sql = arena_strdup(&plan->arena, buf_text(&sql));
+    if (plan->sql == NULL)
+        return err_nomem(err);
+    if (!pg_pooled(pg))
+        TRY(as_conflict(pg_prepare(pg, plan->name, plan->sql, err), err));
     *ret_plan = TAKE_PTR(plan);
     return ERR_OK;
 }

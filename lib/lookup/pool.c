@@ -102,7 +102,8 @@ static enum err_code open_host(struct worker *worker, int host, struct err *err)
     CLEANUP(pg_closep) struct pg *pg = NULL;
 
     TRY(pg_connect(&options, &pg, err));
-    TRY(prepare_connection(pg, err));
+    if (!pg_pooled(pg)) /* whose sessions are everybody's */
+        TRY(prepare_connection(pg, err));
     worker->pg = TAKE_PTR(pg);
     worker->host = host;
     worker->opened_ms = clock_ms();
