@@ -128,7 +128,8 @@ static void test_refusals(void **state)
         {"{\"a\": 1, \"b\": \"x\", \"a/b\": 1}", "/a~1b",
          "the key has no column \"a/b\": it is of \"a\", \"b\""},
         {"{\"a\": 1, \"a\": 2, \"b\": \"x\"}", "/a", "column \"a\" is given twice"},
-        {"{\"a\": {\"b\": [1]}, \"b\": \"x\"}", "/a", "expected a whole number from -2147483648 to 2147483647, found an object"},
+        {"{\"a\": {\"b\": [1]}, \"b\": \"x\"}", "/a",
+         "expected a whole number from -2147483648 to 2147483647, found an object"},
         {"1", "", "expected an object of the key's columns, found a number"},
         {"null", "", "expected an object of the key's columns, found null"},
     };
