@@ -29,12 +29,20 @@ static enum err_code no_model(const struct registry_project *project, struct err
     return err_hint(err, "train one with: pgboost train %s", project->name);
 }
 
-/* context is the registry's view that the request holds. */
+/* Where a prediction looks for its model: the registry's view that the request holds. */
+struct lookup {
+    const struct registry_view *view;
+    const struct token *token; /* NULL: any project */
+};
+
 static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
                                 const struct model **ret_model, struct err *err)
 {
-    const struct registry_project *project = registry_find(context, name, length);
+    const struct lookup *lookup = context;
+    const struct registry_project *project = registry_find(lookup->view, name, length);
 
+    if (lookup->token != NULL && !token_sees(lookup->token, name, length))
+        return err_set(err, ERR_DENIED, "the token is not good for this project");
     if (project == NULL)
         return no_project(name, length, err);
     if (project->model == NULL)
@@ -88,6 +96,7 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
     struct predict_scratch *scratch = thread_scratch(service);
     struct model_source source = {.find = find_model};
+    struct lookup lookup = {.token = exchange->token};
     enum err_code code;
 
     if (!service->predicts) {
@@ -96,7 +105,8 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     }
     if (scratch == NULL)
         return err_nomem(err);
-    source.context = (void *)registry_read_lock(service->registry);
+    source.context = &lookup;
+    lookup.view = registry_read_lock(service->registry);
     code = predict_json(buf_text(body), body->length, &source, &limits, scratch,
                         &exchange->reply.body, err);
     registry_read_unlock();
@@ -213,13 +223,19 @@ enum err_code handle_projects(struct exchange *exchange, struct err *err)
 {
     const struct registry_view *view = registry_read_lock(exchange->service->registry);
     struct buf *json = &exchange->reply.body;
+    int n = 0;
 
     (void)err;
     buf_puts(json, "{\"items\":[");
     for (int i = 0; i < registry_n_projects(view); i++) {
-        if (i > 0)
+        const struct registry_project *project = registry_at(view, i);
+
+        if (exchange->token != NULL &&
+            !token_sees(exchange->token, project->name, strlen(project->name)))
+            continue;
+        if (n++ > 0)
             buf_putc(json, ',');
-        put_project(json, registry_at(view, i));
+        put_project(json, project);
     }
     buf_puts(json, "],\"next\":null}");
     registry_read_unlock();
@@ -282,6 +298,13 @@ enum err_code handle_readyz(struct exchange *exchange, struct err *err)
                counts.n_projects, counts.n_models, counts.n_problems);
     json_put_text(json, degraded ? why : NULL);
     buf_putc(json, '}');
+    return ERR_OK;
+}
+
+enum err_code handle_options(struct exchange *exchange, struct err *err)
+{
+    (void)err;
+    exchange->reply.status = 204; /* find_route has set Allow */
     return ERR_OK;
 }
 

@@ -15,6 +15,9 @@ struct reply {
     int status;               /* 0: 200 */
     const char *content_type; /* NULL: application/json */
     const char *allow;        /* of a 405; NULL: none */
+    const char *request_id;   /* NULL: none */
+    const char *origin;       /* of another site, whose pages may read it; NULL: none */
+    bool packed;              /* the body is gzip */
     bool close;               /* the connection ends with this answer */
     bool to_post;             /* of a request that nothing caches or embeds */
     struct buf body;

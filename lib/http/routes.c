@@ -12,6 +12,9 @@ enum trait {
     READS_JSON = 1 << 0,
     READS_CSV = 1 << 1, /* as well */
     CHANGES = 1 << 2,
+    PREDICTS = 1 << 3,
+    OPEN = 1 << 4,       /* to who has no token */
+    BY_PROJECT = 1 << 5, /* a token of some projects may ask it, and sees those */
 };
 
 struct route {
@@ -22,22 +25,37 @@ struct route {
     const char *help;
 };
 
-/* The busiest first. A path stands with one method; "allow" is what a 405 says. */
+/* The busiest first. */
 static const struct route routes[] = {
-    {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV,
+    {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV | PREDICTS | BY_PROJECT,
      "predictions of a project's live model"},
-    {"GET", "/projects", handle_projects, NULL, 0, "every project and its live model"},
-    {"GET", "/projects/{name}", handle_project, NULL, 0, "one project and its live model"},
-    {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES, "queue a run"},
+    {"GET", "/projects", handle_projects, NULL, BY_PROJECT, "every project and its live model"},
+    {"GET", "/projects/{name}", handle_project, NULL, BY_PROJECT, "one project and its live model"},
+    {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES | BY_PROJECT,
+     "queue a run"},
+    /* not by project: it names any relation to read and any table to write */
     {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES,
      "predict a relation into a table"},
-    {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES,
+    {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES | BY_PROJECT,
      "make a model live"},
     {"GET", "/runs/{id}", NULL, ask_run, 0, "one run and how far it is"},
     {"POST", "/runs/{id}/cancel", NULL, ask_cancel, READS_JSON | CHANGES, "stop a run"},
-    {"GET", "/healthz", handle_healthz, NULL, 0, "is the daemon alive?"},
-    {"GET", "/readyz", handle_readyz, NULL, 0, "can it answer, and is it degraded?"},
-    {"GET", "/", handle_root, NULL, 0, "this list"},
+    {"GET", "/healthz", handle_healthz, NULL, OPEN, "is the daemon alive?"},
+    {"GET", "/readyz", handle_readyz, NULL, OPEN, "can it answer, and is it degraded?"},
+    {"GET", "/", handle_root, NULL, BY_PROJECT, "this list"},
+};
+
+/* "OPTIONS" of any path that there is; what it answers is in the header Allow. */
+static const struct route options_route = {
+    .method = "OPTIONS", .path = "*", .handle = handle_options, .traits = OPEN};
+
+enum { GET_IS_ALLOWED = 1, POST_IS_ALLOWED = 2 };
+
+static const char *const allow[] = {
+    [0] = "GET, HEAD, POST, OPTIONS", /* of the server as such: OPTIONS * */
+    [GET_IS_ALLOWED] = "GET, HEAD, OPTIONS",
+    [POST_IS_ALLOWED] = "POST, OPTIONS",
+    [GET_IS_ALLOWED | POST_IS_ALLOWED] = "GET, HEAD, POST, OPTIONS",
 };
 
 static bool method_matches(const struct route *route, const char *method)
@@ -49,6 +67,9 @@ static bool method_matches(const struct route *route, const char *method)
 const struct route *route_find(const char *method, const char *path, const char **ret_segment,
                                size_t *ret_length, const char **ret_allow)
 {
+    bool asks = strcmp(method, "OPTIONS") == 0;
+    unsigned allowed = 0;
+
     for (size_t i = 0; i < N_ELEMENTS(routes); i++) {
         const struct route *route = &routes[i];
 
@@ -56,10 +77,12 @@ const struct route *route_find(const char *method, const char *path, const char 
             continue;
         if (method_matches(route, method))
             return route;
-        *ret_allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
-        return NULL;
+        allowed |= strcmp(route->method, "GET") == 0 ? GET_IS_ALLOWED : POST_IS_ALLOWED;
     }
-    return NULL;
+    asks &= allowed != 0 || strcmp(path, "*") == 0;
+    if (asks || allowed != 0)
+        *ret_allow = allow[allowed];
+    return asks ? &options_route : NULL;
 }
 
 bool route_reads_csv(const struct route *route)
@@ -75,6 +98,23 @@ bool route_reads_json(const struct route *route)
 bool route_changes(const struct route *route)
 {
     return (route->traits & CHANGES) != 0;
+}
+
+bool route_is_open(const struct route *route)
+{
+    return (route->traits & OPEN) != 0;
+}
+
+bool route_is_by_project(const struct route *route)
+{
+    return (route->traits & BY_PROJECT) != 0;
+}
+
+unsigned route_scopes(const struct route *route)
+{
+    if (route->traits & CHANGES)
+        return TOKEN_ADMIN;
+    return route->traits & PREDICTS ? TOKEN_PREDICT : TOKEN_PREDICT | TOKEN_ADMIN;
 }
 
 bool route_asks(const struct route *route)
