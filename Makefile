@@ -8,7 +8,10 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
+#   make bench-swap   deployments while /predict is under load
+#   make bench-scale  a thousand projects in one daemon
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
@@ -28,7 +31,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry predict http
+MODULES := base schedule config pg frame feature split metric forest catalog model score xgb search train registry predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
@@ -217,15 +220,22 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 	$(call say,LINK,$@)
 	$(link) $(LIBS_HTTP) -lm
 
-.PHONY: bench-tools bench-serve
+.PHONY: bench-tools bench-serve bench-swap bench-scale
 bench-tools: $(BENCH_TOOLS)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
+bench-swap bench-scale: all
+	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
 
 # make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-score BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-score
+bench-score: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-score $(BENCH_ARGS)
 
 # make bench-search BENCH_ARGS='--datasets movies,digits --repeat 3', or BENCH_ARGS=--workers
 .PHONY: bench-search
