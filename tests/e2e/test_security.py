@@ -413,7 +413,7 @@ def test_tls(projects, tokens, identities, tmp_path):
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
             thread.start()
-        for n in range(10):
+        for n in range(6):
             wanted, wanted_key = (identities[1], identities[0])[n % 2]
             certificate.write_bytes(wanted.read_bytes())
             process.send_signal(signal.SIGHUP)  # half a change: refused, the old pair stays

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "http/hygiene.h"
+#include "http/pack.h"
 
 #define HEADERS_MAX 4
 
@@ -188,13 +189,112 @@ static void test_content_encodings(void **state)
     }
 }
 
+/* A head as the library leaves it: read in place, each line's end replaced by NULs. "|" stands for
+ * a NUL here; the header's name begins after the version's end. */
+static void test_lines_in_place(void **state)
+{
+    static const struct {
+        const char
+            *text; /* GET, target, version, then name and value of one header, then the end */
+        bool bad;
+    } rows[] = {
+        {"GET|/a|HTTP/1.1||X| b||||", false},   {"GET|/a|HTTP/1.1||X|b||||", false},
+        {"GET|/a|HTTP/1.1||X|||||", false},     {"GET|/a|HTTP/1.1|X| b||||", true},
+        {"GET|/a|HTTP/1.1||X| b|||", true},     {"GET|/a|HTTP/1.1||X| b|||||", true},
+        {"GET||/a|HTTP/1.1||X| b||||", true},   {"GET|/a||HTTP/1.1||X| b||||", true},
+        {"GET|/a|HTTP/1.1|||X| b||||", true},   {"GET|/a|HTTP/1.1||X| b|c||||", true},
+        {"GET|/a|HTTP/1.1||X| b\rc||||", true}, {"GET|/a|HTTP/1.1 ||X| b||||", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        char text[64];
+        size_t length = strlen(rows[i].text);
+        struct head head = {0};
+        char *target, *name, *value;
+
+        for (size_t at = 0; at <= length; at++)
+            text[at] = (char)(rows[i].text[at] == '|' ? '\0' : rows[i].text[at]);
+        target = memchr(text, '/', length);
+        head.method = text;
+        head.version = memchr(text, 'H', length);
+        name = memchr(text, 'X', length);
+        value = name + 2;
+        value += *value == ' ';
+        head_begin(&head, target, strlen(target));
+        head_add(&head, name, value);
+        head_end(&head, length);
+        if (head.bad_lines != rows[i].bad)
+            fail_msg("%s", rows[i].text);
+    }
+}
+
+static void test_targets(void **state)
+{
+    static const struct {
+        const char *target;
+        bool sound;
+    } rows[] = {
+        {"/", true},     {"/a?b=c", true},  {"*", true},   {"/\xc3\xa9", true},
+        {"", false},     {"a", false},      {"**", false}, {"http://h/", false},
+        {"/a b", false}, {"/a\x01", false}, {"/#", false}, {"/\x7f", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        assert_int_equal(head_target_is_sound(rows[i].target, strlen(rows[i].target)),
+                         rows[i].sound);
+}
+
+static void test_accept(void **state)
+{
+    static const struct {
+        const char *value;
+        int status;
+    } rows[] = {
+        {"*/*", 0},
+        {"", 0},
+        {"application/json", 0},
+        {"a/b, application/*;q=1", 0},
+        {"text/html", 0},
+        {"image/png", 406},
+        {"application/xml", 406},
+        {",;", 406},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct head head = {0};
+        struct err err;
+
+        head_add(&head, "Accept", rows[i].value);
+        assert_int_equal(head_check_accept(&head, &err), rows[i].status);
+    }
+}
+
+static void test_gzip_is_taken(void **state)
+{
+    static const struct {
+        const char *value;
+        bool taken;
+    } rows[] = {
+        {NULL, false},         {"", false},      {"gzip", true},     {"br, GZIP;q=0.1", true},
+        {"gzip;q=0", false},   {"*", true},      {"*;q=0", false},   {"gzip;q=0.00, *", false},
+        {"gzip;q=0.01", true}, {"xgzip", false}, {"deflate", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        assert_int_equal(pack_is_taken(rows[i].value), rows[i].taken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound_heads),
-        cmocka_unit_test(test_refused_heads),
-        cmocka_unit_test(test_content_types),
-        cmocka_unit_test(test_content_encodings),
+        cmocka_unit_test(test_sound_heads),    cmocka_unit_test(test_refused_heads),
+        cmocka_unit_test(test_content_types),  cmocka_unit_test(test_content_encodings),
+        cmocka_unit_test(test_lines_in_place), cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_accept),         cmocka_unit_test(test_gzip_is_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
