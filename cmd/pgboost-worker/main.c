@@ -249,6 +249,14 @@ static enum err_code import(const struct settings *settings)
     return code;
 }
 
+/* The daemon that starts a worker shares its log with it. */
+static void set_log_format(void)
+{
+    const char *format = getenv("PGBOOST_LOG_FORMAT");
+
+    log_set_format(format != NULL && strcmp(format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {.priority = 10};
@@ -258,6 +266,7 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    set_log_format();
     set_defaults(&settings, name, sizeof(name));
     if (options_spill(settings.spill_above, settings.state_dir, &settings.train.spill, &err) !=
         ERR_OK) {

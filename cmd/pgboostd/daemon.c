@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,6 +23,7 @@
 #define STATEMENT_TIMEOUT_MS 30000
 #define REFRESHED_MAX        64 /* relations that were refreshed at the same time */
 #define PRUNE_EVERY_MS       (3600 * 1000)
+#define MEASURE_EVERY_MS     2000
 #define DRAIN_MS             10000 /* for requests under way when asked to stop */
 #define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
 
@@ -40,7 +42,7 @@ struct daemon {
     struct pg *pg;                  /* NULL: Postgres is away */
     char away[640];                 /* why, as last logged; "": it is there */
     int64_t away_since_ms;
-    int64_t prune_at_ms;
+    int64_t prune_at_ms, measure_at_ms;
     struct backoff backoff;
     struct rng rng;
     bool stopping;
@@ -119,6 +121,7 @@ static void note_away(struct daemon *daemon, const struct err *err)
         daemon->away_since_ms = clock_ms();
     snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
     registry_set_degraded(daemon->registry, daemon->away);
+    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
     log_err(LOG_WARNING, "the catalog cannot be reached; predictions go on", err);
 }
 
@@ -130,14 +133,17 @@ static void note_back(struct daemon *daemon)
     log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
     daemon->away[0] = '\0';
     registry_set_degraded(daemon->registry, NULL);
+    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
 }
 
 /* Workers ------------------------------------------------------------------------------------- */
 
-static void log_end(const struct worker_end *end)
+static void note_end(struct daemon *daemon, const struct worker_end *end)
 {
     char reason[160];
 
+    if (!end->well)
+        http_server_count(daemon->server, HTTP_WORKERS_DIED);
     log_write(end->well ? LOG_INFO : LOG_WARNING, "worker ended",
               "run=%" PRId64 " worker=%s why=%s", end->run_id, end->name,
               log_text(end->reason, reason, sizeof(reason)));
@@ -156,7 +162,7 @@ static enum err_code report_ended_workers(struct daemon *daemon, const char *rea
         TRY(catalog_worker_died(daemon->pg, end.run_id, end.name,
                                 reason != NULL ? reason : end.reason, reason == NULL, &had_run,
                                 err));
-        log_end(&end);
+        note_end(daemon, &end);
         supervisor_forget(daemon->supervisor, end.name, !had_run);
     }
     return ERR_OK;
@@ -174,10 +180,12 @@ static enum err_code start_workers(struct daemon *daemon, struct err *err)
         TRY(catalog_claimable_run(daemon->pg, started, n_started, &run_id, err));
         if (run_id == 0)
             return ERR_OK;
-        if (supervisor_start(daemon->supervisor, run_id, &failure) == ERR_OK)
-            log_info("worker started", "run=%" PRId64, run_id);
-        else
+        if (supervisor_start(daemon->supervisor, run_id, &failure) != ERR_OK) {
             log_err(LOG_ERROR, "a run waits", &failure);
+            continue;
+        }
+        http_server_count(daemon->server, HTTP_WORKERS_STARTED);
+        log_info("worker started", "run=%" PRId64, run_id);
     }
     return ERR_OK;
 }
@@ -202,6 +210,21 @@ static enum err_code keep_house(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+/* What /metrics shows of the queue, as it was a few seconds ago at most. */
+static enum err_code measure_queue(struct daemon *daemon, struct err *err)
+{
+    struct queue_state queue;
+
+    if (clock_ms() < daemon->measure_at_ms)
+        return ERR_OK;
+    TRY(catalog_queue_state(daemon->pg, &queue, err));
+    daemon->measure_at_ms = clock_ms() + MEASURE_EVERY_MS;
+    http_server_set_gauge(daemon->server, HTTP_RUNS_QUEUED, queue.n_queued);
+    http_server_set_gauge(daemon->server, HTTP_RUNS_RUNNING, queue.n_running);
+    http_server_set_gauge(daemon->server, HTTP_QUEUE_AGE_S, queue.oldest_s);
+    return ERR_OK;
+}
+
 /* The loop ------------------------------------------------------------------------------------ */
 
 /* Everything that a notification, a signal or the time may have brought. */
@@ -214,10 +237,13 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
     TRY(heed_refreshes(daemon, err));
     TRY(calendar_look(daemon->calendar, daemon->pg, &daemon->due_in_ms, err));
     TRY(keep_house(daemon, err));
+    TRY(measure_queue(daemon, err));
     if (daemon->supervisor == NULL)
         return ERR_OK;
     TRY(report_ended_workers(daemon, NULL, err));
-    return start_workers(daemon, err);
+    TRY(start_workers(daemon, err));
+    http_server_set_gauge(daemon->server, HTTP_WORKERS, supervisor_n_running(daemon->supervisor));
+    return ERR_OK;
 }
 
 static enum err_code wait_for_news(struct daemon *daemon, struct err *err)
@@ -246,10 +272,13 @@ static void reload(struct daemon *daemon)
     if (reload_options(daemon->options, daemon->source->argc, daemon->source->argv, &err) !=
         ERR_OK) {
         log_err(LOG_ERROR, "the options are bad; the old ones stay", &err);
+        http_server_count(daemon->server, HTTP_RELOADS_REFUSED);
         return;
     }
+    http_server_count(daemon->server, HTTP_RELOADS);
     http_server_set_limits(daemon->server, (size_t)daemon->options->body_limit_bytes,
                            (size_t)daemon->options->rows_limit);
+    http_server_set_slow(daemon->server, daemon->options->slow_request_ms);
 }
 
 static void heed_signals(struct daemon *daemon)
@@ -306,7 +335,11 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .dsn = options->dsn,
     };
 
-    return http_server_start(&http_options, &daemon->server, err);
+    TRY(http_server_start(&http_options, &daemon->server, err));
+    http_server_set_slow(daemon->server, options->slow_request_ms);
+    http_server_set_gauge(daemon->server, HTTP_STARTED_S, (int64_t)time(NULL));
+    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
+    return ERR_OK;
 }
 
 static enum err_code start(struct daemon *daemon, struct err *err)
@@ -388,6 +421,12 @@ static void release(struct daemon *daemon)
     signals_free(daemon->signals);
 }
 
+/* Workers write into the same log. */
+static void share_log_format(const struct options *options)
+{
+    setenv("PGBOOST_LOG_FORMAT", options->log_format == OPTIONS_LOG_JSON ? "json" : "logfmt", 1);
+}
+
 enum err_code daemon_run(struct options *options, const struct option_source *source,
                          struct err *err)
 {
@@ -399,7 +438,8 @@ enum err_code daemon_run(struct options *options, const struct option_source *so
     };
 
     rng_init(&daemon.rng, (uint64_t)getpid());
-    reload_log_level(options);
+    reload_log(options);
+    share_log_format(options);
     TRY(signals_new(&daemon.signals, err));
     TRY(start(&daemon, err));
     control_loop(&daemon);

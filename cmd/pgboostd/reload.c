@@ -12,8 +12,9 @@ static const enum log_level levels[] = {
     [OPTIONS_LOG_ERROR] = LOG_ERROR,
 };
 
-void reload_log_level(const struct options *options)
+void reload_log(const struct options *options)
 {
+    log_set_format(options->log_format == OPTIONS_LOG_JSON ? LOG_JSON : LOG_LOGFMT);
     log_set_level(levels[options->log_level]);
 }
 
@@ -44,12 +45,14 @@ enum err_code reload_options(struct options *current, int argc, char **argv, str
 
     TRY(options_load(argc, argv, &fresh, &action, err));
     report_restarts(current, &fresh);
+    current->slow_request_ms = fresh.slow_request_ms;
+    current->log_format = fresh.log_format;
     current->log_level = fresh.log_level;
     current->body_limit_bytes = fresh.body_limit_bytes;
     current->rows_limit = fresh.rows_limit;
     current->poll_ms = fresh.poll_ms;
     current->keep_runs_ms = fresh.keep_runs_ms;
-    reload_log_level(current);
+    reload_log(current);
     log_info("options reloaded", "body_limit=%" PRId64 " rows_limit=%" PRId64 " poll_ms=%" PRId64,
              current->body_limit_bytes, current->rows_limit, current->poll_ms);
     return ERR_OK;

@@ -6,12 +6,13 @@
 
 #include "config/options.h"
 
-/* Takes over into `current` what can change while the daemon runs (log_level, body_limit,
- * rows_limit, keep_runs, poll), and logs what else differs: that needs a restart. */
+/* Takes over into `current` what can change while the daemon runs (log_level, log_format,
+ * slow_request, body_limit, rows_limit, keep_runs, poll), and logs what else differs: that needs a
+ * restart. */
 MUST_CHECK enum err_code reload_options(struct options *current, int argc, char **argv,
                                         struct err *err);
 
 /* The option's level as the log's. */
-void reload_log_level(const struct options *options);
+void reload_log(const struct options *options);
 
 #endif

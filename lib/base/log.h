@@ -3,7 +3,8 @@
  *
  *     log_info("worker started", "run=%ld pid=%d", run_id, pid);
  *     → time=2026-01-31T03:00:00.123Z level=info msg="worker started" run=7 pid=4711
- *     → {"time":"2026-01-31T03:00:00.123Z","level":"info","msg":"worker started","run":7,"pid":4711}
+ *     → {"time":"2026-01-31T03:00:00.123Z","level":"info","msg":"worker
+ * started","run":7,"pid":4711}
  *
  * For daemons and workers; libraries return errors instead, commands print to people. Never a row's
  * values, a token or a connection string. `log_text` quotes a value that may hold anything.

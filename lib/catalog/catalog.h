@@ -125,6 +125,13 @@ MUST_CHECK enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_r
 /* Is there a run to claim that is not among those this host has started? *ret_run_id 0: none. */
 MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n_started,
                                                int64_t *ret_run_id, struct err *err);
+/* How much there is to do, over all machines. */
+struct queue_state {
+    int64_t n_queued, n_running;
+    int64_t oldest_s; /* how long the oldest queued run has waited; 0: none waits */
+};
+MUST_CHECK enum err_code catalog_queue_state(struct pg *pg, struct queue_state *ret_queue,
+                                             struct err *err);
 /* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
 MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
 

@@ -13,6 +13,7 @@
 #define HOUR   (60 * MINUTE)
 
 static const char *const role_names[] = {"all", "server", "trainer", NULL};
+static const char *const format_names[] = {"logfmt", "json", NULL};
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 
 static bool is_listen(const char *text)
@@ -132,6 +133,20 @@ const struct option_row option_rows[] = {
      .high = HOUR,
      .placeholder = "TIME",
      .help = "how often the catalog is asked for news, where NOTIFY does not reach"},
+    {.name = "slow_request",
+     .type = OPTION_DURATION,
+     .offset = AT(slow_request_ms),
+     .fallback = "1 s",
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "requests that take so long or longer are logged; 0: none is"},
+    {.name = "log_format",
+     .type = OPTION_CHOICE,
+     .offset = AT(log_format),
+     .fallback = "logfmt",
+     .names = format_names,
+     .placeholder = "FORMAT",
+     .help = "logfmt or json, a line an event"},
     {.name = "log_level",
      .type = OPTION_CHOICE,
      .offset = AT(log_level),

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "catalog/catalog.h"
 #include "http/exchange.h"
 #include "http/routes.h"
@@ -57,8 +56,6 @@ static void see_to(struct desk *desk, struct exchange *exchange)
     if (code == ERR_OK)
         return;
     exchange->refusal = err_http_status(code);
-    if (exchange->refusal >= 500)
-        log_err(LOG_WARNING, "request failed", err);
 }
 
 /* The thread ---------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/log.h"
+#include "http/access.h"
 #include "http/routes.h"
 
 /* A body over the limit is read on and thrown away up to this many bytes, since a client that still
@@ -90,6 +90,7 @@ static void reset(struct exchange *exchange)
     exchange->is_handed_over = false;
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
+    access_begin(exchange);
 }
 
 static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -140,6 +141,7 @@ static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connecti
 {
     if (atomic_load(&exchange->service->draining))
         exchange->reply.close = true;
+    access_note(exchange);
     return reply_send(&exchange->reply, connection);
 }
 
@@ -226,8 +228,6 @@ static void run_handler(struct exchange *exchange)
             return;
     }
     refuse(exchange, err_http_status(exchange->err.code));
-    if (exchange->refusal >= 500)
-        log_err(LOG_WARNING, "request failed", &exchange->err);
 }
 
 /* The loop comes back to the connection once it is resumed, and finds it answered. */
@@ -260,8 +260,9 @@ static void give_to_desk(struct exchange *exchange)
 static bool hand_over(struct exchange *exchange)
 {
     bool asks = route_asks(exchange->route);
+    bool takes_long = exchange->body.length > LARGE_MIN || route_takes_long(exchange->route);
 
-    if (exchange->body.failed || (!asks && exchange->body.length <= LARGE_MIN))
+    if (exchange->body.failed || (!asks && !takes_long))
         return false;
     exchange->is_handed_over = true;
     MHD_suspend_connection(exchange->connection);

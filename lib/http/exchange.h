@@ -15,6 +15,8 @@
 #include "http/desk.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
+#include "http/server.h"
+#include "http/stats.h"
 #include "http/target.h"
 #include "predict/predict.h"
 #include "registry/registry.h"
@@ -30,6 +32,9 @@ struct http_service {
     atomic_size_t n_held_bytes;           /* of large bodies, all together */
     struct bulk *bulk;                    /* where those are answered */
     pthread_key_t scratch_key;            /* struct predict_scratch of each serving thread */
+    struct stats *stats;
+    _Atomic int64_t slow_us; /* requests that take so long are logged; 0: none */
+    _Atomic int64_t gauges[HTTP_GAUGES];
 };
 
 struct route;
@@ -48,6 +53,8 @@ struct exchange {
     bool is_csv;
     bool is_handed_over; /* to a thread of bulk or the desk, which answers it, then resumes */
     struct bulk_job job;
+    int64_t began_us;             /* the clock, when the head had come */
+    int64_t project_id, model_id; /* that were asked; 0: none */
     int refusal; /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };

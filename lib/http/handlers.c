@@ -29,14 +29,21 @@ static enum err_code no_model(const struct registry_project *project, struct err
     return err_hint(err, "train one with: pgboost train %s", project->name);
 }
 
-/* context is the registry's view that the request holds. */
+/* Who asks, and the registry's view that the request holds. */
+struct asking {
+    struct exchange *exchange;
+    const struct registry_view *view;
+};
+
 static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
                                 const struct model **ret_model, struct err *err)
 {
-    const struct registry_project *project = registry_find(context, name, length);
+    struct asking *asking = context;
+    const struct registry_project *project = registry_find(asking->view, name, length);
 
     if (project == NULL)
         return no_project(name, length, err);
+    asking->exchange->project_id = project->id;
     if (project->model == NULL)
         return no_model(project, err);
     if (model_id != 0 && model_id != project->model->id) {
@@ -47,6 +54,7 @@ static enum err_code find_model(void *context, const char *name, size_t length, 
                  project->model->id);
         return err_field(err, "/model_id");
     }
+    asking->exchange->model_id = project->model->id;
     *ret_model = project->model;
     return ERR_OK;
 }
@@ -87,7 +95,8 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
     struct predict_scratch *scratch = thread_scratch(service);
-    struct model_source source = {.find = find_model};
+    struct asking asking = {.exchange = exchange};
+    struct model_source source = {.find = find_model, .context = &asking};
     enum err_code code;
 
     if (!service->predicts) {
@@ -96,7 +105,7 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     }
     if (scratch == NULL)
         return err_nomem(err);
-    source.context = (void *)registry_read_lock(service->registry);
+    asking.view = registry_read_lock(service->registry);
     code = predict_json(buf_text(body), body->length, &source, &limits, scratch,
                         &exchange->reply.body, err);
     registry_read_unlock();
@@ -238,50 +247,12 @@ enum err_code handle_project(struct exchange *exchange, struct err *err)
     return project != NULL ? ERR_OK : no_project(exchange->argument, length, err);
 }
 
-/* /healthz, /readyz, / ------------------------------------------------------------------------ */
+/* /healthz, / ------------------------------------------------------------------------ */
 
 enum err_code handle_healthz(struct exchange *exchange, struct err *err)
 {
     (void)err;
     buf_puts(&exchange->reply.body, "{\"status\":\"alive\"}");
-    return ERR_OK;
-}
-
-struct readiness {
-    int n_projects, n_models, n_problems;
-};
-
-static struct readiness count_projects(const struct registry *registry)
-{
-    const struct registry_view *view = registry_read_lock(registry);
-    struct readiness counts = {.n_projects = registry_n_projects(view)};
-
-    for (int i = 0; i < counts.n_projects; i++) {
-        counts.n_models += registry_at(view, i)->model != NULL;
-        counts.n_problems += registry_at(view, i)->problem != NULL;
-    }
-    registry_read_unlock();
-    return counts;
-}
-
-enum err_code handle_readyz(struct exchange *exchange, struct err *err)
-{
-    struct registry *registry = exchange->service->registry;
-    struct buf *json = &exchange->reply.body;
-    struct readiness counts = count_projects(registry);
-    char why[512];
-    bool degraded = registry_degraded(registry, why, sizeof(why));
-
-    if (!registry_loaded(registry))
-        return err_set(err, ERR_UNREACHABLE, "the models are not loaded yet");
-    buf_printf(json,
-               "{\"status\":\"%s\",\"projects\":%d,\"models\":%d,\"problems\":%d,\"degraded\":",
-               degraded              ? "degraded"
-               : counts.n_models > 0 ? "ready"
-                                     : "no model is live yet",
-               counts.n_projects, counts.n_models, counts.n_problems);
-    json_put_text(json, degraded ? why : NULL);
-    buf_putc(json, '}');
     return ERR_OK;
 }
 

@@ -4,6 +4,8 @@
 
 #include "http/admin.h"
 #include "http/handlers.h"
+#include "http/metrics.h"
+#include "http/ready.h"
 
 typedef enum err_code (*handle_fn)(struct exchange *exchange, struct err *err);
 typedef enum err_code (*ask_fn)(struct exchange *exchange, struct pg *pg, struct err *err);
@@ -12,6 +14,7 @@ enum trait {
     READS_JSON = 1 << 0,
     READS_CSV = 1 << 1, /* as well */
     CHANGES = 1 << 2,
+    TAKES_LONG = 1 << 3,
 };
 
 struct route {
@@ -35,6 +38,7 @@ static const struct route routes[] = {
     {"POST", "/runs/{id}/cancel", NULL, ask_cancel, READS_JSON | CHANGES, "stop a run"},
     {"GET", "/healthz", handle_healthz, NULL, 0, "is the daemon alive?"},
     {"GET", "/readyz", handle_readyz, NULL, 0, "can it answer, and is it degraded?"},
+    {"GET", "/metrics", handle_metrics, NULL, TAKES_LONG, "counts and times, for Prometheus"},
     {"GET", "/", handle_root, NULL, 0, "this list"},
 };
 
@@ -73,6 +77,21 @@ bool route_reads_json(const struct route *route)
 bool route_changes(const struct route *route)
 {
     return (route->traits & CHANGES) != 0;
+}
+
+bool route_takes_long(const struct route *route)
+{
+    return (route->traits & TAKES_LONG) != 0;
+}
+
+const char *route_method(const struct route *route)
+{
+    return route->method;
+}
+
+const char *route_path(const struct route *route)
+{
+    return route->path;
 }
 
 bool route_asks(const struct route *route)

@@ -15,13 +15,17 @@ const struct route *route_find(const char *method, const char *path, const char 
                                size_t *ret_length, const char **ret_allow);
 
 bool route_reads_json(const struct route *route);
-bool route_reads_csv(const struct route *route); /* as well */
-bool route_changes(const struct route *route);   /* and so wants a JSON content type */
+bool route_reads_csv(const struct route *route);  /* as well */
+bool route_changes(const struct route *route);    /* and so wants a JSON content type */
+bool route_takes_long(const struct route *route); /* and is no work for a serving thread */
 bool route_asks(const struct route *route); /* route_ask on the desk's thread, else route_handle */
 MUST_CHECK enum err_code route_ask(const struct route *route, struct exchange *exchange,
                                    struct pg *pg, struct err *err);
 MUST_CHECK enum err_code route_handle(const struct route *route, struct exchange *exchange,
                                       struct err *err);
+
+const char *route_method(const struct route *route);
+const char *route_path(const struct route *route); /* its pattern */
 
 /* One line a route, for people. */
 void routes_list(struct buf *text);

@@ -93,6 +93,7 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     server->service.registry = options->registry;
     server->service.predicts = options->predicts;
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
+    TRY(stats_new(&server->service.stats, err));
     TRY(desk_new(options->dsn, &server->service.desk, err));
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
@@ -112,6 +113,21 @@ void http_server_set_limits(struct http_server *server, size_t body_limit_bytes,
 {
     atomic_store(&server->service.body_limit_bytes, body_limit_bytes);
     atomic_store(&server->service.rows_limit, rows_limit);
+}
+
+void http_server_set_slow(struct http_server *server, int64_t slow_ms)
+{
+    atomic_store(&server->service.slow_us, slow_ms * 1000);
+}
+
+void http_server_set_gauge(struct http_server *server, enum http_gauge gauge, int64_t value)
+{
+    atomic_store(&server->service.gauges[gauge], value);
+}
+
+void http_server_count(struct http_server *server, enum http_gauge gauge)
+{
+    atomic_fetch_add(&server->service.gauges[gauge], 1);
 }
 
 /* Nobody is left, or nobody who is owed an answer and has not had time to hear of the end. */
@@ -154,6 +170,7 @@ void http_server_free(struct http_server *server)
     desk_free(server->service.desk);
     if (server->has_handlers)
         handlers_release(&server->service);
+    stats_free(server->service.stats);
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     free(server);

@@ -18,6 +18,21 @@
 
 struct http_server;
 
+/* What the daemon knows and /metrics shows. */
+enum http_gauge {
+    HTTP_RUNS_QUEUED,
+    HTTP_RUNS_RUNNING,
+    HTTP_QUEUE_AGE_S, /* of the oldest queued run */
+    HTTP_WORKERS,
+    HTTP_WORKERS_STARTED,
+    HTTP_WORKERS_DIED,
+    HTTP_CATALOG_UP,
+    HTTP_RELOADS,
+    HTTP_RELOADS_REFUSED,
+    HTTP_STARTED_S, /* since 1970 */
+    HTTP_GAUGES
+};
+
 struct http_options {
     const char *listen;        /* "127.0.0.1:8080", "[::1]:0": as the option has it */
     int n_threads;             /* at least 1 */
@@ -38,6 +53,12 @@ const char *http_server_address(const struct http_server *server);
 
 /* For requests that begin from now on. */
 void http_server_set_limits(struct http_server *server, size_t body_limit_bytes, size_t rows_limit);
+
+/* Requests that take so long or longer are logged; 0: none is. */
+void http_server_set_slow(struct http_server *server, int64_t slow_ms);
+
+void http_server_set_gauge(struct http_server *server, enum http_gauge gauge, int64_t value);
+void http_server_count(struct http_server *server, enum http_gauge gauge); /* one more */
 
 /* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
  * done or timeout_ms passed (false). */

@@ -8,9 +8,9 @@
 #define INDEX_SIZE (2 * STATS_SERIES_MAX) /* a power of two */
 #define CACHE_LINE 64
 
-const int64_t stats_bounds_us[STATS_BUCKETS] = {
-    50,    100,   250,    500,    1000,   2500,    5000,    10000,  25000,
-    50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000};
+const int64_t stats_bounds_us[STATS_BUCKETS] = {50,     100,     250,     500,     1000,    2500,
+                                                5000,   10000,   25000,   50000,   100000,  250000,
+                                                500000, 1000000, 2500000, 5000000, 10000000};
 
 /* The busiest first. */
 const int stats_statuses[STATS_STATUSES] = {200, 400, 404, 409, 413, 503, 202, 304, 401, 403,
