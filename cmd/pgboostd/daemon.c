@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/systemd.h"
 #include "calendar.h"
 #include "host.h"
 #include "http/server.h"
@@ -17,6 +18,7 @@
 #include "schedule/backoff.h"
 #include "schedule/supervisor.h"
 #include "signals.h"
+#include "watchdog.h"
 #include "watcher.h"
 
 #define CONNECT_TIMEOUT_MS   5000
@@ -35,7 +37,8 @@ struct daemon {
     struct http_server *server;
     struct supervisor *supervisor; /* NULL: this daemon does not train */
     struct calendar *calendar;
-    struct watcher *watcher; /* NULL: this daemon does not train */
+    struct watchdog *watchdog; /* NULL: systemd does not want one */
+    struct watcher *watcher;   /* NULL: this daemon does not train */
     int n_refreshed;
     char *refreshed[REFRESHED_MAX]; /* relations, as notifications named them */
     int64_t due_in_ms;              /* until a run is due, as last seen */
@@ -286,8 +289,11 @@ static void heed_signals(struct daemon *daemon)
     unsigned came = signals_take(daemon->signals);
 
     daemon->stopping |= (came & SIGNALS_STOP) != 0;
-    if (came & SIGNALS_RELOAD)
+    if (came & SIGNALS_RELOAD) {
+        systemd_notify_reloading();
         reload(daemon);
+        systemd_notify("READY=1");
+    }
 }
 
 static void control_loop(struct daemon *daemon)
@@ -342,6 +348,15 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+static void notify_ready(const struct daemon *daemon)
+{
+    char state[400];
+
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=listening on %s",
+             http_server_address(daemon->server));
+    systemd_notify(state);
+}
+
 static enum err_code start(struct daemon *daemon, struct err *err)
 {
     host_raise_file_limit();
@@ -358,6 +373,8 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(start_server(daemon, err));
     printf("listening on http://%s\n", http_server_address(daemon->server));
     fflush(stdout);
+    TRY(watchdog_start(daemon->server, &daemon->watchdog, err));
+    notify_ready(daemon);
     log_info("started", "version=%s address=%s", PGBOOST_VERSION,
              http_server_address(daemon->server));
     return ERR_OK;
@@ -396,6 +413,8 @@ static void stop_workers(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
+    systemd_notify("STOPPING=1\nSTATUS=answering what is under way");
+    watchdog_free(TAKE_PTR(daemon->watchdog));
     log_info("stopping", "workers=%d",
              daemon->supervisor != NULL ? supervisor_n_running(daemon->supervisor) : 0);
     watcher_free(TAKE_PTR(daemon->watcher));
@@ -410,6 +429,7 @@ static void stop(struct daemon *daemon)
 
 static void release(struct daemon *daemon)
 {
+    watchdog_free(daemon->watchdog);
     http_server_free(daemon->server);
     supervisor_free(daemon->supervisor);
     watcher_free(daemon->watcher);

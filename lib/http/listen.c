@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/systemd.h"
 #include "config/options.h"
 
 /* getaddrinfo's answer for the first address of a host. */
@@ -65,14 +66,27 @@ static void close_socket(int *socket_fd)
         close(*socket_fd);
 }
 
+/* systemd's, which goes on listening while the daemon is restarted. */
+static enum err_code inherit(int socket_fd, int *ret_socket, char *address, struct err *err)
+{
+    CLEANUP(close_socket) int fd = socket_fd;
+
+    TRY(describe(fd, address, err));
+    *ret_socket = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
 enum err_code listen_open(const char *listen_option, int *ret_socket, char *address,
                           struct err *err)
 {
     CLEANUP(close_socket) int socket_fd = -1;
     struct addrinfo *info;
     char host[256];
-    int port, one = 1, failure = 0;
+    int port, one = 1, failure = 0, inherited = systemd_take_socket();
 
+    if (inherited >= 0)
+        return inherit(inherited, ret_socket, address, err);
     TRY(options_split_listen(listen_option, host, sizeof(host), &port, err));
     TRY(resolve(host, port, &info, err));
     socket_fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -12,6 +12,7 @@
 #include "http/exchange.h"
 #include "http/handlers.h"
 #include "http/listen.h"
+#include "http/probe.h"
 
 #define CONNECTIONS_MAX 4096
 #define FILES_RESERVED  64         /* descriptors that are not connections */
@@ -128,6 +129,18 @@ void http_server_set_gauge(struct http_server *server, enum http_gauge gauge, in
 void http_server_count(struct http_server *server, enum http_gauge gauge)
 {
     atomic_fetch_add(&server->service.gauges[gauge], 1);
+}
+
+enum err_code http_server_probe(struct http_server *server, unsigned turn, int timeout_ms,
+                                struct err *err)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_LISTEN_FD);
+
+    if (server->service.predicts)
+        TRY(probe_prediction(server->service.registry, turn, err));
+    if (info == NULL || info->listen_fd == MHD_INVALID_SOCKET)
+        return ERR_OK; /* it drains */
+    return probe_socket(info->listen_fd, timeout_ms, err);
 }
 
 /* Nobody is left, or nobody who is owed an answer and has not had time to hear of the end. */

@@ -60,6 +60,11 @@ void http_server_set_slow(struct http_server *server, int64_t slow_ms);
 void http_server_set_gauge(struct http_server *server, enum http_gauge gauge, int64_t value);
 void http_server_count(struct http_server *server, enum http_gauge gauge); /* one more */
 
+/* Asks the server as a client would, see probe.h: a prediction for one project after the other by
+ * `turn`, where it predicts, and an answer to a connection within timeout_ms. */
+MUST_CHECK enum err_code http_server_probe(struct http_server *server, unsigned turn,
+                                           int timeout_ms, struct err *err);
+
 /* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
  * done or timeout_ms passed (false). */
 bool http_server_drain(struct http_server *server, int timeout_ms);
