@@ -14,6 +14,7 @@
 #include "calendar.h"
 #include "host.h"
 #include "http/server.h"
+#include "offline.h"
 #include "reload.h"
 #include "schedule/backoff.h"
 #include "schedule/supervisor.h"
@@ -45,6 +46,8 @@ struct daemon {
     struct pg *pg;                  /* NULL: Postgres is away */
     char away[640];                 /* why, as last logged; "": it is there */
     int64_t away_since_ms;
+    char cache_of[OFFLINE_MOMENT_MAX]; /* models come from the cache of that moment; "": they do not
+                                        */
     int64_t prune_at_ms, measure_at_ms;
     struct backoff backoff;
     struct rng rng;
@@ -114,6 +117,18 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+static void say_degraded(struct daemon *daemon)
+{
+    char why[sizeof(daemon->away) + 80];
+
+    if (daemon->cache_of[0] != '\0')
+        snprintf(why, sizeof(why), "serving the models of %s from the cache: %s", daemon->cache_of,
+                 daemon->away);
+    else
+        snprintf(why, sizeof(why), "%s", daemon->away);
+    registry_set_degraded(daemon->registry, why);
+}
+
 /* Logs a reason once, however often it comes. */
 static void note_away(struct daemon *daemon, const struct err *err)
 {
@@ -123,8 +138,9 @@ static void note_away(struct daemon *daemon, const struct err *err)
     if (daemon->away[0] == '\0')
         daemon->away_since_ms = clock_ms();
     snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
-    registry_set_degraded(daemon->registry, daemon->away);
-    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
+    say_degraded(daemon);
+    if (daemon->server != NULL) /* else it starts with that */
+        http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
     log_err(LOG_WARNING, "the catalog cannot be reached; predictions go on", err);
 }
 
@@ -134,7 +150,7 @@ static void note_back(struct daemon *daemon)
     if (daemon->away[0] == '\0')
         return;
     log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
-    daemon->away[0] = '\0';
+    daemon->away[0] = daemon->cache_of[0] = '\0';
     registry_set_degraded(daemon->registry, NULL);
     http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
 }
@@ -344,7 +360,27 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
     TRY(http_server_start(&http_options, &daemon->server, err));
     http_server_set_slow(daemon->server, options->slow_request_ms);
     http_server_set_gauge(daemon->server, HTTP_STARTED_S, (int64_t)time(NULL));
-    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
+    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, daemon->pg != NULL);
+    return ERR_OK;
+}
+
+/* From Postgres or, while it is away, from the cache. A trainer without it has nothing to do. */
+static enum err_code load_models(struct daemon *daemon, struct err *err)
+{
+    struct err failure = {0};
+    enum err_code code = connect_postgres(daemon, &failure);
+
+    if (code == ERR_OK)
+        code = registry_refresh(daemon->registry, daemon->pg, NULL, &failure);
+    if (code != ERR_OK && daemon->options->role != ROLE_TRAINER)
+        code = offline_start(daemon->registry, &failure, daemon->cache_of);
+    if (code != ERR_OK) {
+        if (err != NULL)
+            *err = failure;
+        return code;
+    }
+    if (failure.code != ERR_OK)
+        note_away(daemon, &failure);
     return ERR_OK;
 }
 
@@ -363,8 +399,8 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(host_make_folder(daemon->options->state_dir, err));
     TRY(registry_new(&daemon->registry, err));
     TRY(calendar_new(&daemon->calendar, err));
-    TRY(connect_postgres(daemon, err));
-    TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
+    TRY(offline_prepare(daemon->registry, daemon->options, err));
+    TRY(load_models(daemon, err));
     if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));
         TRY(watcher_start(daemon->options->dsn, daemon->options->read_dsn, daemon->options->poll_ms,
