@@ -107,6 +107,8 @@ static void find_route(struct exchange *exchange, const struct head *head, const
     size_t length = 0;
 
     exchange->route = route_find(head->method, path, &segment, &length, &exchange->reply.allow);
+    exchange->reply.plain_errors =
+        exchange->route != NULL && route_answers_plain_errors(exchange->route);
     if (exchange->route == NULL && exchange->reply.allow != NULL) {
         err_set(&exchange->err, ERR_INVALID, "this path does not answer to that method");
         err_hint(&exchange->err, "it answers to %s", exchange->reply.allow);

@@ -29,21 +29,15 @@ static enum err_code no_model(const struct registry_project *project, struct err
     return err_hint(err, "train one with: pgboost train %s", project->name);
 }
 
-/* Who asks, and the registry's view that the request holds. */
-struct asking {
-    struct exchange *exchange;
-    const struct registry_view *view;
-};
-
-static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
-                                const struct model **ret_model, struct err *err)
+enum err_code handlers_find_model(struct exchange *exchange, const struct registry_view *view,
+                                  const char *name, size_t length, int64_t model_id,
+                                  const struct model **ret_model, struct err *err)
 {
-    struct asking *asking = context;
-    const struct registry_project *project = registry_find(asking->view, name, length);
+    const struct registry_project *project = registry_find(view, name, length);
 
     if (project == NULL)
         return no_project(name, length, err);
-    asking->exchange->project_id = project->id;
+    exchange->project_id = project->id;
     if (project->model == NULL)
         return no_model(project, err);
     if (model_id != 0 && model_id != project->model->id) {
@@ -54,9 +48,24 @@ static enum err_code find_model(void *context, const char *name, size_t length, 
                  project->model->id);
         return err_field(err, "/model_id");
     }
-    asking->exchange->model_id = project->model->id;
+    exchange->model_id = project->model->id;
     *ret_model = project->model;
     return ERR_OK;
+}
+
+/* Who asks, and the registry's view that the request holds. */
+struct asking {
+    struct exchange *exchange;
+    const struct registry_view *view;
+};
+
+static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
+                                const struct model **ret_model, struct err *err)
+{
+    const struct asking *asking = context;
+
+    return handlers_find_model(asking->exchange, asking->view, name, length, model_id, ret_model,
+                               err);
 }
 
 static void scratch_free(void *scratch)
@@ -90,12 +99,13 @@ static struct predict_scratch *thread_scratch(const struct http_service *service
     return scratch;
 }
 
-static enum err_code predict(struct exchange *exchange, const struct buf *body, struct err *err)
+enum err_code handlers_predict(struct exchange *exchange, const struct registry_view *view,
+                               const struct buf *body, struct buf *reply, struct err *err)
 {
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
     struct predict_scratch *scratch = thread_scratch(service);
-    struct asking asking = {.exchange = exchange};
+    struct asking asking = {.exchange = exchange, .view = view};
     struct model_source source = {.find = find_model, .context = &asking};
     enum err_code code;
 
@@ -105,12 +115,18 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     }
     if (scratch == NULL)
         return err_nomem(err);
-    asking.view = registry_read_lock(service->registry);
-    code = predict_json(buf_text(body), body->length, &source, &limits, scratch,
-                        &exchange->reply.body, err);
-    registry_read_unlock();
+    code = predict_json(buf_text(body), body->length, &source, &limits, scratch, reply, err);
     if (scratch->features_capacity > KEEP_FEATURES)
         predict_scratch_release(scratch);
+    return code;
+}
+
+static enum err_code predict(struct exchange *exchange, const struct buf *body, struct err *err)
+{
+    const struct registry_view *view = registry_read_lock(exchange->service->registry);
+    enum err_code code = handlers_predict(exchange, view, body, &exchange->reply.body, err);
+
+    registry_read_unlock();
     return code;
 }
 

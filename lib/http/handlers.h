@@ -11,6 +11,17 @@
 MUST_CHECK enum err_code handlers_init(struct http_service *service, struct err *err);
 void handlers_release(struct http_service *service);
 
+/* A project's live model, valid while the view's lock is held; model_id 0: whichever it is. */
+MUST_CHECK enum err_code handlers_find_model(struct exchange *exchange,
+                                             const struct registry_view *view, const char *name,
+                                             size_t length, int64_t model_id,
+                                             const struct model **ret_model, struct err *err);
+
+/* What POST /predict does with a JSON body, appended to reply; the caller holds the view's lock. */
+MUST_CHECK enum err_code handlers_predict(struct exchange *exchange,
+                                          const struct registry_view *view, const struct buf *body,
+                                          struct buf *reply, struct err *err);
+
 MUST_CHECK enum err_code handle_predict(struct exchange *exchange, struct err *err);
 MUST_CHECK enum err_code handle_projects(struct exchange *exchange, struct err *err);
 MUST_CHECK enum err_code handle_project(struct exchange *exchange, struct err *err);

@@ -15,6 +15,7 @@ struct reply {
     int status;               /* 0: 200 */
     const char *content_type; /* NULL: application/json */
     const char *allow;        /* of a 405; NULL: none */
+    bool plain_errors;        /* {"error": "…"}, as the Open Inference Protocol has them */
     bool close;               /* the connection ends with this answer */
     bool to_post;             /* of a request that nothing caches or embeds */
     struct buf body;

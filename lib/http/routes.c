@@ -5,6 +5,8 @@
 #include "http/admin.h"
 #include "http/handlers.h"
 #include "http/metrics.h"
+#include "http/openapi.h"
+#include "http/protocols.h"
 #include "http/ready.h"
 
 typedef enum err_code (*handle_fn)(struct exchange *exchange, struct err *err);
@@ -15,6 +17,7 @@ enum trait {
     READS_CSV = 1 << 1, /* as well */
     CHANGES = 1 << 2,
     TAKES_LONG = 1 << 3,
+    PLAIN_ERRORS = 1 << 4, /* see reply.h */
 };
 
 struct route {
@@ -39,6 +42,18 @@ static const struct route routes[] = {
     {"GET", "/healthz", handle_healthz, NULL, 0, "is the daemon alive?"},
     {"GET", "/readyz", handle_readyz, NULL, 0, "can it answer, and is it degraded?"},
     {"GET", "/metrics", handle_metrics, NULL, TAKES_LONG, "counts and times, for Prometheus"},
+    {"GET", "/v2", handle_v2, NULL, PLAIN_ERRORS, "Open Inference Protocol: the server"},
+    {"GET", "/v2/health/live", handle_v2_live, NULL, PLAIN_ERRORS, "likewise: is it alive?"},
+    {"GET", "/v2/health/ready", handle_v2_ready, NULL, PLAIN_ERRORS, "likewise: can it answer?"},
+    {"GET", "/v2/models/{name}", handle_v2_model, NULL, PLAIN_ERRORS,
+     "likewise: what a project's live model takes and gives"},
+    {"GET", "/v2/models/{name}/ready", handle_v2_model_ready, NULL, PLAIN_ERRORS,
+     "likewise: has it one?"},
+    {"POST", "/v2/models/{name}/infer", handle_v2_infer, NULL, READS_JSON | PLAIN_ERRORS,
+     "likewise: predictions"},
+    {"POST", "/invocations", handle_invocations, NULL, READS_JSON | READS_CSV,
+     "MLflow's: predictions of ?project=NAME"},
+    {"GET", "/openapi.json", handle_openapi, NULL, 0, "these routes, for programs"},
     {"GET", "/", handle_root, NULL, 0, "this list"},
 };
 
@@ -79,6 +94,21 @@ bool route_changes(const struct route *route)
     return (route->traits & CHANGES) != 0;
 }
 
+const struct route *route_at(size_t i)
+{
+    return i < N_ELEMENTS(routes) ? &routes[i] : NULL;
+}
+
+const char *route_help(const struct route *route)
+{
+    return route->help;
+}
+
+bool route_answers_plain_errors(const struct route *route)
+{
+    return (route->traits & PLAIN_ERRORS) != 0;
+}
+
 bool route_takes_long(const struct route *route)
 {
     return (route->traits & TAKES_LONG) != 0;
@@ -113,5 +143,5 @@ enum err_code route_handle(const struct route *route, struct exchange *exchange,
 void routes_list(struct buf *text)
 {
     for (size_t i = 0; i < N_ELEMENTS(routes); i++)
-        buf_printf(text, "%-5s %-23s %s\n", routes[i].method, routes[i].path, routes[i].help);
+        buf_printf(text, "%-5s %-26s %s\n", routes[i].method, routes[i].path, routes[i].help);
 }

@@ -24,6 +24,9 @@ MUST_CHECK enum err_code route_ask(const struct route *route, struct exchange *e
 MUST_CHECK enum err_code route_handle(const struct route *route, struct exchange *exchange,
                                       struct err *err);
 
+bool route_answers_plain_errors(const struct route *route);
+const struct route *route_at(size_t i); /* NULL: there are no more */
+const char *route_help(const struct route *route);
 const char *route_method(const struct route *route);
 const char *route_path(const struct route *route); /* its pattern */
 
