@@ -229,6 +229,12 @@ static enum err_code keep_house(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+/* A newer version may have migrated it since. */
+static enum err_code check_catalog(struct daemon *daemon, struct err *err)
+{
+    return clock_ms() < daemon->measure_at_ms ? ERR_OK : catalog_check_version(daemon->pg, err);
+}
+
 /* What /metrics shows of the queue, as it was a few seconds ago at most. */
 static enum err_code measure_queue(struct daemon *daemon, struct err *err)
 {
@@ -251,6 +257,8 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
 {
     if (daemon->pg == NULL)
         TRY(connect_postgres(daemon, err));
+    else
+        TRY(check_catalog(daemon, err));
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
     TRY(heed_refreshes(daemon, err));

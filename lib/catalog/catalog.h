@@ -32,7 +32,8 @@ extern const struct migration embedded_migrations[]; /* generated from migration
 extern const int n_embedded_migrations;
 
 /* Is the catalog as this program needs it? ERR_CONFLICT when it is not migrated, older, or newer
- * than this program knows; the hint says what to run. */
+ * than this program may go on with (migrations/0009_add_upgrades.sql); the hint says what to run.
+ */
 MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
 
 /* May this role read and write the catalog? ERR_DENIED: the hint holds what to run. */
