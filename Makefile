@@ -19,7 +19,7 @@
 #   make clean
 #
 # Variables: SANITIZE=address,undefined or thread; DEVELOPER=1 makes warnings errors;
-# BUILD= another folder; V=1 shows commands.
+# BUILD= another folder; E2E_JOBS= files of end-to-end tests beside each other; V=1 shows commands.
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -142,9 +142,13 @@ ROWS ?= 100000
 prove-forest: $(BUILD)/tests/unit/forest/test_forest
 	$(Q)FOREST_ROWS=$(ROWS) $<
 
+# Files of tests beside each other, one more than processors, as tests mostly wait; those of T one after
+# another, in one process: that one sees what they print with PYTEST_ARGS=-s.
+E2E_JOBS ?= $(if $(T),0,$(shell echo $$(($$(nproc) + 1))))
 .PHONY: e2e
 e2e: all bench-tools
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(PYTEST_ARGS) $(or $(T),tests/e2e)
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(if $(filter-out 0,$(E2E_JOBS)),-n $(E2E_JOBS) --maxprocesses 8 --dist loadfile) \
+		$(PYTEST_ARGS) $(or $(T),tests/e2e)
 
 # What test_soak.py does a few times in the tests: make soak SOAK=0.1 for a tenth of it.
 SOAK ?= 1

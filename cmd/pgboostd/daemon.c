@@ -229,12 +229,6 @@ static enum err_code keep_house(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
-/* A newer version may have migrated it since. */
-static enum err_code check_catalog(struct daemon *daemon, struct err *err)
-{
-    return clock_ms() < daemon->measure_at_ms ? ERR_OK : catalog_check_version(daemon->pg, err);
-}
-
 /* What /metrics shows of the queue, as it was a few seconds ago at most. */
 static enum err_code measure_queue(struct daemon *daemon, struct err *err)
 {
@@ -258,7 +252,7 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
     if (daemon->pg == NULL)
         TRY(connect_postgres(daemon, err));
     else
-        TRY(check_catalog(daemon, err));
+        TRY(catalog_check_version(daemon->pg, err)); /* nothing old is written into a newer one */
     TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     note_back(daemon);
     TRY(heed_refreshes(daemon, err));
@@ -409,6 +403,9 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(calendar_new(&daemon->calendar, err));
     TRY(offline_prepare(daemon->registry, daemon->options, err));
     TRY(load_models(daemon, err));
+    if (daemon->pg != NULL && pg_pooled(daemon->pg))
+        log_info("Postgres is behind a pooler: nothing is heard, changes are found by polling",
+                 "poll_ms=%" PRId64, daemon->options->poll_ms);
     if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));
         TRY(watcher_start(daemon->options->dsn, daemon->options->read_dsn, daemon->options->poll_ms,

@@ -32,7 +32,7 @@ extern const struct migration embedded_migrations[]; /* generated from migration
 extern const int n_embedded_migrations;
 
 /* Is the catalog as this program needs it? ERR_CONFLICT when it is not migrated, older, or newer
- * than this program may go on with (migrations/0009_add_upgrades.sql); the hint says what to run.
+ * than this program may go on with (migrations/0008_add_upgrades.sql); the hint says what to run.
  */
 MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
 
@@ -162,8 +162,8 @@ struct due_time {
     bool queues;             /* false: it is only noted */
 };
 /* Notes a due time and queues its run (trigger 'schedule'), both or neither. *ret_first false:
- * another daemon has done so, for this or a later time, or the schedule is another by now.
- * *ret_run_id 0: none was asked for. */
+ * another daemon has done so for a time after schedule->since_us, or the schedule is another by
+ * now: to be looked at anew. *ret_run_id 0: none was asked for. */
 MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row *schedule,
                                         const struct due_time *due, bool *ret_first,
                                         int64_t *ret_run_id, struct err *err);
@@ -267,10 +267,10 @@ enum run_end { RUN_FAILED, RUN_CANCELLED, RUN_AGAIN };
 MUST_CHECK enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease,
                                           enum run_end end, const struct err *error,
                                           struct err *err);
-/* A worker that this host started died: its run (running, of this worker) goes back to the queue,
- * or fails with `reason` when its attempts are used up. counts false: the death is not the run's
- * fault, and the attempt not one. *ret_had_run (may be NULL) is false when the worker had ended its
- * run itself. Not fenced by epoch but by the worker's name. */
+/* A worker that this host started died: its trials are there for others, and its run (running, of
+ * this worker) goes back to the queue, or fails with `reason` when its attempts are used up. counts
+ * false: the death is not the run's fault, and the attempt not one. *ret_had_run (may be NULL) is
+ * false when the worker had ended its run itself. Not fenced by epoch but by the worker's name. */
 MUST_CHECK enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *worker,
                                              const char *reason, bool counts, bool *ret_had_run,
                                              struct err *err);
@@ -304,8 +304,9 @@ MUST_CHECK enum err_code catalog_trials(struct pg *pg, int64_t run_id, struct tr
  * begun, its offer stands, with the seconds that are left of it. */
 MUST_CHECK enum err_code catalog_open_search(struct pg *pg, const struct lease *lease,
                                              struct search_offer *offer, struct err *err);
+/* on_request: by the wish to cancel, which is thereby granted and forgotten. */
 MUST_CHECK enum err_code catalog_close_search(struct pg *pg, const struct lease *lease,
-                                              struct err *err);
+                                              bool on_request, struct err *err);
 
 /* A worker's hold on a trial, kept up by catalog_heartbeat. */
 struct trial_hold {

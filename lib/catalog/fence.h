@@ -37,15 +37,12 @@ struct fence fence_of(const struct lease *lease);
 /* ERR_CONFLICT "the lease of run N is lost". */
 enum err_code fence_lost(const struct lease *lease, struct err *err);
 
-/* CTEs, for the runs of the CTE `ended` (id, over): trials under way have no result where the run
- * is over, and else are there for the next worker; nobody needs the rows of a run that is over. */
+/* CTEs, for the runs of the CTE `ended` (id, over) that are over: trials under way have no result,
+ * and nobody needs the rows. */
 #define END_TRIALS                                                                                 \
-    "trials AS (UPDATE pgboost.trials t SET"                                                       \
-    " status = CASE WHEN over THEN 'failed' ELSE t.status END,"                                    \
-    " error = CASE WHEN over THEN 'the run ended before the trial' END,"                           \
-    " ended_at = CASE WHEN over THEN clock_timestamp() END,"                                       \
-    " lease_until = CASE WHEN NOT over THEN clock_timestamp() END"                                 \
-    " FROM ended WHERE t.run_id = ended.id AND t.status = 'running'),"                             \
+    "trials AS (UPDATE pgboost.trials t SET status = 'failed',"                                    \
+    " error = 'the run ended before the trial', ended_at = clock_timestamp(), lease_until = NULL"  \
+    " FROM ended WHERE over AND t.run_id = ended.id AND t.status = 'running'),"                    \
     " run_rows AS (DELETE FROM pgboost.run_rows r USING ended WHERE over AND r.run_id = ended.id)"
 
 #endif

@@ -63,6 +63,20 @@ void offer_from_row(const struct pg_table *table, int at, struct search_offer *r
                                        .is_closed = pg_get_bool(table, 0, at + 3)};
 }
 
+/* The trials of a worker that is gone, and those of the helpers it had started, are there for
+ * others; those of workers elsewhere are theirs. Before a name is used again: a heartbeat by name
+ * would keep them up for ever. */
+static enum err_code let_go(struct pg *pg, int64_t run_id, const char *worker, struct err *err)
+{
+    struct pg_int id;
+
+    return pg_exec(pg,
+                   "UPDATE pgboost.trials SET lease_until = clock_timestamp(), worker = NULL"
+                   " WHERE run_id = $1::bigint AND status = 'running'"
+                   "  AND (worker = $2 OR starts_with(worker, $2 || '+'))",
+                   2, (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker)}, NULL, err);
+}
+
 /* Claim ---------------------------------------------------------------------------------------- */
 
 enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n_started,
@@ -144,19 +158,6 @@ static enum err_code lease_from_row(const struct pg_table *table, const char *wo
     *ret_lease = lease;
     lease.arena = (struct arena){0};
     return ERR_OK;
-}
-
-/* A worker of that name that was here before, or a helper of its, is gone: its trials are there for
- * others. A heartbeat by name would keep them up for ever. */
-static enum err_code let_go(struct pg *pg, int64_t run_id, const char *worker, struct err *err)
-{
-    struct pg_int id;
-
-    return pg_exec(pg,
-                   "UPDATE pgboost.trials SET lease_until = clock_timestamp(), worker = NULL"
-                   " WHERE run_id = $1::bigint AND status = 'running'"
-                   "  AND (worker = $2 OR starts_with(worker, $2 || '+'))",
-                   2, (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker)}, NULL, err);
 }
 
 enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worker,
@@ -292,6 +293,7 @@ enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, enum ru
     CLEANUP(pg_table_release) struct pg_table table = {0};
     const struct fence fence = fence_of(lease);
 
+    TRY(let_go(pg, lease->run_id, lease->worker, err));
     TRY(pg_rows(pg, fail_sql, 5,
                 (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(statuses[end]),
                                     PG_TEXT(error->message), PG_TEXT(error->hint)},
@@ -299,8 +301,9 @@ enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, enum ru
     return table.n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
 
-/* Not under a lease: whoever started the worker saw it die. A run that is free again keeps its
- * epoch; the next claim raises it. A death that was not the run's fault does not count. */
+/* Not under a lease: whoever started the worker saw it die. One that helped had a trial only. A run
+ * that is free again keeps its epoch; the next claim raises it. A death that was not the run's
+ * fault does not count. */
 #define OVER "cancel_requested OR (" TIRED " AND $4::boolean AND NOT " TRIAL_IS_TO_BLAME ")"
 static const char died_sql[] =
     "WITH ended AS ("
@@ -322,6 +325,7 @@ enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *wor
     CLEANUP(pg_table_release) struct pg_table table = {0};
     struct pg_int id;
 
+    TRY(let_go(pg, run_id, worker, err));
     TRY(pg_rows(pg, died_sql, 4,
                 (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker), PG_TEXT(reason),
                                     PG_TEXT(counts ? "true" : "false")},

@@ -54,18 +54,18 @@ enum err_code catalog_schedules(struct pg *pg, const char *project, struct sched
     return ERR_OK;
 }
 
-/* Nothing comes back when another daemon was first, or the schedule is not the one that was read.
- */
+/* Nothing comes back when the schedule is not the one that was read, or another daemon was first:
+ * it has noted this time, or one before that counts among those this one would call missed. */
+#define SEEN_SINCE                                                                                 \
+    "EXISTS (SELECT FROM pgboost.due_times WHERE project_id = $1::bigint"                          \
+    " AND due_at > " MOMENT("$6") ")"
 static const char see_to_sql[] =
     "INSERT INTO pgboost.due_times (project_id, due_at, n_missed)"
     " SELECT id, " MOMENT("$2") ", $3::integer FROM pgboost.projects"
                                 " WHERE id = $1::bigint AND definition ->> 'schedule' = $4"
                                 "  AND coalesce(definition ->> 'timezone', 'UTC') = $5"
-                                "  AND scheduled_since < " MOMENT(
-                                    "$2") "  AND NOT EXISTS (SELECT FROM pgboost.due_times"
-                                          "   WHERE project_id = $1::bigint AND due_at >= " MOMENT(
-                                              "$2") ")"
-                                                    " ON CONFLICT DO NOTHING";
+                                "  AND scheduled_since < " MOMENT("$2") " AND NOT " SEEN_SINCE
+                                                                        " ON CONFLICT DO NOTHING";
 
 static enum err_code note_run(struct pg *pg, int64_t project_id, int64_t due_us, int64_t run_id,
                               struct err *err)
@@ -86,13 +86,14 @@ static enum err_code see_to_locked(struct pg *pg, const struct schedule_row *sch
                                    const struct due_time *due, bool *ret_first, int64_t *ret_run_id,
                                    struct err *err)
 {
-    struct pg_int project_text, due_text, missed_text;
+    struct pg_int project_text, due_text, missed_text, since_text;
     const struct pg_param params[] = {
         pg_param_int(&project_text, schedule->project_id),
         pg_param_int(&due_text, due->at_us),
         pg_param_int(&missed_text, due->n_missed),
         PG_TEXT(schedule->schedule),
         PG_TEXT(schedule->timezone),
+        pg_param_int(&since_text, schedule->since_us),
     };
     int64_t n_rows = 0, project_id;
     bool existing;

@@ -222,12 +222,16 @@ enum err_code catalog_open_search(struct pg *pg, const struct lease *lease,
     return ERR_OK;
 }
 
-enum err_code catalog_close_search(struct pg *pg, const struct lease *lease, struct err *err)
+enum err_code catalog_close_search(struct pg *pg, const struct lease *lease, bool on_request,
+                                   struct err *err)
 {
     const struct fence fence = fence_of(lease);
     int64_t n_rows;
 
-    TRY(pg_exec(pg, "UPDATE pgboost.runs SET search = search || '{\"closed\": true}' WHERE " FENCED,
-                2, (struct pg_param[]){FENCE_PARAMS(fence)}, &n_rows, err));
+    TRY(pg_exec(pg,
+                "UPDATE pgboost.runs SET search = search || '{\"closed\": true}',"
+                " cancel_requested = cancel_requested AND NOT $3::boolean WHERE " FENCED,
+                3, (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(on_request ? "true" : "false")},
+                &n_rows, err));
     return n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }

@@ -11,6 +11,7 @@ struct pg {
     bool broken;    /* timed out, cut, or left in the middle of something */
     bool copying;   /* a struct pg_copy is reading */
     bool read_only; /* as asked for */
+    bool pooled;    /* the session is another one, or another's, after each transaction */
     int statement_timeout_ms;
     pg_notify_fn on_notify;
     void *notify_context;
@@ -55,6 +56,18 @@ MUST_CHECK enum err_code pg_send(struct pg *pg, const char *sql, int n_params,
 /* Everything queued goes out. */
 MUST_CHECK enum err_code pg_flush(struct pg *pg, int64_t deadline_ms, struct err *err);
 
+/* session.c ------------------------------------------------------------------------------------ */
+
+/* Finds out whether a pooler stands between us and the server, and sets what every statement relies
+ * on: for the session, or, through a pooler, at the begin of each transaction. */
+MUST_CHECK enum err_code pg_open_session(struct pg *pg, struct err *err);
+
+/* A statement outside of a transaction, through a pooler: it needs one of its own. */
+bool pg_needs_transaction(const struct pg *pg);
+
+/* BEGIN with `mode` ("", "READ ONLY" …), and through a pooler what statements rely on. */
+MUST_CHECK enum err_code pg_begin_as(struct pg *pg, const char *mode, struct err *err);
+
 /* query.c -------------------------------------------------------------------------------------- */
 
 /* How far a string of statements came. */
@@ -62,6 +75,10 @@ struct pg_progress {
     int n_done;   /* statements that succeeded */
     int position; /* of the error, in characters from 1; 0: the server named none */
 };
+
+/* Several statements without parameters, sent as one; progress may be NULL. */
+MUST_CHECK enum err_code pg_run_script(struct pg *pg, const char *sql, struct pg_progress *progress,
+                                       struct err *err);
 
 /* The next result; NULL when there is no more. */
 MUST_CHECK enum err_code pg_next_result(struct pg *pg, int64_t deadline_ms, PGresult **ret_result,

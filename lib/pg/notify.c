@@ -10,6 +10,8 @@ enum err_code pg_listen(struct pg *pg, const char *channel, struct err *err)
 {
     CLEANUP(buf_release) struct buf sql = {0};
 
+    if (pg->pooled) /* another's session would hear it */
+        return ERR_OK;
     buf_puts(&sql, "LISTEN ");
     TRY(pg_quote_identifier(pg, &sql, channel, err));
     return pg_exec(pg, buf_text(&sql), 0, NULL, NULL, err);

@@ -145,24 +145,6 @@ static enum err_code finish_connection(struct pg *pg, int timeout_ms, struct err
     return PQstatus(pg->conn) == CONNECTION_OK ? ERR_OK : pg_connect_error(pg, err);
 }
 
-/* By a statement, not by options=: pgbouncer refuses startup parameters it does not know. */
-static enum err_code apply_settings(struct pg *pg, struct err *err)
-{
-    struct pg_int timeout;
-    struct pg_param params[] = {
-        pg_param_int(&timeout, pg->statement_timeout_ms > 0 ? pg->statement_timeout_ms : 0),
-        PG_TEXT(pg->read_only ? "on" : "off"),
-    };
-
-    return pg_exec(pg,
-                   "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES "
-                   "('search_path', 'pg_catalog'), ('DateStyle', 'ISO'), "
-                   "('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), "
-                   "('extra_float_digits', '3'), ('statement_timeout', $1::text), "
-                   "('default_transaction_read_only', $2::text)) AS setting(name, value)",
-                   N_ELEMENTS(params), params, NULL, err);
-}
-
 enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *pg = calloc(1, sizeof(*pg));
@@ -185,7 +167,7 @@ enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg, s
     pg->description = description_of(pg->conn);
     if (pg->description == NULL || PQsetnonblocking(pg->conn, 1) != 0)
         return err_nomem(err);
-    TRY(apply_settings(pg, err));
+    TRY(pg_open_session(pg, err));
     *ret_pg = TAKE_PTR(pg);
     return ERR_OK;
 }

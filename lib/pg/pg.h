@@ -7,6 +7,9 @@
  * (PQsendQueryParams; nothing is pasted into SQL but identifiers through pg_quote_identifier).
  * One thread at a time per connection; pg_wait's interrupt_fd lets another thread wake it.
  *
+ * Through a pooler (pgbouncer) every statement is a transaction of its own, and nothing is set
+ * for, kept in or heard by a session: see session.c.
+ *
  * In the way of the data: first. Refuses: knowing what a run or a model is (catalog does).
  */
 #ifndef PGBOOST_PG_PG_H
@@ -41,6 +44,7 @@ void pg_close(struct pg *pg);
 DEFINE_FREEP(struct pg *, pg_close)
 
 bool pg_broken(const struct pg *pg);
+bool pg_pooled(const struct pg *pg);
 int pg_socket(const struct pg *pg);
 int pg_server_version(const struct pg *pg);   /* 150020 */
 const char *pg_describe(const struct pg *pg); /* "host=… port=… dbname=… user=…" for people */
@@ -115,7 +119,11 @@ MUST_CHECK enum err_code pg_begin(struct pg *pg, struct err *err);
 MUST_CHECK enum err_code pg_commit(struct pg *pg, struct err *err);
 void pg_rollback(struct pg *pg);
 
-/* LISTEN, and the wait: returns when a notification arrived (*ret_notified), the timeout passed
+/* Inside a transaction, after statements of others: role and settings as pg_connect made them. */
+MUST_CHECK enum err_code pg_restore_session(struct pg *pg, struct err *err);
+
+/* LISTEN (through a pooler nothing: whoever waits must look by himself), and the wait: returns when
+ * a notification arrived (*ret_notified), the timeout passed
  * (*ret_notified false), or interrupt_fd (>= 0) became readable. Notifications on all channels are
  * drained; the last payload is copied (cut to size). */
 MUST_CHECK enum err_code pg_listen(struct pg *pg, const char *channel, struct err *err);

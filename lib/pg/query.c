@@ -77,15 +77,42 @@ enum err_code pg_collect(struct pg *pg, int64_t deadline_ms, PGresult **ret_last
     return code;
 }
 
+static enum err_code run_alone(struct pg *pg, const char *sql, int n_params,
+                               const struct pg_param *params, bool binary_results,
+                               PGresult **ret_result, struct err *err)
+{
+    int64_t deadline_ms = pg_deadline(pg);
+
+    TRY(pg_send(pg, sql, n_params, params, binary_results, deadline_ms, err));
+    return pg_collect(pg, deadline_ms, ret_result, NULL, err);
+}
+
+/* What a view's functions have set for the session of a reader goes back with its transaction. */
+static enum err_code run_in_transaction(struct pg *pg, const char *sql, int n_params,
+                                        const struct pg_param *params, bool binary_results,
+                                        PGresult **ret_result, struct err *err)
+{
+    CLEANUP(result_free) PGresult *result = NULL;
+    enum err_code code;
+
+    code = pg_begin(pg, err);
+    if (code == ERR_OK)
+        code = run_alone(pg, sql, n_params, params, binary_results, &result, err);
+    if (code == ERR_OK && !pg->read_only)
+        code = pg_commit(pg, err);
+    pg_rollback(pg);
+    if (code == ERR_OK)
+        *ret_result = TAKE_PTR(result);
+    return code;
+}
+
 static enum err_code run(struct pg *pg, const char *sql, int n_params,
                          const struct pg_param *params, bool binary_results, PGresult **ret_result,
                          struct err *err)
 {
-    int64_t deadline_ms = pg_deadline(pg);
-
     TRY(pg_check_usable(pg, err));
-    TRY(pg_send(pg, sql, n_params, params, binary_results, deadline_ms, err));
-    return pg_collect(pg, deadline_ms, ret_result, NULL, err);
+    return (pg_needs_transaction(pg) ? run_in_transaction : run_alone)(
+        pg, sql, n_params, params, binary_results, ret_result, err);
 }
 
 enum err_code pg_exec(struct pg *pg, const char *sql, int n_params, const struct pg_param *params,
@@ -138,27 +165,28 @@ enum err_code pg_row(struct pg *pg, const char *sql, int n_params, const struct 
     return ERR_OK;
 }
 
-enum err_code pg_script(struct pg *pg, const char *sql, struct err *err)
+enum err_code pg_run_script(struct pg *pg, const char *sql, struct pg_progress *progress,
+                            struct err *err)
 {
     int64_t deadline_ms = pg_deadline(pg);
-    struct pg_progress progress = {0};
-    enum err_code code;
 
     TRY(pg_check_usable(pg, err));
     if (!PQsendQuery(pg->conn, sql))
         return pg_lost(pg, err);
     TRY(pg_flush(pg, deadline_ms, err));
-    code = pg_collect(pg, deadline_ms, NULL, &progress, err);
+    return pg_collect(pg, deadline_ms, NULL, progress, err);
+}
+
+enum err_code pg_script(struct pg *pg, const char *sql, struct err *err)
+{
+    struct pg_progress progress = {0};
+    enum err_code code = pg_run_script(pg, sql, &progress, err);
+
     if (code != ERR_OK && !pg->broken)
         err_prefix(err, "line %d",
                    progress.position > 0 ? script_line_of_position(sql, progress.position)
                                          : script_line_of_statement(sql, progress.n_done));
     return code;
-}
-
-enum err_code pg_begin(struct pg *pg, struct err *err)
-{
-    return pg_exec(pg, "BEGIN", 0, NULL, NULL, err);
 }
 
 /* COMMIT of a transaction that failed is answered with ROLLBACK, which is no error to libpq. */

@@ -9,7 +9,7 @@
  * own. The wait for each piece of data is bounded by the client instead of statement_timeout. */
 static enum err_code begin_read(struct pg *pg, struct err *err)
 {
-    TRY(pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, NULL, NULL, err));
+    TRY(pg_begin_as(pg, "ISOLATION LEVEL REPEATABLE READ READ ONLY", err));
     return pg_exec(pg,
                    "SELECT pg_catalog.set_config(name, value, true) FROM (VALUES "
                    "('search_path', 'pg_catalog'), ('synchronize_seqscans', 'off'), "

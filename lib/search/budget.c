@@ -28,26 +28,30 @@ struct budget budget_of(const struct sampler *sampler, const struct project *pro
     case SEARCH_AUTO:
         if (budget.n_trials == 0 && !is_open)
             budget.n_trials = sampler->n_portfolio + 1;
-        budget.polishes = budget.n_trials == 0 || budget.n_trials > sampler->n_portfolio;
+        budget.n_polishes = budget.n_trials == 0 || budget.n_trials >= BUDGET_POLISH_ALL
+                                ? BUDGET_POLISHES
+                                : budget.n_trials > sampler->n_portfolio;
         break;
     }
     return budget;
 }
 
 enum budget_next budget_next(const struct budget *budget, int n_begun, double seconds,
-                             double usual_seconds, bool was_polished)
+                             double usual_seconds, int n_polished)
 {
-    bool may_polish = budget->polishes && !was_polished && n_begun > 0;
+    int n_polishes = n_begun > 0 ? budget->n_polishes - n_polished : 0;
 
     if (budget->n_trials > 0 && n_begun >= budget->n_trials)
         return BUDGET_SPENT;
     if (budget->seconds > 0 && n_begun > 0) {
-        if (seconds >= budget->seconds)
+        bool is_late = seconds + usual_seconds > budget->seconds;
+
+        if (seconds >= budget->seconds || (is_late && (n_polishes == 0 || n_polished > 0)))
             return BUDGET_SPENT;
-        if (may_polish && seconds >= (1 - POLISH_SHARE) * budget->seconds)
+        if (n_polishes > 0 && (is_late || seconds >= (1 - POLISH_SHARE) * budget->seconds))
             return BUDGET_POLISH;
-        if (seconds + usual_seconds > budget->seconds)
-            return may_polish ? BUDGET_POLISH : BUDGET_SPENT;
     }
-    return may_polish && n_begun == budget->n_trials - 1 ? BUDGET_POLISH : BUDGET_TRIAL;
+    return n_polishes > 0 && n_begun >= budget->n_trials - n_polishes && budget->n_trials > 0
+               ? BUDGET_POLISH
+               : BUDGET_TRIAL;
 }

@@ -12,6 +12,9 @@
 #include "search/algorithm.h"
 #include "search/hyperparams.h"
 
+/* The eta that settings of boosted trees are compared at, unless a definition says otherwise. */
+#define SEARCH_ETA 0.1
+
 /* What a trial tries. */
 struct setting {
     const struct algorithm *algorithm;
@@ -33,9 +36,10 @@ int portfolio_size_of(unsigned algorithms, bool classification, int n_each);
 void portfolio_get_of(unsigned algorithms, bool classification, int number,
                       struct setting *ret_setting);
 
-/* Rounds to wait for an improvement: max(base × 0.05 ÷ eta, 0.3 × best_round + 20), base =
- * clamp(300 × 10000 ÷ n_rows, 40, 300). AutoGluon's adaptive early stopping, whose base is for an
- * eta near 0.05: smaller steps take longer to get anywhere. 0.1 ÷ eta counts from a third to 3. */
+/* Rounds to wait for an improvement: max(base × 0.1 ÷ eta, 0.3 × best_round + 20), base =
+ * clamp(1,000,000 ÷ n_rows, 20, 50): AutoGluon's adaptive early stopping, with a base that is worth
+ * its rounds at the eta of a search. Smaller steps take longer to get anywhere; 0.1 ÷ eta counts
+ * from a third to 3. */
 int early_stopping_patience(size_t n_rows, double eta, int best_round);
 
 #define EARLY_STOPPING_MIN_DELTA 2e-6

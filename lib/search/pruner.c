@@ -142,9 +142,14 @@ bool median_allows(const struct history *history, const struct trial_record *tri
 
 bool pruner_allows(const struct history *history, const struct trial_record *trial)
 {
-    if (trial->n_steps == 0)
+    const struct trial_step *last = last_step(trial);
+
+    if (last == NULL)
         return true;
-    if (last_step(trial)->step < PRUNER_STEP_MIN || n_completed(history, trial) < PRUNER_TRIALS_MIN)
-        return !isnan(last_step(trial)->loss);
-    return halving_allows(history, trial) && median_allows(history, trial, PRUNER_TRIALS_MIN);
+    if (isnan(last->loss))
+        return false;
+    if (last->step < PRUNER_STEP_MIN || n_completed(history, trial) < PRUNER_TRIALS_MIN)
+        return true;
+    return median_allows(history, trial, PRUNER_TRIALS_MIN) &&
+           (last->step < PRUNER_HALVING_STEP_MIN || halving_allows(history, trial));
 }

@@ -15,9 +15,11 @@
 #include "search/history.h"
 
 #define PRUNER_REDUCTION 3
-/* Before, quick learners are ahead of good ones: the first rounds say how large steps are. */
-#define PRUNER_STEP_MIN   90
-#define PRUNER_TRIALS_MIN 5 /* completed trials of the algorithm before one is pruned */
+/* Before, quick learners are ahead of good ones: the first rounds say how large steps are. Shallow
+ * trees, whose rounds are cheap, need the most of them. */
+#define PRUNER_STEP_MIN         90
+#define PRUNER_HALVING_STEP_MIN 270
+#define PRUNER_TRIALS_MIN       5 /* completed trials of the algorithm before one is pruned */
 
 /* Step i, from 0: 10, 20, 30, 60, 90 … */
 int pruner_step(int i);
@@ -36,8 +38,9 @@ bool halving_allows(const struct history *history, const struct trial_record *tr
  * completed, or none of them came so far. */
 bool median_allows(const struct history *history, const struct trial_record *trial, int n_min);
 
-/* Both rules, from PRUNER_STEP_MIN and PRUNER_TRIALS_MIN completed trials on. The trial itself may
- * be in the history: it goes by its number. */
+/* The median rule from PRUNER_STEP_MIN, halving from PRUNER_HALVING_STEP_MIN, both from
+ * PRUNER_TRIALS_MIN completed trials on. The trial itself may be in the history: it goes by its
+ * number. */
 bool pruner_allows(const struct history *history, const struct trial_record *trial);
 
 #endif

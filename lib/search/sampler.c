@@ -4,8 +4,7 @@
 
 #include "search/tpe.h"
 
-#define POLISH_ETA_MIN 0.005
-#define RANDOM_DRAWS   24 /* to find a setting that was not tried yet */
+#define RANDOM_DRAWS 24 /* to find a setting that was not tried yet */
 
 void sampler_release(struct sampler *sampler)
 {
@@ -182,12 +181,14 @@ static enum err_code from_tpe(const struct sampler *sampler, const struct histor
 static enum suggestion_origin origin_of(const struct sampler *sampler, int number,
                                         const struct history *history)
 {
+    int n_startup = sampler->strategy == SEARCH_AUTO ? TPE_STARTUP_KNOWN : TPE_STARTUP;
+
     if (sampler->strategy == SEARCH_GRID)
         return FROM_GRID;
     if (sampler->strategy == SEARCH_NONE ||
         (sampler->strategy == SEARCH_AUTO && number < sampler->n_portfolio))
         return FROM_PORTFOLIO;
-    if (sampler->strategy == SEARCH_RANDOM || history_n_finished(history, NULL) < TPE_STARTUP)
+    if (sampler->strategy == SEARCH_RANDOM || history_n_finished(history, NULL) < n_startup)
         return FROM_RANDOM;
     return FROM_TPE;
 }
@@ -211,27 +212,42 @@ enum err_code sampler_suggest(const struct sampler *sampler, int number,
     return ERR_OK;
 }
 
-bool sampler_polish(const struct sampler *sampler, const struct history *history,
-                    struct suggestion *ret_suggestion)
+/* The setting at a third of its eta; false where it has none of the search's. */
+static bool polish_of(const struct setting *setting, struct setting *ret_polish)
 {
-    const struct trial_record *best = history_best(history);
-    const struct hyperparam *eta = hyperparam_find("eta");
-    const struct hyperparam_value *tried;
-    const struct space *space;
-    double smaller;
+    const struct hyperparam_value *eta =
+        hyperparams_value(&setting->params, hyperparam_find("eta"));
 
-    if (best == NULL)
+    if (setting->algorithm->id != ALGORITHM_XGBOOST || eta == NULL || eta->number != SEARCH_ETA)
         return false;
-    space = &sampler->spaces[best->setting.algorithm->id];
-    tried = hyperparams_value(&best->setting.params, eta);
-    if (best->setting.algorithm->id != ALGORITHM_XGBOOST || tried == NULL ||
+    *ret_polish = *setting;
+    return hyperparams_set(&ret_polish->params, "eta", space_round(SEARCH_ETA / 3), NULL, NULL) ==
+           ERR_OK;
+}
+
+enum err_code sampler_polish(const struct sampler *sampler, const struct history *history,
+                             struct suggestion *ret_suggestion, bool *ret_found, struct err *err)
+{
+    const struct space *space = &sampler->spaces[ALGORITHM_XGBOOST];
+    const struct hyperparam *eta = hyperparam_find("eta");
+    CLEANUP(free_ptr) int *ranked = NULL;
+    struct suggestion polish = {.origin = FROM_POLISH};
+    int n;
+
+    *ret_found = false;
+    if (!(sampler->algorithms & ALGORITHM_BIT(ALGORITHM_XGBOOST)) ||
         hyperparams_value(&space->given, eta) != NULL || space_dimension_of(space, eta) >= 0)
-        return false;
-    smaller = fmax(space_round(tried->number / 3), POLISH_ETA_MIN);
-    if (smaller >= tried->number)
-        return false;
-    *ret_suggestion = (struct suggestion){.setting = best->setting, .origin = FROM_POLISH};
-    return hyperparams_set(&ret_suggestion->setting.params, "eta", smaller, NULL, NULL) == ERR_OK;
+        return ERR_OK;
+    TRY(history_rank(history, NULL, &ranked, &n, err));
+    for (int i = 0; i < n && history->trials[ranked[i]].state == TRIAL_COMPLETED; i++) {
+        if (!polish_of(&history->trials[ranked[i]].setting, &polish.setting) ||
+            history_has(history, &polish.setting))
+            continue;
+        *ret_suggestion = polish;
+        *ret_found = true;
+        break;
+    }
+    return ERR_OK;
 }
 
 const char *suggestion_origin_name(enum suggestion_origin origin)

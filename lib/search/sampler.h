@@ -10,7 +10,7 @@
  *   grid     every combination of "search.params", one algorithm after the other
  *   random   a point of the space, algorithms with the same probability
  *   tpe      random until TPE_STARTUP trials have finished, then tpe.h
- *   auto     the portfolios, then as tpe, where the portfolio counts among the finished
+ *   auto     the portfolios, then tpe.h
  *
  * Several algorithms share tpe's trials by how they do: an algorithm is drawn with probability
  * (b + 1 ÷ k) ÷ (n + 1), where b of the n best trials (a tenth of the finished) are its own and k
@@ -54,11 +54,13 @@ MUST_CHECK enum err_code sampler_suggest(const struct sampler *sampler, int numb
                                          const struct history *history,
                                          struct suggestion *ret_suggestion, struct err *err);
 
-/* The polish: the best trial's setting at a third of its eta (not below 0.005). False where there
- * is none: no trial has completed, eta is the definition's or was searched, the algorithm has one
- * round, or would need more than it has. */
-bool sampler_polish(const struct sampler *sampler, const struct history *history,
-                    struct suggestion *ret_suggestion);
+/* A polish: the best trial's setting at a third of its eta, or of those that were polished already
+ * the next one's. Not found where no trial that has completed is boosted trees at SEARCH_ETA, and
+ * where eta is the definition's or searched. ERR_NOMEM alone. */
+MUST_CHECK enum err_code sampler_polish(const struct sampler *sampler,
+                                        const struct history *history,
+                                        struct suggestion *ret_suggestion, bool *ret_found,
+                                        struct err *err);
 
 const char *suggestion_origin_name(enum suggestion_origin origin); /* "portfolio", … "polish" */
 

@@ -20,21 +20,21 @@ struct row {
 
 /*
  * Depth and the size of leaves first, then what is drawn, then penalties. eta is not searched: it
- * trades rounds for quality whatever the rest is, so that trials are compared at one and the winner
- * gets a smaller one at the end.
+ * trades rounds for quality whatever the rest is, so that trials are compared at one and the best
+ * get a smaller one at the end.
  */
 static const struct row xgboost_rows[] = {
     {"max_depth", 3, 10, ALWAYS},
     {"min_child_weight", 1e-3, 100, LOG | ALWAYS},
-    {"subsample", 0.5, 1, ALWAYS},
-    {"colsample_bytree", 0.5, 1, ALWAYS},
+    {"subsample", 0.3, 1, ALWAYS},
+    {"colsample_bytree", 0.3, 1, ALWAYS},
     {"colsample_bynode", 0.5, 1, 0},
     {"lambda", 1e-3, 100, LOG},
     {"alpha", 1e-4, 10, LOG | OR_ZERO},
     {"gamma", 1e-3, 10, LOG | OR_ZERO},
     {"grow_policy", 0, 0, 0},
     {"max_leaves", 8, 1024, LOG | LOSSGUIDE},
-    {"max_cat_to_onehot", 4, 100, LOG | CATEGORIES},
+    {"max_cat_to_onehot", 4, 1000, LOG | CATEGORIES | ALWAYS},
     {NULL, 0, 0, 0},
 };
 
@@ -77,7 +77,7 @@ static const struct {
         double number;
     } fixed[2];
 } defaults[N_ALGORITHMS] = {
-    [ALGORITHM_XGBOOST] = {xgboost_rows, {{"eta", 0.1}}},
+    [ALGORITHM_XGBOOST] = {xgboost_rows, {{"eta", SEARCH_ETA}}},
     [ALGORITHM_DART] = {dart_rows, {{0}}},
     [ALGORITHM_RANDOM_FOREST] = {random_forest_rows,
                                  {{"num_parallel_tree", 100}, {"lambda", 1e-5}}},

@@ -13,8 +13,10 @@
 #include "search/parzen.h"
 #include "search/space.h"
 
-#define TPE_STARTUP    10 /* finished trials of a run before it is asked */
-#define TPE_CANDIDATES 24
+/* Finished trials of a run before it is asked: drawn at random, or of settings known to be good. */
+#define TPE_STARTUP       10
+#define TPE_STARTUP_KNOWN 3
+#define TPE_CANDIDATES    24
 
 /* One axis a dimension; a dimension that is 0 half of the time has a choice (0 or not) before it.
  */

@@ -36,25 +36,50 @@ struct control {
     atomic_int hold;
     atomic_bool ending; /* the run's end is being written: the lease then ends with it */
     _Atomic int64_t held_until_ms;
-    pthread_mutex_t reader_lock;
+    pthread_mutex_t lock; /* of what follows, and of changes of hold */
     int reader_fd;        /* of the connection that reads the relation, -1: none */
-    atomic_bool finishes; /* asked to stop, the run ends with its best model */
-    atomic_bool is_asked; /* and it was */
+    bool finishes;        /* asked to stop, the search ends, and the run with its best model */
+    unsigned n_grants;    /* steps of granting that wish: odd while it is being granted */
     int64_t progress_at_ms;
     int n_pruned;
     double seconds_left; /* of the search; INFINITY: not known */
     char stage[32];
 };
 
-/* Lost beats cancelled: nobody else may write under a lost lease. */
+/* Lost beats cancelled: nobody else may write under a lost lease. With the lock. */
 static void set_hold(struct control *control, enum hold hold)
 {
     if (atomic_load(&control->hold) != HOLD_LOST)
         atomic_store(&control->hold, (int)hold);
-    pthread_mutex_lock(&control->reader_lock);
     if (control->reader_fd >= 0)
         shutdown(control->reader_fd, SHUT_RDWR); /* wakes who waits for a row */
-    pthread_mutex_unlock(&control->reader_lock);
+}
+
+static void lose(struct control *control)
+{
+    pthread_mutex_lock(&control->lock);
+    set_hold(control, HOLD_LOST);
+    pthread_mutex_unlock(&control->lock);
+}
+
+static unsigned count_grants(struct control *control)
+{
+    unsigned n_grants;
+
+    pthread_mutex_lock(&control->lock);
+    n_grants = control->n_grants;
+    pthread_mutex_unlock(&control->lock);
+    return n_grants;
+}
+
+/* n_grants: as it was before the catalog was asked. One that was granted meanwhile is no wish any
+ * more; if it has come anew, the next beat tells. */
+static void heed_cancel(struct control *control, unsigned n_grants)
+{
+    pthread_mutex_lock(&control->lock);
+    if (n_grants == control->n_grants && n_grants % 2 == 0)
+        set_hold(control, HOLD_CANCELLED);
+    pthread_mutex_unlock(&control->lock);
 }
 
 /* One heartbeat, reconnecting when needed; the connection is kept in *pg. It listens, so that a
@@ -94,24 +119,28 @@ static void *heartbeat_main(void *argument)
 {
     struct control *control = argument;
     CLEANUP(pg_closep) struct pg *pg = NULL;
+    bool failing = false; /* and said so */
 
     do {
         int64_t started = clock_ms();
+        unsigned n_grants = count_grants(control);
         bool cancel = false;
         struct err err = {0};
         enum err_code code = beat(control, &pg, &cancel, &err);
 
         if (code == ERR_OK) {
             atomic_store(&control->held_until_ms, started + LEASE_SECONDS * 1000 - LEASE_MARGIN_MS);
-            if (cancel && !atomic_load(&control->is_asked))
-                set_hold(control, HOLD_CANCELLED);
+            failing = false;
+            if (cancel)
+                heed_cancel(control, n_grants);
         } else if (atomic_load(&control->ending)) {
             continue; /* the run may be over; if it is not, the next beat tells */
         } else if (code == ERR_CONFLICT || clock_ms() > atomic_load(&control->held_until_ms)) {
-            set_hold(control, HOLD_LOST);
+            lose(control);
             log_err(LOG_ERROR, "the lease is lost", &err);
             return NULL;
-        } else {
+        } else if (!failing) {
+            failing = true;
             log_err(LOG_WARNING, "heartbeat failed", &err);
         }
     } while (!wait_stopped(control, pg));
@@ -156,7 +185,7 @@ static enum err_code take(const char *dsn, const char *worker, int64_t run_id,
         return err_nomem(err);
     control->stop_pipe[0] = control->stop_pipe[1] = control->reader_fd = -1;
     control->seconds_left = INFINITY;
-    pthread_mutex_init(&control->reader_lock, NULL);
+    pthread_mutex_init(&control->lock, NULL);
     control->dsn = strdup(dsn != NULL ? dsn : "");
     if (control->dsn == NULL)
         return err_nomem(err);
@@ -198,7 +227,7 @@ void control_free(struct control *control)
     for (int i = 0; i < 2; i++)
         if (control->stop_pipe[i] >= 0)
             close(control->stop_pipe[i]);
-    pthread_mutex_destroy(&control->reader_lock);
+    pthread_mutex_destroy(&control->lock);
     lease_release(&control->lease);
     pg_close(control->pg);
     free(control->dsn);
@@ -245,11 +274,11 @@ enum err_code control_pg(struct control *control, struct pg **ret_pg, struct err
 
 void control_set_reader(struct control *control, struct pg *reader)
 {
-    pthread_mutex_lock(&control->reader_lock);
+    pthread_mutex_lock(&control->lock);
     control->reader_fd = reader != NULL ? pg_socket(reader) : -1;
     if (reader != NULL && atomic_load(&control->hold) != HOLD_OURS)
         shutdown(control->reader_fd, SHUT_RDWR); /* it was said before there was a reader */
-    pthread_mutex_unlock(&control->reader_lock);
+    pthread_mutex_unlock(&control->lock);
 }
 
 /* Progress is not worth waiting for: a connection that broke is left to whoever needs it. */
@@ -261,7 +290,7 @@ static void write_progress(struct control *control, const char *json)
         return;
     if (catalog_progress(control->pg, &control->lease, json, &err) == ERR_CONFLICT &&
         !atomic_load(&control->ending))
-        set_hold(control, HOLD_LOST);
+        lose(control);
 }
 
 void control_progress(struct control *control, const char *stage, int64_t done, int64_t total,
@@ -296,17 +325,28 @@ void control_note_search(struct control *control, int n_pruned, double seconds_l
 
 void control_set_finishes(struct control *control)
 {
-    atomic_store(&control->finishes, true);
+    control->finishes = true;
 }
 
 bool control_may_finish(struct control *control)
 {
-    int cancelled = HOLD_CANCELLED;
+    bool may;
 
-    if (!atomic_load(&control->finishes) || !is_holder(control))
-        return false;
-    atomic_store(&control->is_asked, true);
-    return atomic_compare_exchange_strong(&control->hold, &cancelled, HOLD_OURS);
+    pthread_mutex_lock(&control->lock);
+    may = control->finishes && is_holder(control) && atomic_load(&control->hold) == HOLD_CANCELLED;
+    if (may) {
+        control->n_grants++;
+        atomic_store(&control->hold, HOLD_OURS);
+    }
+    pthread_mutex_unlock(&control->lock);
+    return may;
+}
+
+void control_set_granted(struct control *control)
+{
+    pthread_mutex_lock(&control->lock);
+    control->n_grants++;
+    pthread_mutex_unlock(&control->lock);
 }
 
 void control_set_ending(struct control *control, bool ending)

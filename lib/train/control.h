@@ -51,8 +51,11 @@ void control_note_search(struct control *control, int n_pruned, double seconds_l
 
 /* Where a wish to cancel means "with the best so far": allows it. */
 void control_set_finishes(struct control *control);
-/* Whether someone asked to stop and it is allowed: the wish is then forgotten. */
+/* Whether someone asked to stop and it is allowed: control_check then lets the run go on. When the
+ * catalog has forgotten the wish (catalog_close_search), control_set_granted: the next one means
+ * what it says. */
 bool control_may_finish(struct control *control);
+void control_set_granted(struct control *control);
 
 /* Around the transaction that ends the run: a heartbeat that then finds no lease is no alarm. */
 void control_set_ending(struct control *control, bool ending);

@@ -14,7 +14,8 @@
 #include "train/mix.h"
 #include "train/trials.h"
 
-#define WAIT_US 50000 /* for a trial of another worker */
+#define WAIT_US      50000 /* for a trial of another worker */
+#define PARALLEL_MIN 4     /* so that a second worker finds something to do */
 
 struct search {
     const struct search_request *request;
@@ -24,8 +25,9 @@ struct search {
     int parallel;
     double seconds_left; /* of the budget, at started_ms; INFINITY: no bound */
     int64_t started_ms;
-    bool polishes;           /* there may still be a polish */
+    bool polishes;           /* there may be something to polish */
     bool is_closed;          /* an earlier attempt has ended it */
+    bool is_cut_short;       /* a wish to cancel has */
     struct search_best best; /* of the trials of this worker */
 };
 
@@ -62,7 +64,7 @@ static enum err_code search_init(struct search *search, const struct search_requ
     TRY(sampler_init(&search->sampler, project, is_classification(request->setup),
                      designs_have_categories(request->designs), err));
     search->budget = budget_of(&search->sampler, project);
-    search->polishes = search->budget.polishes;
+    search->polishes = true;
     return ERR_OK;
 }
 
@@ -337,19 +339,36 @@ static enum err_code begin(const struct search *search, int number, enum suggest
                                &job->hold, err);
 }
 
-/* The polish is made of what all others came to. */
+/* Among the trials before this one. */
+static int n_polished(const struct trials *trials, int number)
+{
+    int n = 0;
+
+    for (int i = 0; i < trials->rows.n && trials->rows.items[i].number < number; i++)
+        n += trials->rows.items[i].is_polish;
+    return n;
+}
+
+/* How many trials before it a trial does not know: polishes are made of what all trials but the
+ * polishes came to. */
+static int blind_spot(const struct search *search, const struct trials *trials, int number,
+                      bool polishing)
+{
+    return polishing ? 1 + n_polished(trials, number) : search->parallel;
+}
+
 static enum err_code suggest(struct search *search, struct trials *trials, int number,
                              bool polishing, struct history *ret_history,
                              struct suggestion *ret_suggestion, enum next *ret_next,
                              struct err *err)
 {
     *ret_next = NEXT_WAIT;
-    if (!trials_history(trials, number, polishing ? 1 : search->parallel, higher_is_better(search),
-                        ret_history))
+    if (!trials_history(trials, number, blind_spot(search, trials, number, polishing),
+                        higher_is_better(search), ret_history))
         return ERR_OK;
     *ret_next = NEXT_TRIAL;
     if (polishing) {
-        search->polishes = sampler_polish(&search->sampler, ret_history, ret_suggestion);
+        TRY(sampler_polish(&search->sampler, ret_history, ret_suggestion, &search->polishes, err));
         if (!search->polishes)
             *ret_next = NEXT_NONE;
         return ERR_OK;
@@ -357,21 +376,13 @@ static enum err_code suggest(struct search *search, struct trials *trials, int n
     return sampler_suggest(&search->sampler, number, ret_history, ret_suggestion, err);
 }
 
-static bool has_polish(const struct trials *trials)
-{
-    for (int i = 0; i < trials->rows.n; i++)
-        if (trials->rows.items[i].is_polish)
-            return true;
-    return false;
-}
-
 static enum err_code begin_next(struct search *search, struct trials *trials, struct job *job,
                                 struct history *ret_history, enum next *ret_next, struct err *err)
 {
     int number = trials_next(trials);
-    bool was_polished = !search->polishes || has_polish(trials);
+    int n = search->polishes ? n_polished(trials, number) : search->budget.n_polishes;
     enum budget_next what = budget_next(&search->budget, number, seconds_spent(search),
-                                        trials_usual_seconds(trials), was_polished);
+                                        trials_usual_seconds(trials), n);
     struct suggestion suggestion;
     bool begun;
 
@@ -408,7 +419,8 @@ static enum err_code next_trial(struct search *search, struct trials *trials, st
     if (taken && !find_taken(trials, job))
         return err_set(err, ERR_CONFLICT, "trial %d is void", job->hold.number);
     if (taken) /* what it learns from has ended: it had begun */
-        return trials_history(trials, job->hold.number, job->is_polish ? 1 : search->parallel,
+        return trials_history(trials, job->hold.number,
+                              blind_spot(search, trials, job->hold.number, job->is_polish),
                               higher_is_better(search), ret_history)
                    ? ERR_OK
                    : err_set(err, ERR_CORRUPT, "trial %d began too early", job->hold.number);
@@ -421,9 +433,9 @@ static enum err_code next_trial(struct search *search, struct trials *trials, st
 static void note_progress(const struct search *search, const struct trials *trials)
 {
     int n_left = search->budget.n_trials - trials_next(trials);
-    double by_trials = search->budget.n_trials > 0
-                           ? (n_left > 0 ? n_left : 0) * trials_usual_seconds(trials)
-                           : INFINITY;
+    double usual = trials_usual_seconds(trials); /* 0: none has ended */
+    double by_trials =
+        search->budget.n_trials > 0 && usual > 0 ? (n_left > 0 ? n_left : 0) * usual : INFINITY;
     double by_time = search->seconds_left - seconds_since(search->started_ms);
 
     control_note_search(search->request->control, trials_count(trials, TRIAL_PRUNED),
@@ -454,8 +466,10 @@ static enum err_code run_trials(struct search *search, struct err *err)
         enum err_code code = go_on(search, &more, err);
 
         /* who cancels a run may want the best so far */
-        if (code == ERR_CANCELLED && control_may_finish(search->request->control))
+        if (code == ERR_CANCELLED && control_may_finish(search->request->control)) {
+            search->is_cut_short = true;
             return ERR_OK;
+        }
         if (code != ERR_OK)
             return code;
     }
@@ -526,7 +540,7 @@ static int default_parallel(const struct trial_setup *setup)
 {
     if (setup->project->search_parallel > 0)
         return setup->project->search_parallel;
-    return setup->threads > 1 ? 2 * setup->threads : 1;
+    return 2 * setup->threads > PARALLEL_MIN ? 2 * setup->threads : PARALLEL_MIN;
 }
 
 static enum err_code open_search(struct search *search, struct err *err)
@@ -551,7 +565,11 @@ static enum err_code close_search(const struct search *search, struct err *err)
     struct pg *pg;
 
     TRY(control_pg(search->request->control, &pg, err));
-    return catalog_close_search(pg, control_lease(search->request->control), err);
+    TRY(catalog_close_search(pg, control_lease(search->request->control), search->is_cut_short,
+                             err));
+    if (search->is_cut_short)
+        control_set_granted(search->request->control);
+    return ERR_OK;
 }
 
 /* Several trials at a time, of one thread each, where that is faster than one of several. */

@@ -1,8 +1,12 @@
 """Real Postgres, real programs: a private cluster for the session, a fresh database a module.
 
 `BUILD` names the build folder (make sets it). Tests poll with a deadline and never sleep blindly.
+pytest-xdist gives each of its workers whole files, and so a cluster of its own; a test that measures
+time is marked `alone`, and no other runs beside it.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -20,6 +24,49 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "bin"
+
+# The files that take longest, in the order in which they start: none is left to run alone at the end.
+LONG_FIRST = ("test_demo", "test_algorithms", "test_soak", "test_calibration", "test_cli",
+              "test_reference_encoder", "test_spill", "test_sql", "test_export", "test_evaluate",
+              "test_daemon", "test_bench_serve", "test_search", "test_bench_search")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time; no other test runs beside it")
+    # Threads of OpenMP that wait for each other in a loop take the processor from other tests.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        name = item.path.stem
+        return LONG_FIRST.index(name) if name in LONG_FIRST else len(LONG_FIRST)
+
+    items.sort(key=place)
+
+
+@contextlib.contextmanager
+def file_lock(path, how):
+    """Held until the end of the block, or of the process."""
+    with open(path, "w") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """Tests beside each other share a lock, and one that is marked `alone` has it for itself. All
+    pass the gate to it, so that who waits for the lock at the gate waits for those inside only."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    alone = item.get_closest_marker("alone")
+    folder = item.config._tmp_path_factory.getbasetemp().parent  # of all workers
+    with contextlib.ExitStack() as inside:
+        with file_lock(folder / "gate", fcntl.LOCK_EX):
+            inside.enter_context(
+                file_lock(folder / "room", fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        yield
 
 
 def wait_for(condition, seconds=30, what="condition"):

@@ -324,6 +324,13 @@ def test_a_terminal_gets_a_bar_and_colours(trained):
     assert "deployed: " in out
 
 
+def test_a_pipe_gets_lines(trained, cli):
+    said = cli.ok("train", "quick", "--here").err
+    lines = [line for line in said.splitlines() if line.startswith("run ")]
+    assert len(lines) == len(set(lines)) >= 2 and re.fullmatch(r"run \d+: [a-z]+.*", lines[-1]), said
+    assert "\r" not in said and "\x1b" not in said and "█" not in said
+
+
 def test_ctrl_c_detaches(trained, cli):
     out, code = on_terminal(["train", "quick", "--here"], trained.env, b"\x03", "starting")
     if "goes on without this terminal" not in out:  # too quick to see it start

@@ -12,6 +12,12 @@ from test_http import problem
 
 
 @pytest.fixture(scope="module")
+def daemon(catalog, daemon_factory):
+    """Hears of a deployment by NOTIFY: it asks for none as long as a test waits."""
+    return daemon_factory("--poll", "60 s")
+
+
+@pytest.fixture(scope="module")
 def trained(catalog, cli, daemon, tmp_path_factory):
     """A project with a live model, and a daemon that serves and trains it."""
     catalog.sql("""CREATE TABLE public.t AS SELECT i AS id, sin(i * 12.9898) AS x,
@@ -48,7 +54,7 @@ def test_train_deploy_roll_back(trained):
     answer = daemon.post("/projects/p/deploy", {"strategy": "rollback"})
     assert (answer.status_code, answer.json()) == (
         200, {"model_id": before["model_id"], "changed": True})
-    daemon.wait_live("p", before["model_id"], seconds=1)
+    daemon.wait_live("p", before["model_id"])
     assert daemon.predict("p", {"x": 0.5}) == before
     assert run["kind"] == "training"
     assert daemon.post("/projects/p/deploy", {"model_id": run["model_id"]}).json()["changed"] is True
@@ -99,6 +105,7 @@ def test_only_json_changes_something(trained, catalog):
     assert catalog.value("SELECT count(*) FROM pgboost.runs") == n_runs
 
 
+@pytest.mark.alone
 def test_many_at_once_make_one_run(trained, catalog, daemon_factory):
     """Also over two daemons; and predictions do not wait for any of it."""
     catalog.sql("UPDATE pgboost.runs SET status = 'cancelled', finished_at = now()"

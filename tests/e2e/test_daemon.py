@@ -282,6 +282,7 @@ def test_terminated_connection_comes_back(alone, sole):
     wait_for(lambda: sole.get("/projects/later").status_code == 200, what="news")
 
 
+@pytest.mark.alone
 def test_frozen_backend_does_not_stop_answers(alone, sole):
     pid = control_pid(alone)
     os.kill(pid, signal.SIGSTOP)
@@ -319,6 +320,7 @@ def test_postgres_stopped_and_started(cluster, db, alone, sole):
     assert sole.stop() == 0
 
 
+@pytest.mark.alone
 def test_stops_while_postgres_is_away(cluster, db, alone, sole):
     cluster.stop()
     try:

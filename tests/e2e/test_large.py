@@ -151,6 +151,7 @@ class Timer(threading.Thread):
         assert self.failures == 0 and self.seconds
 
 
+@pytest.mark.alone
 def test_nobody_waits_for_a_large_one(served, rows):
     """While requests with explanations of 10,000 rows follow each other, all on one event loop."""
     small = Timer(served, json.dumps(ROW))

@@ -55,6 +55,12 @@ def psql(catalog):
     return Psql(catalog)
 
 
+@pytest.fixture(scope="module")
+def daemon(catalog, daemon_factory):
+    """Hears of a deployment by NOTIFY: it asks for none as long as a test waits."""
+    return daemon_factory("--poll", "60 s")
+
+
 def test_a_session(psql, daemon):
     """As PostgresML's tutorial goes, with another schema."""
     first = psql.value("""SELECT * FROM pgboost.train('amount', 'regression', 'public.amounts',
@@ -85,18 +91,18 @@ def test_a_session(psql, daemon):
 
     psql.ok("SELECT pgboost.deploy('amount', 'rollback')")
     assert psql.value("SELECT model_id FROM pgboost.deployed_models") == bad
-    daemon.wait_live("amount", int(bad), seconds=2)
+    daemon.wait_live("amount", int(bad))
     assert daemon.predict("amount", row) == of_bad
     assert psql.ok("SELECT project, deployed_strategy, model_id, run_id FROM"
                    " pgboost.deploy('amount', 'most_recent')") == [
         ["amount", "most_recent", linear, ""]]
     psql.ok(f"SELECT pgboost.deploy({bad})")
-    daemon.wait_live("amount", int(bad), seconds=2)
+    daemon.wait_live("amount", int(bad))
     assert psql.value("SELECT strategy FROM pgboost.deployed_models") == "specific"
 
     contest = psql.value("SELECT run_id FROM pgboost.deploy('amount', 'best_score')")
     assert psql.ended(contest)[:2] == ["succeeded", good]
-    daemon.wait_live("amount", int(good), seconds=2)
+    daemon.wait_live("amount", int(good))
     strategy, reason = psql.ok("SELECT strategy, reason FROM pgboost.deployed_models")[0]
     assert strategy == "best_score" and "the best of 3 on the same" in reason
     assert psql.ok("SELECT live_model_id, models, last_run_id FROM pgboost.overview") == [
@@ -149,6 +155,19 @@ def test_the_task_follows_from_the_column(psql):
         psql.ok(f"SELECT pgboost.cancel(pgboost.train('by {column}', NULL, 't', '{column}'))")
         assert psql.ok(f"SELECT task, metric, definition -> 'task' FROM pgboost.projects"
                        f" WHERE name = 'by {column}'") == [[task, metric, ""]]
+
+
+def test_the_metric_is_the_one_of_apply(psql, cli, definition):
+    """What a project that SQL defines is measured by, beside one of a definition."""
+    for task, target, keys in [("regression", "amount", {}), ("classification", "answer", {}),
+                               ("ranking", "amount", {"group": "answer"}),
+                               ("survival", "amount", {"target_upper": "id"})]:
+        psql.ok(f"SELECT pgboost.cancel(pgboost.train('sql {task}', '{task}', 't', '{target}'))")
+        cli.ok("apply", definition(project=f"file {task}", relation="t", target=target, task=task,
+                                   **keys))
+        rows = psql.ok("SELECT DISTINCT task, metric, higher_is_better FROM pgboost.projects"
+                       f" WHERE name IN ('sql {task}', 'file {task}')")
+        assert len(rows) == 1 and rows[0][0] == task, rows
 
 
 def test_refused(psql):
@@ -290,7 +309,7 @@ def test_who_may(psql, analyst, catalog):
         assert "permission denied for function" in stranger.error(f"SELECT pgboost.{call}")
     assert "permission denied" in stranger.error("SELECT * FROM pgboost.overview")
 
-    run_id = analyst.value("SELECT pgboost.train('amount', algorithm => 'linear')")
+    run_id = analyst.value("SELECT pgboost.train('amount', algorithm => 'linear', search => 'none')")
     assert psql.value(f"SELECT created_by FROM pgboost.runs WHERE id = {run_id}") == "analyst"
     psql.ended(run_id)
     analyst.ok("SELECT pgboost.deploy('amount', 'rollback')")

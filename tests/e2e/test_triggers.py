@@ -98,7 +98,7 @@ def test_a_count_that_fails_is_said_once_and_does_not_hold_up(fresh, daemons, de
     wait_for(lambda: fresh.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
                                  " 'SELECT count(*) FROM public.slow%%'") > 0, what="a slow count")
     apply(fresh, definition, project="seen")  # news go on
-    wait_for(lambda: daemon.get("/projects/seen").status_code == 200, 3, "the project")
+    wait_for(lambda: daemon.get("/projects/seen").status_code == 200, what="the project")
     assert daemon.stop() == 0  # and the end does not wait for it
     assert runs(fresh) == []
 

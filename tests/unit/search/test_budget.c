@@ -24,32 +24,34 @@ static struct budget budget_for(const char *search, const char *algorithms)
     return budget_of(&sampler, project);
 }
 
-/* The table of the header; xgboost's portfolio has six settings, linear's three. */
+/* The table of the header; xgboost's portfolio has seven settings, linear's three. */
 static void test_budgets(void **state)
 {
     static const struct {
         const char *search, *algorithms;
         int n_trials;
         double seconds;
-        bool polishes;
+        int n_polishes;
     } rows[] = {
-        {"{\"strategy\":\"none\"}", "[\"xgboost\",\"linear\"]", 2, 0, false},
+        {"{\"strategy\":\"none\"}", "[\"xgboost\",\"linear\"]", 2, 0, 0},
         {"{\"strategy\":\"none\",\"minutes\":1,\"trials\":1}", "[\"xgboost\",\"linear\"]", 1, 60,
-         false},
-        {"{\"strategy\":\"grid\",\"params\":{\"lambda\":[1,2,3]}}", "\"xgboost\"", 3, 0, false},
+         0},
+        {"{\"strategy\":\"grid\",\"params\":{\"lambda\":[1,2,3]}}", "\"xgboost\"", 3, 0, 0},
         {"{\"strategy\":\"grid\",\"params\":{\"lambda\":[1,2,3]},\"trials\":2}", "\"xgboost\"", 2,
-         0, false},
+         0, 0},
         {"{\"strategy\":\"grid\",\"params\":{\"lambda\":[1,2,3]},\"trials\":9,\"minutes\":0.5}",
-         "[\"xgboost\",\"linear\"]", 6, 30, false},
-        {"{\"strategy\":\"random\"}", "\"xgboost\"", 50, 0, false},
-        {"{\"strategy\":\"tpe\"}", "\"xgboost\"", 50, 0, false},
-        {"{\"strategy\":\"tpe\",\"minutes\":2}", "\"xgboost\"", 0, 120, false},
-        {"{\"strategy\":\"tpe\",\"minutes\":2,\"trials\":7}", "\"xgboost\"", 7, 120, false},
-        {"{}", "\"xgboost\"", 7, 0, true},
-        {"{\"trials\":6}", "\"xgboost\"", 6, 0, false},
-        {"{\"trials\":7}", "\"xgboost\"", 7, 0, true},
-        {"{\"trials\":40}", "[\"xgboost\",\"linear\"]", 40, 0, true},
-        {"{\"minutes\":10}", "\"xgboost\"", 0, 600, true},
+         "[\"xgboost\",\"linear\"]", 6, 30, 0},
+        {"{\"strategy\":\"random\"}", "\"xgboost\"", 50, 0, 0},
+        {"{\"strategy\":\"tpe\"}", "\"xgboost\"", 50, 0, 0},
+        {"{\"strategy\":\"tpe\",\"minutes\":2}", "\"xgboost\"", 0, 120, 0},
+        {"{\"strategy\":\"tpe\",\"minutes\":2,\"trials\":7}", "\"xgboost\"", 7, 120, 0},
+        {"{}", "\"xgboost\"", 8, 0, 1},
+        {"{\"trials\":7}", "\"xgboost\"", 7, 0, 0},
+        {"{\"trials\":8}", "\"xgboost\"", 8, 0, 1},
+        {"{\"trials\":29}", "\"xgboost\"", 29, 0, 1},
+        {"{\"trials\":30}", "\"xgboost\"", 30, 0, 3},
+        {"{\"trials\":40}", "[\"xgboost\",\"linear\"]", 40, 0, 3},
+        {"{\"minutes\":10}", "\"xgboost\"", 0, 600, 3},
     };
 
     (void)state;
@@ -58,46 +60,57 @@ static void test_budgets(void **state)
 
         assert_int_equal(budget.n_trials, rows[i].n_trials);
         assert_true(budget.seconds == rows[i].seconds);
-        assert_int_equal(budget.polishes, rows[i].polishes);
+        assert_int_equal(budget.n_polishes, rows[i].n_polishes);
     }
 }
 
 static void test_what_is_next(void **state)
 {
-    static const struct budget trials = {.n_trials = 3, .polishes = true};
+    static const struct budget trials = {.n_trials = 3, .n_polishes = 1};
     static const struct budget plain = {.n_trials = 3};
-    static const struct budget minutes = {.seconds = 100, .polishes = true};
+    static const struct budget minutes = {.seconds = 100, .n_polishes = 1};
+    static const struct budget thrice = {.seconds = 100, .n_polishes = 3};
+    static const struct budget several = {.n_trials = 30, .n_polishes = 3};
     static const struct budget both = {.n_trials = 3, .seconds = 100};
     static const struct {
         const struct budget *budget;
         int n_begun;
         double seconds, usual;
-        bool was_polished;
+        int n_polished;
         enum budget_next next;
     } rows[] = {
-        {&trials, 0, 0, 0, false, BUDGET_TRIAL},
-        {&trials, 1, 1e9, 0, false, BUDGET_TRIAL},
-        {&trials, 2, 0, 0, false, BUDGET_POLISH},
-        {&trials, 2, 0, 0, true, BUDGET_TRIAL}, /* there was nothing to polish */
-        {&trials, 3, 0, 0, false, BUDGET_SPENT},
-        {&plain, 2, 0, 0, false, BUDGET_TRIAL},
-        {&plain, 4, 0, 0, false, BUDGET_SPENT},
-        {&minutes, 0, 200, 500, false, BUDGET_TRIAL}, /* the first always runs */
-        {&minutes, 5, 79, 20, false, BUDGET_TRIAL},
-        {&minutes, 5, 79, 22, false, BUDGET_POLISH}, /* no time for a usual one */
-        {&minutes, 5, 80, 1, false, BUDGET_POLISH},
-        {&minutes, 5, 80, 1, true, BUDGET_TRIAL},
-        {&minutes, 5, 99.5, 1, true, BUDGET_SPENT},
-        {&minutes, 5, 100, 0, false, BUDGET_SPENT},
-        {&both, 2, 99, 0, false, BUDGET_TRIAL},
-        {&both, 3, 1, 0, false, BUDGET_SPENT},
-        {&both, 2, 100, 0, false, BUDGET_SPENT},
+        {&trials, 0, 0, 0, 0, BUDGET_TRIAL},
+        {&trials, 1, 1e9, 0, 0, BUDGET_TRIAL},
+        {&trials, 2, 0, 0, 0, BUDGET_POLISH},
+        {&trials, 2, 0, 0, 1, BUDGET_TRIAL}, /* there was nothing to polish */
+        {&trials, 3, 0, 0, 0, BUDGET_SPENT},
+        {&plain, 2, 0, 0, 0, BUDGET_TRIAL},
+        {&plain, 4, 0, 0, 0, BUDGET_SPENT},
+        {&minutes, 0, 200, 500, 0, BUDGET_TRIAL}, /* the first always runs */
+        {&minutes, 5, 79, 20, 0, BUDGET_TRIAL},
+        {&minutes, 5, 79, 22, 0, BUDGET_POLISH}, /* no time for a usual one */
+        {&minutes, 5, 80, 1, 0, BUDGET_POLISH},
+        {&minutes, 5, 80, 1, 1, BUDGET_TRIAL},
+        {&minutes, 5, 99.5, 1, 1, BUDGET_SPENT},
+        {&minutes, 5, 100, 0, 0, BUDGET_SPENT},
+        {&thrice, 5, 79, 20, 0, BUDGET_TRIAL},
+        {&thrice, 6, 80, 1, 1, BUDGET_POLISH},
+        {&thrice, 7, 90, 11, 2, BUDGET_SPENT}, /* another one is no longer worth it */
+        {&thrice, 8, 90, 1, 3, BUDGET_TRIAL},
+        {&several, 26, 0, 0, 0, BUDGET_TRIAL},
+        {&several, 27, 0, 0, 0, BUDGET_POLISH},
+        {&several, 28, 0, 0, 1, BUDGET_POLISH},
+        {&several, 29, 0, 0, 2, BUDGET_POLISH},
+        {&several, 29, 0, 0, 3, BUDGET_TRIAL},
+        {&both, 2, 99, 0, 0, BUDGET_TRIAL},
+        {&both, 3, 1, 0, 0, BUDGET_SPENT},
+        {&both, 2, 100, 0, 0, BUDGET_SPENT},
     };
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
         assert_int_equal(budget_next(rows[i].budget, rows[i].n_begun, rows[i].seconds,
-                                     rows[i].usual, rows[i].was_polished),
+                                     rows[i].usual, rows[i].n_polished),
                          rows[i].next);
 }
 

@@ -37,24 +37,24 @@ static void test_every_setting(void **state)
         for (int i = 0; i < portfolio_size(id, classification); i++)
             check_setting(id, classification, i);
     }
-    assert_int_equal(portfolio_size(ALGORITHM_XGBOOST, false), 6);
-    assert_int_equal(portfolio_size(ALGORITHM_XGBOOST, true), 6);
+    assert_int_equal(portfolio_size(ALGORITHM_XGBOOST, false), 7);
+    assert_int_equal(portfolio_size(ALGORITHM_XGBOOST, true), 7);
 }
 
-/* 6 settings of xgboost and 2 of dart. */
+/* 7 settings of xgboost and 2 of dart. */
 static void test_algorithms_take_turns(void **state)
 {
     static const unsigned both = ALGORITHM_BIT(ALGORITHM_XGBOOST) | ALGORITHM_BIT(ALGORITHM_DART);
-    static const enum algorithm_id turns[] = {0, 1, 0, 1, 0, 0, 0, 0};
+    static const enum algorithm_id turns[] = {0, 1, 0, 1, 0, 0, 0, 0, 0};
     struct setting setting, expected;
     int n_of[2] = {0};
 
     (void)state;
-    assert_int_equal(portfolio_size_of(both, true, INT_MAX), 8);
+    assert_int_equal(portfolio_size_of(both, true, INT_MAX), 9);
     assert_int_equal(portfolio_size_of(both, true, 1), 2);
     assert_int_equal(portfolio_size_of(both, true, 4), 6);
     assert_int_equal(portfolio_size_of(ALGORITHM_BIT(ALGORITHM_DART), true, INT_MAX), 2);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         portfolio_get_of(both, true, i, &setting);
         assert_int_equal(setting.algorithm->id, turns[i]);
         portfolio_get(turns[i], true, n_of[turns[i]]++, &expected);
@@ -77,22 +77,37 @@ static void test_known_settings(void **state)
     (void)state;
     assert_setting(false, 0, "{\"eta\":0.1}");
     assert_setting(true, 0, "{\"eta\":0.1}");
-    assert_setting(true, 1,
-                   "{\"eta\":0.08,\"max_depth\":6,\"min_child_weight\":5e-06,\"lambda\":0,"
-                   "\"colsample_bylevel\":0.9,\"subsample\":0.65}");
     assert_setting(false, 1,
-                   "{\"eta\":0.05,\"max_depth\":9,\"min_child_weight\":2,\"lambda\":0,"
+                   "{\"eta\":0.1,\"min_child_weight\":5,\"subsample\":0.7,"
+                   "\"colsample_bytree\":0.7,\"max_cat_to_onehot\":1000}");
+    assert_setting(true, 2,
+                   "{\"eta\":0.1,\"max_depth\":6,\"min_child_weight\":5e-06,\"lambda\":0,"
+                   "\"colsample_bylevel\":0.9,\"subsample\":0.65}");
+    assert_setting(false, 4,
+                   "{\"eta\":0.1,\"max_depth\":9,\"min_child_weight\":2,\"lambda\":0,"
                    "\"subsample\":0.7}");
-    assert_setting(false, 2,
-                   "{\"eta\":0.018,\"max_depth\":10,\"min_child_weight\":0.6,"
-                   "\"colsample_bytree\":0.69}");
-    assert_setting(false, 5,
-                   "{\"grow_policy\":\"lossguide\",\"max_leaves\":35,\"max_depth\":10,"
-                   "\"eta\":0.011,\"min_child_weight\":0.14,\"alpha\":3.5,\"lambda\":1.3,"
+    assert_setting(false, 6,
+                   "{\"eta\":0.1,\"grow_policy\":\"lossguide\",\"max_leaves\":35,\"max_depth\":10,"
+                   "\"min_child_weight\":0.14,\"alpha\":3.5,\"lambda\":1.3,"
                    "\"subsample\":0.69,\"colsample_bylevel\":0.64,\"colsample_bynode\":0.92}");
 }
 
-/* max(clamp(3,000,000 ÷ n, 40, 300) ÷ 2 × clamp(0.1 ÷ eta, 1/3, 3), 0.3 × best + 20), by hand. */
+/* All settings of boosted trees are compared at one eta. */
+static void test_one_eta(void **state)
+{
+    const struct hyperparam *eta = hyperparam_find("eta");
+    struct setting setting;
+
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < portfolio_size(ALGORITHM_XGBOOST, k); i++) {
+            portfolio_get(ALGORITHM_XGBOOST, k, i, &setting);
+            assert_true(hyperparams_value(&setting.params, eta)->number == 0.1);
+        }
+    }
+}
+
+/* max(clamp(1,000,000 ÷ n, 20, 50) × clamp(0.1 ÷ eta, 1/3, 3), 0.3 × best + 20), by hand. */
 static void test_patience(void **state)
 {
     static const struct {
@@ -100,10 +115,12 @@ static void test_patience(void **state)
         double eta;
         int best_round, patience;
     } rows[] = {
-        {0, 0.1, 0, 150},        {1, 0.1, 0, 150},           {10000, 0.1, 0, 150},
-        {10000, 0.05, 0, 300},   {10000, 0.001, 0, 450},     {10000, 0.5, 0, 50},
-        {20000, 0.1, 0, 75},     {1000000, 0.1, 0, 20},      {1000000, 0.05, 0, 40},
-        {1000000, 0.1, 100, 50}, {1000, 0.1, 1000, 320},     {1000, 0.05, 900, 300},
+        {0, 0.1, 0, 50},         {1, 0.1, 0, 50},
+        {10000, 0.1, 0, 50},     {10000, 0.05, 0, 100},
+        {10000, 0.001, 0, 150},  {10000, 0.5, 0, 20},
+        {25000, 0.1, 0, 40},     {1000000, 0.1, 0, 20},
+        {1000000, 0.05, 0, 40},  {1000000, 0.1, 100, 50},
+        {1000, 0.1, 1000, 320},  {1000, 0.05, 200, 100},
         {1000, 0.05, 1000, 320}, {1000000, 0.1, 9999, 3019},
     };
 
@@ -116,9 +133,8 @@ static void test_patience(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_setting),
-        cmocka_unit_test(test_algorithms_take_turns),
-        cmocka_unit_test(test_known_settings),
+        cmocka_unit_test(test_every_setting),  cmocka_unit_test(test_algorithms_take_turns),
+        cmocka_unit_test(test_known_settings), cmocka_unit_test(test_one_eta),
         cmocka_unit_test(test_patience),
     };
 

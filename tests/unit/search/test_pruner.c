@@ -85,8 +85,8 @@ static void test_steps_and_rounds(void **state)
     assert_int_equal(pruner_round(30, 0.3), 10);
 }
 
-/* Six trials that completed with losses of 1 to 6 at 30 and 90; the last ones belong to another
- * algorithm where it is said so. */
+/* Six trials that completed with losses of 1 to 6 at 30, 90 and 270; the last ones belong to
+ * another algorithm where it is said so. */
 static struct history six(bool others)
 {
     struct history history = begin(7);
@@ -94,6 +94,7 @@ static struct history six(bool others)
     for (int i = 0; i < 6; i++) {
         report(i, 30, 1 + i);
         report(i, 90, 1 + i);
+        report(i, 270, 1 + i);
         trials[i].state = TRIAL_COMPLETED;
         trials[i].setting.algorithm = algorithm_of(others ? ALGORITHM_DART : ALGORITHM_XGBOOST);
     }
@@ -111,7 +112,11 @@ static void test_both_rules(void **state)
     assert_true(pruner_allows(&history, &trials[6]));
     report(6, 60, 9); /* no rung, and nobody's step */
     assert_true(pruner_allows(&history, &trials[6]));
-    report(6, 90, 2.5); /* median 3.5, but third of 7 */
+    report(6, 90, 2.5); /* median 3.5, but third of 7, which counts later */
+    assert_true(median_of_5(&history, &trials[6]));
+    assert_false(halving_allows(&history, &trials[6]));
+    assert_true(pruner_allows(&history, &trials[6]));
+    report(6, 270, 2.5);
     assert_true(median_of_5(&history, &trials[6]));
     assert_false(halving_allows(&history, &trials[6]));
     assert_false(pruner_allows(&history, &trials[6]));

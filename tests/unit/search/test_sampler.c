@@ -260,13 +260,13 @@ static void test_auto_deals_by_success(void **state)
 {
     CLEANUP(sampler_release) struct sampler sampler = {0};
     struct history history = {.trials = trials};
-    int n_linear = 0, n_other = 0, at_13;
+    int n_linear = 0, n_other = 0, at_14;
 
     (void)state;
     init(&sampler, ",\"algorithms\":[\"xgboost\",\"dart\",\"random_forest\",\"linear\"]");
-    assert_int_equal(sampler.n_portfolio, 13);
-    run(&sampler, 113, linear_is_best);
-    for (int i = 0; i < 13; i++) {
+    assert_int_equal(sampler.n_portfolio, 14);
+    run(&sampler, 114, linear_is_best);
+    for (int i = 0; i < 14; i++) {
         struct setting setting;
 
         portfolio_get_of(sampler.algorithms, false, i, &setting);
@@ -274,10 +274,10 @@ static void test_auto_deals_by_success(void **state)
         history.n = i;
         assert_int_equal(suggest(&sampler, i, &history).origin, FROM_PORTFOLIO);
     }
-    history.n = 13;
-    at_13 = suggest(&sampler, 13, &history).origin;
-    assert_int_equal(at_13, FROM_TPE); /* the portfolio is the start */
-    for (int i = 13; i < 113; i++) {
+    history.n = 14;
+    at_14 = suggest(&sampler, 14, &history).origin;
+    assert_int_equal(at_14, FROM_TPE); /* the portfolio is the start */
+    for (int i = 14; i < 114; i++) {
         n_linear += trials[i].setting.algorithm->id == ALGORITHM_LINEAR;
         n_other += trials[i].setting.algorithm->id != ALGORITHM_LINEAR;
     }
@@ -325,32 +325,72 @@ static void test_none_and_grid(void **state)
     }
 }
 
+static bool polishes(const struct sampler *sampler, const struct history *history,
+                     struct suggestion *ret_polish)
+{
+    bool found = false;
+
+    assert_int_equal(sampler_polish(sampler, history, ret_polish, &found, NULL), ERR_OK);
+    return found;
+}
+
+static double score_of(const struct setting *setting)
+{
+    for (int i = 0; i < 30; i++)
+        if (setting_equal(&trials[i].setting, setting))
+            return trials[i].score;
+    fail_msg("no trial has the setting");
+    return (double)NAN;
+}
+
 static void test_polish(void **state)
 {
     CLEANUP(sampler_release) struct sampler sampler = {0};
     CLEANUP(sampler_release) struct sampler given = {0};
     CLEANUP(sampler_release) struct sampler searched = {0};
     struct history history = {.trials = trials};
-    struct suggestion polish;
+    struct suggestion polish, next;
+    const struct trial_record *best;
+    struct setting back;
+    int n_better = 0;
 
     (void)state;
     init(&sampler, "");
     init(&given, ",\"hyperparams\":{\"eta\":0.2}");
     init(&searched, ",\"search\":{\"params\":{\"eta\":[0.1,0.2]}}");
-    assert_false(sampler_polish(&sampler, &history, &polish)); /* nothing to polish */
+    assert_false(polishes(&sampler, &history, &polish)); /* nothing to polish */
     run(&sampler, 30, quadratic);
     history.n = 30;
-    assert_true(sampler_polish(&sampler, &history, &polish));
+    best = history_best(&history);
+    assert_true(polishes(&sampler, &history, &polish));
     assert_int_equal(polish.origin, FROM_POLISH);
     assert_true(get(&polish.setting, "eta", 0) == 0.03333);
-    assert_int_equal(polish.setting.params.n, history_best(&history)->setting.params.n);
-    assert_false(sampler_polish(&given, &history, &polish));
-    assert_false(sampler_polish(&searched, &history, &polish));
+    assert_int_equal(polish.setting.params.n, best->setting.params.n);
+    assert_false(polishes(&given, &history, &next));
+    assert_false(polishes(&searched, &history, &next));
+
+    /* another one while that one runs is the second best's; neither is polished once more */
+    trials[30] = (struct trial_record){.number = 30, .setting = polish.setting};
+    history.n = 31;
+    assert_true(polishes(&sampler, &history, &next));
+    assert_true(get(&next.setting, "eta", 0) == 0.03333);
+    back = next.setting;
+    assert_int_equal(hyperparams_set(&back.params, "eta", 0.1, NULL, NULL), ERR_OK);
+    for (int i = 0; i < 30; i++) {
+        n_better += trials[i].score < score_of(&back);
+        assert_false(setting_equal(&trials[i].setting, &back) && &trials[i] == best);
+    }
+    assert_int_equal(n_better, 1);
+    trials[30].state = TRIAL_COMPLETED;
+    trials[30].score = -1;
+    assert_true(polishes(&sampler, &history, &polish));
+    assert_true(setting_equal(&polish.setting, &next.setting));
+
     history.n = 1;
     assert_int_equal(hyperparams_set(&trials[0].setting.params, "eta", 0.005, NULL, NULL), ERR_OK);
-    assert_false(sampler_polish(&sampler, &history, &polish));
+    assert_false(polishes(&sampler, &history, &polish));
     trials[0].setting.algorithm = algorithm_of(ALGORITHM_RANDOM_FOREST);
-    assert_false(sampler_polish(&sampler, &history, &polish));
+    assert_false(polishes(&sampler, &history, &polish));
 }
 
 static void test_errors_pass_through(void **state)

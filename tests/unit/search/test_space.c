@@ -336,15 +336,15 @@ static void test_bring(void **state)
          "{\"max_depth\":[3,5,7],\"min_child_weight\":{\"low\":0.7,\"high\":2},"
          "\"grow_policy\":[\"lossguide\"],\"lambda\":{\"low\":2,\"high\":3}}",
          "{\"subsample\":0.9}");
-    portfolio_get(ALGORITHM_XGBOOST, false, 2, &setting);
+    portfolio_get(ALGORITHM_XGBOOST, false, 5, &setting);
     space_bring(&space, &setting);
-    assert_setting(&setting, "{\"eta\":0.018,\"max_depth\":7,\"min_child_weight\":0.7,"
-                             "\"colsample_bytree\":0.69,\"subsample\":0.9,"
+    assert_setting(&setting, "{\"eta\":0.1,\"max_depth\":5,\"min_child_weight\":0.7,"
+                             "\"colsample_bytree\":0.66,\"subsample\":0.9,"
                              "\"grow_policy\":\"lossguide\",\"lambda\":2}");
     init(&plain, ALGORITHM_XGBOOST, SEARCH_AUTO, 0, "{}", "{}");
-    portfolio_get(ALGORITHM_XGBOOST, true, 1, &setting);
+    portfolio_get(ALGORITHM_XGBOOST, true, 2, &setting);
     space_bring(&plain, &setting); /* lambda 0 and min_child_weight 5e-6 are beyond the space */
-    assert_setting(&setting, "{\"eta\":0.08,\"max_depth\":6,\"min_child_weight\":5e-06,"
+    assert_setting(&setting, "{\"eta\":0.1,\"max_depth\":6,\"min_child_weight\":5e-06,"
                              "\"lambda\":0,\"colsample_bylevel\":0.9,\"subsample\":0.65}");
 }
 
@@ -360,11 +360,11 @@ static void test_points_of_others(void **state)
 
     (void)state;
     init(&space, ALGORITHM_XGBOOST, SEARCH_AUTO, 0, "{}", "{}");
-    portfolio_get(ALGORITHM_XGBOOST, true, 1, &setting);
+    portfolio_get(ALGORITHM_XGBOOST, true, 2, &setting);
     space_point(&space, &setting.params, point);
     for (int i = 0; i < space.n; i++)
         assert_true(point[i] == first[i] || (isnan(point[i]) && isnan(first[i])));
-    portfolio_get(ALGORITHM_XGBOOST, true, 5, &setting);
+    portfolio_get(ALGORITHM_XGBOOST, true, 6, &setting);
     space_point(&space, &setting.params, point);
     for (int i = 0; i < space.n; i++)
         assert_true(point[i] == last[i]);

@@ -1,0 +1,165 @@
+"""Behind pgbouncer in transaction mode: nothing is set for a session or heard by one, and what
+others have set for theirs changes nothing."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+
+import psycopg2
+import pytest
+
+from conftest import BIN, Cli, Daemon, Database, wait_for
+
+POOL = 4
+# what pgboost sets for the sessions that are its own
+SETTINGS = ["search_path", "DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits",
+            "statement_timeout", "default_transaction_read_only", "role"]
+RUDE = ["SET search_path = nowhere", "SET DateStyle = 'German'", "SET IntervalStyle = 'sql_standard'",
+        "SET extra_float_digits = -10", "SET default_transaction_read_only = on"]
+
+
+class Pooled:
+    """A database through a pgbouncer of its own; sql() goes directly."""
+
+    def __init__(self, database, folder):
+        self.direct = database
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        owner = pwd.getpwuid(os.stat(database.env["PGHOST"]).st_uid)
+        (folder / "users").write_text('"postgres" ""\n')
+        (folder / "pgbouncer.ini").write_text(f"""
+            [databases]
+            * = host={database.env['PGHOST']} port={database.env['PGPORT']}
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = {port}
+            unix_socket_dir =
+            auth_type = trust
+            auth_file = {folder}/users
+            pool_mode = transaction
+            default_pool_size = {POOL}
+            """.replace("\n            ", "\n"))
+        for path in [folder, *folder.iterdir()]:
+            shutil.chown(path, owner.pw_uid)
+        as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--init-groups"]
+        self.proc = subprocess.Popen(
+            [*(as_owner if os.geteuid() != owner.pw_uid else []),
+             shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin"), "-q",
+             folder / "pgbouncer.ini"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.env = {**database.env, "PGHOST": "127.0.0.1", "PGPORT": str(port)}
+        self.dsn = f"host=127.0.0.1 port={port} user=postgres dbname={database.name}"
+        self.sql, self.value = database.sql, database.value
+        wait_for(self.answers, what="pgbouncer")
+
+    def answers(self):
+        try:
+            psycopg2.connect(self.dsn).close()
+            return True
+        except psycopg2.OperationalError:
+            return False
+
+    def on_all_sessions(self, *statements):
+        """Runs them in every session of the pool, all at the same time; the last one's rows."""
+        clients, rows = [psycopg2.connect(self.dsn) for _ in range(POOL)], []
+        for client in clients:
+            with client.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                rows.append(cursor.fetchall() if cursor.description else [])
+        for client in clients:
+            client.commit()
+            client.close()
+        return rows
+
+    def sessions(self):
+        shown = ", ".join(f"current_setting('{name}')" for name in SETTINGS)
+        return self.on_all_sessions(f"SELECT {shown}, ARRAY(SELECT pg_listening_channels())")
+
+
+@pytest.fixture
+def pooled(cluster, tmp_path):
+    folder = tmp_path / "pgbouncer"
+    folder.mkdir()
+    for parent in folder.parents:  # pytest's own are for this user alone
+        if parent.stat().st_uid == os.geteuid() and parent.name != "tmp":
+            parent.chmod(0o755)
+        else:
+            break
+    database = Database(cluster)
+    pooled = Pooled(database, folder)
+    yield pooled
+    pooled.proc.terminate()
+    pooled.proc.wait(10)
+    database.connection.close()
+
+
+def define(db, definition):
+    db.sql("CREATE TABLE public.t AS SELECT i AS id, sin(i * 12.9898) AS x,"
+           " 2 * sin(i * 12.9898) + 0.1 * sin(i * 4.1414) AS y,"
+           " timestamp '2020-01-01' + i * interval '1 hour' AS at, i * interval '1 minute' AS took"
+           " FROM generate_series(1, 500) i")
+    return definition(project="p", relation="t", target="y", key=["id"], search={"strategy": "none"},
+                      hyperparams={"n_estimators": 20}, deploy="always", threads=1)
+
+
+def model(db, run_id):
+    return db.sql("SELECT id, sha256 FROM pgboost.models WHERE run_id = %s", run_id)
+
+
+def run_of(result):
+    return int(result.out.split()[-1])
+
+
+def test_pooled(pooled, definition, tmp_path):
+    cli, before = Cli(pooled), pooled.sessions()
+    folder = tmp_path / "views"
+    folder.mkdir()
+    (folder / "0001_view.sql").write_text("CREATE VIEW v AS SELECT * FROM t")
+    path = define(pooled, definition)
+    cli.ok("migrate", folder)
+    cli.ok("apply", path)
+    daemon = Daemon(pooled, tmp_path / "state")
+    assert "behind a pooler" in daemon.log
+    run_id = run_of(cli.ok("train", "p", "--no-wait"))
+    (first, _), = wait_for(lambda: model(pooled, run_id), 30, "a model")
+    daemon.wait_live("p", first)
+    assert daemon.predict("p", {"x": 0.5})["model_id"] == first
+    cli.ok("show", "p"), cli.ok("check")
+    # found by polling, and a wish to cancel by the heartbeat
+    run_id = pooled.value("SELECT pgboost.train('p')")
+    (second, _), = wait_for(lambda: model(pooled, run_id), 30, "a second model")
+    daemon.wait_live("p", second, 8)
+    assert pooled.value("SELECT model_id FROM pgboost.deploy('p', 'rollback')") == first
+    daemon.wait_live("p", first, 8)
+    pooled.sql("""SELECT pgboost.train('p', hyperparams =>
+                  '{"n_estimators": 100000, "eta": 0.00001, "early_stopping_rounds": 100000}')""")
+    wait_for(lambda: pooled.sql("SELECT id FROM pgboost.runs WHERE status = 'running'"
+                                " AND progress IS NOT NULL"), 30, "a run to cancel")
+    cli.ok("cancel", pooled.value("SELECT max(id) FROM pgboost.runs"))
+    wait_for(lambda: pooled.value("SELECT status FROM pgboost.runs ORDER BY id DESC LIMIT 1")
+             == "cancelled", 8, "the run to end")
+    assert daemon.stop() == 0
+    assert "WARN" not in daemon.log and "ERROR" not in daemon.log, daemon.log
+    assert pooled.sessions() == before
+
+
+def test_rude_neighbours(pooled, definition, tmp_path):
+    """What others have set for the sessions of the pool: the same model as without."""
+    direct, path = Cli(pooled.direct), define(pooled, definition)
+    direct.ok("migrate")
+    direct.ok("apply", path)
+    runs = []
+    for db in (pooled.direct, pooled):
+        if db is pooled:
+            pooled.on_all_sessions(*RUDE)
+            assert {rows[0][0] for rows in pooled.sessions()} == {"nowhere"}
+        runs.append(run_of(Cli(db).ok("train", "p", "--no-wait")))
+        worker = subprocess.run([BIN / "pgboost-worker", "--run", str(runs[-1]), "--threads", "1"],
+                                env=db.env, stderr=subprocess.PIPE, text=True, timeout=60)
+        assert worker.returncode == 0, worker.stderr
+    (_, one), = model(pooled, runs[0])
+    (_, other), = model(pooled, runs[1])
+    assert one == other
+    assert {rows[0][0] for rows in pooled.sessions()} == {"nowhere"}
