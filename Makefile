@@ -8,11 +8,15 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
+#   make bench-swap   deployments while /predict is under load
+#   make bench-scale  a thousand projects in one daemon
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
+#   make json-suite   JSONTestSuite's 318 files against POST /predict; SUITE= a checkout of it
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX, with man pages, units and completion
 #   make deb          a Debian package of what is committed
@@ -28,11 +32,11 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry predict http
+MODULES := base schedule config pg frame feature split metric forest catalog model score xgb search train registry predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
-PACKAGES_HTTP := libmicrohttpd liburcu-bp
+PACKAGES_HTTP := libmicrohttpd gnutls liburcu-bp zlib
 VERSION := $(shell cat VERSION)
 
 CPPFLAGS += -D_GNU_SOURCE -DPGBOOST_VERSION='"$(VERSION)"' -Ilib $(shell pkg-config --cflags $(PACKAGES) $(PACKAGES_HTTP))
@@ -156,6 +160,11 @@ SOAK ?= 1
 soak: all
 	$(Q)SOAK=$(SOAK) BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -s --durations=0 $(PYTEST_ARGS) tests/e2e/test_soak.py
 
+# Its files are fetched, unless SUITE is a folder that has them.
+.PHONY: json-suite
+json-suite: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/conformance/json-suite $(SUITE)
+
 # Memory errors in the encoder and the evaluator, by valgrind.
 .PHONY: valgrind
 valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(UNIT_TESTS))
@@ -165,13 +174,13 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,predict model forest feature frame pg config schedule base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,http predict registry model catalog forest metric split feature frame pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(FUZZ_ENGINE) $(LIBS)
+	$(link) $(FUZZ_ENGINE) $(LIBS) $(LIBS_HTTP)
 $(BUILD)/tests/fuzz/seeds: $(BUILD)/obj/tests/fuzz/seeds.o $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(LIBS)
+	$(link) $(LIBS) $(LIBS_HTTP)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/tests/fuzz/seeds
 
@@ -212,15 +221,22 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 	$(call say,LINK,$@)
 	$(link) $(LIBS_HTTP) -lm
 
-.PHONY: bench-tools bench-serve
+.PHONY: bench-tools bench-serve bench-swap bench-scale
 bench-tools: $(BENCH_TOOLS)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
+bench-swap bench-scale: all
+	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
 
 # make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-score BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-score
+bench-score: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-score $(BENCH_ARGS)
 
 # make bench-search BENCH_ARGS='--datasets movies,digits --repeat 3', or BENCH_ARGS=--workers
 .PHONY: bench-search

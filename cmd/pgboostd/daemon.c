@@ -286,12 +286,43 @@ static void wait_to_retry(struct daemon *daemon)
     poll(&signals, 1, (int)backoff_fail(&daemon->backoff, &daemon->rng));
 }
 
+struct http_security daemon_security(const struct options *options)
+{
+    return (struct http_security){
+        .rules = {options->tokens, options->hosts, options->origins},
+        .tls_cert = options->tls_cert,
+        .tls_key = options->tls_key,
+        .protected_mode = options->protected_mode == OPTIONS_YES,
+    };
+}
+
+static struct connection_limits connection_limits(const struct options *options)
+{
+    return (struct connection_limits){
+        .all = (int)options->connections,
+        .per_address = (int)options->connections_per_address,
+        .head_ms = options->head_timeout_ms,
+        .body_ms = options->body_timeout_ms,
+        .reply_ms = options->reply_timeout_ms,
+        .idle_ms = options->idle_timeout_ms,
+    };
+}
+
+/* The files that options name are part of them: a bad one leaves all as it was. */
+static enum err_code take_security(void *context, const struct options *fresh, struct err *err)
+{
+    const struct http_security security = daemon_security(fresh);
+
+    return http_server_reload(context, &security, err);
+}
+
 static void reload(struct daemon *daemon)
 {
+    struct connection_limits limits;
     struct err err;
 
-    if (reload_options(daemon->options, daemon->source->argc, daemon->source->argv, &err) !=
-        ERR_OK) {
+    if (reload_options(daemon->options, daemon->source->argc, daemon->source->argv, take_security,
+                       daemon->server, &err) != ERR_OK) {
         log_err(LOG_ERROR, "the options are bad; the old ones stay", &err);
         http_server_count(daemon->server, HTTP_RELOADS_REFUSED);
         return;
@@ -300,6 +331,8 @@ static void reload(struct daemon *daemon)
     http_server_set_limits(daemon->server, (size_t)daemon->options->body_limit_bytes,
                            (size_t)daemon->options->rows_limit);
     http_server_set_slow(daemon->server, daemon->options->slow_request_ms);
+    limits = connection_limits(daemon->options);
+    http_server_set_connections(daemon->server, &limits);
 }
 
 static void heed_signals(struct daemon *daemon)
@@ -354,6 +387,8 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .n_threads = options->threads > 0 ? (int)options->threads : host_n_cores(),
         .body_limit_bytes = (size_t)options->body_limit_bytes,
         .rows_limit = (size_t)options->rows_limit,
+        .connections = connection_limits(options),
+        .security = daemon_security(options),
         .registry = daemon->registry,
         .predicts = options->role != ROLE_TRAINER,
         .dsn = options->dsn,
@@ -412,7 +447,7 @@ static enum err_code start(struct daemon *daemon, struct err *err)
                           &daemon->watcher, err));
     }
     TRY(start_server(daemon, err));
-    printf("listening on http://%s\n", http_server_address(daemon->server));
+    printf("listening on %s\n", http_server_address(daemon->server));
     fflush(stdout);
     TRY(watchdog_start(daemon->server, &daemon->watchdog, err));
     notify_ready(daemon);

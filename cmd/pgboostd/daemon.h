@@ -9,6 +9,7 @@
 #define PGBOOSTD_DAEMON_H
 
 #include "config/options.h"
+#include "http/server.h"
 
 /* Reads the options again, for SIGHUP. */
 struct option_source {
@@ -21,5 +22,8 @@ struct option_source {
  * options is changed by a reload. */
 MUST_CHECK enum err_code daemon_run(struct options *options, const struct option_source *source,
                                     struct err *err);
+
+/* The options' part that is the HTTP server's to check. */
+struct http_security daemon_security(const struct options *options);
 
 #endif

@@ -39,6 +39,16 @@ static int print_example(void)
     return print(&text);
 }
 
+static int check(const struct options *options)
+{
+    const struct http_security security = daemon_security(options);
+    struct err err;
+
+    if (http_security_check(options->listen, &security, &err) != ERR_OK)
+        return print_error(&err);
+    return puts("configuration is fine") < 0;
+}
+
 int main(int argc, char **argv)
 {
     CLEANUP(options_release) struct options options = {0};
@@ -56,7 +66,7 @@ int main(int argc, char **argv)
     case OPTIONS_PRINT:
         return print_example();
     case OPTIONS_CHECK:
-        return puts("configuration is fine") < 0;
+        return check(&options);
     case OPTIONS_RUN:
         break;
     }

@@ -6,11 +6,13 @@
 
 #include "config/options.h"
 
-/* Takes over into `current` what can change while the daemon runs (log_level, log_format,
- * slow_request, body_limit, rows_limit, keep_runs, poll), and logs what else differs: that needs a
- * restart. */
-MUST_CHECK enum err_code reload_options(struct options *current, int argc, char **argv,
+/* Takes over into `current` what can change while the daemon runs, as the options' table has it,
+ * and logs each option that differs: whether it counts from now on or needs a restart. Before that,
+ * `take` takes over what is more than a value; when it fails, nothing has changed. */
+typedef enum err_code (*reload_take_fn)(void *context, const struct options *fresh,
                                         struct err *err);
+MUST_CHECK enum err_code reload_options(struct options *current, int argc, char **argv,
+                                        reload_take_fn take, void *context, struct err *err);
 
 /* The option's level as the log's. */
 void reload_log(const struct options *options);

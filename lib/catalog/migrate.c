@@ -12,7 +12,7 @@
 #include "catalog/folder.h"
 
 #define SERVER_VERSION_MIN 120000
-#define NUMBER_LENGTH      4                     /* of "0008_add_upgrades.sql" */
+#define NUMBER_LENGTH      4                     /* of "0009_add_upgrades.sql" */
 #define OLDEST_PROGRAM     "-- oldest program: " /* as a file's first line begins that has it */
 
 /* One file on its way into the database. */
@@ -63,7 +63,7 @@ static enum err_code find_catalog(struct pg *pg, bool *ret_present, struct err *
 }
 
 /* May this program go on with a catalog that has a migration which it does not know? `oldest` is
- * what that migration says, "0008"; NULL: nothing. */
+ * what that migration says, "0009"; NULL: nothing. */
 static bool goes_on(const char *oldest)
 {
     return oldest != NULL &&
@@ -232,7 +232,7 @@ static enum err_code remember(struct pg *pg, const struct script *script, const 
         NULL, err);
 }
 
-/* What the file's first line says, see migrations/0008_add_upgrades.sql. */
+/* What the file's first line says, see migrations/0009_add_upgrades.sql. */
 static enum err_code remember_oldest(struct pg *pg, const struct script *script, struct err *err)
 {
     char number[NUMBER_LENGTH + 1];

@@ -23,6 +23,7 @@ struct command_line {
     int n;
     struct {
         const struct option_row *row;
+        bool by_file;
         const char *value;
     } flags[FLAGS_MAX];
 };
@@ -71,7 +72,8 @@ static enum err_code read_flag(int argc, char **argv, int *i, struct command_lin
     const char *equals = strchr(name, '=');
     size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
     bool is_config = length == 6 && memcmp(name, "config", 6) == 0;
-    const struct option_row *row = option_find(name, length);
+    bool by_file;
+    const struct option_row *row = option_find_setting(name, length, &by_file);
     const char *value = equals != NULL ? equals + 1 : argv[*i + 1]; /* argv ends with NULL */
 
     if (row == NULL && !is_config)
@@ -87,6 +89,7 @@ static enum err_code read_flag(int argc, char **argv, int *i, struct command_lin
         line->config = value;
     } else {
         line->flags[line->n].row = row;
+        line->flags[line->n].by_file = by_file;
         line->flags[line->n++].value = value;
     }
     return ERR_OK;
@@ -120,6 +123,15 @@ static enum err_code read_config(const char *named, struct options *options, str
     return options_read_file(options, path, err);
 }
 
+/* The option's value, or the file that holds it. */
+static enum err_code set(struct options *options, const struct option_row *row, bool by_file,
+                         const char *value, const char *subject, enum err_code code,
+                         struct err *err)
+{
+    return by_file ? option_set_by_file(options, row, value, subject, code, err)
+                   : option_set(options, row, value, subject, code, err);
+}
+
 static void upper(char *text)
 {
     for (; *text != '\0'; text++)
@@ -127,19 +139,28 @@ static void upper(char *text)
             *text = (char)(*text - 'a' + 'A');
 }
 
+static enum err_code read_variable(struct options *options, const struct option_row *row,
+                                   bool by_file, struct err *err)
+{
+    char name[64], subject[72];
+    const char *value;
+
+    snprintf(name, sizeof(name), "PGBOOST_%s%s", row->name, by_file ? "_file" : "");
+    upper(name);
+    snprintf(subject, sizeof(subject), "\"%s\"", name);
+    value = getenv(name);
+    if (value == NULL || value[0] == '\0')
+        return ERR_OK;
+    return set(options, row, by_file, value, subject, ERR_CONFIG, err);
+}
+
 /* PGBOOST_STATE_DIR for state_dir. An empty variable counts as unset. */
 static enum err_code read_environment(struct options *options, struct err *err)
 {
     for (int i = 0; i < n_option_rows; i++) {
-        char name[64], subject[72];
-        const char *value;
-
-        snprintf(name, sizeof(name), "PGBOOST_%s", option_rows[i].name);
-        upper(name);
-        snprintf(subject, sizeof(subject), "\"%s\"", name);
-        value = getenv(name);
-        if (value != NULL && value[0] != '\0')
-            TRY(option_set(options, &option_rows[i], value, subject, ERR_CONFIG, err));
+        if (option_rows[i].secret)
+            TRY(read_variable(options, &option_rows[i], true, err));
+        TRY(read_variable(options, &option_rows[i], false, err));
     }
     return ERR_OK;
 }
@@ -178,8 +199,10 @@ static enum err_code read_flags(const struct command_line *line, struct options 
         const struct option_row *row = line->flags[i].row;
         char subject[72];
 
-        snprintf(subject, sizeof(subject), "\"--%s\"", row->name);
-        TRY(option_set(options, row, line->flags[i].value, subject, ERR_USAGE, err));
+        snprintf(subject, sizeof(subject), "\"--%s%s\"", row->name,
+                 line->flags[i].by_file ? "_file" : "");
+        TRY(set(options, row, line->flags[i].by_file, line->flags[i].value, subject, ERR_USAGE,
+                err));
     }
     return ERR_OK;
 }
@@ -234,6 +257,7 @@ static enum err_code load(int argc, char **argv, struct options *options,
     *ret_action = line.action;
     if (line.action != OPTIONS_RUN && line.action != OPTIONS_CHECK)
         return ERR_OK; /* help must not depend on a good configuration */
+    TRY(options_read_credentials(options, err));
     TRY(read_config(line.config, options, err));
     TRY(read_environment(options, err));
     TRY(read_flags(&line, options, err));

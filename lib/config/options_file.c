@@ -51,22 +51,26 @@ static enum err_code read_setting(struct config_file *file, struct options *opti
     CLEANUP(buf_release) struct buf subject = {0};
     char *equals = strchr(text, '=');
     const struct option_row *row;
+    bool by_file;
     uint64_t bit;
 
     if (equals == NULL)
         return refuse(file, err, "expected \"option = value\"");
     *equals = '\0';
     text = trim(text);
-    row = option_find(text, strlen(text));
+    row = option_find_setting(text, strlen(text), &by_file);
     if (row == NULL)
         return refuse_name(file, text, err);
-    buf_printf(&subject, "%s:%d: \"%s\"", file->path, file->line, row->name);
+    buf_printf(&subject, "%s:%d: \"%s%s\"", file->path, file->line, row->name,
+               by_file ? "_file" : "");
     TRY(buf_check(&subject, err));
     bit = UINT64_C(1) << (row - option_rows);
     if (file->seen & bit)
         return err_set(err, ERR_CONFIG, "%s is set a second time", buf_text(&subject));
     file->seen |= bit;
-    return option_set(options, row, trim(equals + 1), buf_text(&subject), ERR_CONFIG, err);
+    text = trim(equals + 1);
+    return by_file ? option_set_by_file(options, row, text, buf_text(&subject), ERR_CONFIG, err)
+                   : option_set(options, row, text, buf_text(&subject), ERR_CONFIG, err);
 }
 
 static enum err_code read_line(struct config_file *file, struct options *options, char *text,

@@ -24,6 +24,11 @@ static int parse_port(const char *text)
     return port <= 65535 ? port : -1;
 }
 
+const char *options_listen_path(const char *listen)
+{
+    return strncmp(listen, "unix:/", 6) == 0 ? listen + 5 : NULL;
+}
+
 enum err_code options_split_listen(const char *listen, char *host, size_t host_size, int *ret_port,
                                    struct err *err)
 {

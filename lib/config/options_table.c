@@ -14,6 +14,7 @@
 
 static const char *const role_names[] = {"all", "server", "trainer", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
+static const char *const switch_names[] = {"no", "yes", NULL};
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 
 static bool is_listen(const char *text)
@@ -21,6 +22,8 @@ static bool is_listen(const char *text)
     char host[256];
     int port;
 
+    if (options_listen_path(text) != NULL)
+        return true;
     return options_split_listen(text, host, sizeof(host), &port, NULL) == ERR_OK;
 }
 
@@ -33,21 +36,25 @@ const struct option_row option_rows[] = {
      .fallback = "",
      .placeholder = "CONNINFO",
      .fallback_help = "the PG* variables",
-     .help = "database of the catalog, as libpq's connection string or URI"},
+     .help = "database of the catalog, as libpq's connection string or URI",
+     .secret = true,
+     .credential = true},
     {.name = "read_dsn",
      .type = OPTION_TEXT,
      .offset = AT(read_dsn),
      .fallback = "",
      .placeholder = "CONNINFO",
      .fallback_help = "dsn",
-     .help = "where relations are read, such as a replica, by a role that can only read"},
+     .help = "where relations are read, such as a replica, by a role that can only read",
+     .secret = true,
+     .credential = true},
     {.name = "listen",
      .type = OPTION_TEXT,
      .offset = AT(listen),
      .fallback = "127.0.0.1:8080",
      .valid = is_listen,
      .placeholder = "ADDRESS:PORT",
-     .help = "where HTTP is served; port 0 takes any free one"},
+     .help = "where HTTP is served: port 0 takes any free one, unix:/PATH a Unix socket"},
     {.name = "state_dir",
      .type = OPTION_TEXT,
      .offset = AT(state_dir),
@@ -100,7 +107,8 @@ const struct option_row option_rows[] = {
      .low = KIB,
      .high = GIB,
      .placeholder = "SIZE",
-     .help = "largest body of a request"},
+     .help = "largest body of a request",
+     .reloads = true},
     {.name = "rows_limit",
      .type = OPTION_INT,
      .offset = AT(rows_limit),
@@ -108,7 +116,113 @@ const struct option_row option_rows[] = {
      .low = 1,
      .high = 1000000,
      .placeholder = "N",
-     .help = "most rows of a request"},
+     .help = "most rows of a request",
+     .reloads = true},
+    {.name = "tokens",
+     .type = OPTION_TEXT,
+     .offset = AT(tokens),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "none, and anybody may ask",
+     .help = "tokens that requests need, a line each as \"pgboost token\" makes them",
+     .reloads = true,
+     .credential = true},
+    {.name = "tls_cert",
+     .type = OPTION_TEXT,
+     .offset = AT(tls_cert),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "none, and HTTP is plain",
+     .help = "certificate of HTTPS with its chain, as PEM; a reload reads the file again",
+     .reloads = true,
+     .credential = true},
+    {.name = "tls_key",
+     .type = OPTION_TEXT,
+     .offset = AT(tls_key),
+     .fallback = "",
+     .placeholder = "FILE",
+     .fallback_help = "none",
+     .help = "its key, which nobody else may read",
+     .reloads = true,
+     .credential = true},
+    {.name = "protected_mode",
+     .type = OPTION_CHOICE,
+     .offset = AT(protected_mode),
+     .fallback = "yes",
+     .names = switch_names,
+     .placeholder = "YES|NO",
+     .help = "yes refuses to listen beyond this machine without tokens and tls_cert; no is for "
+             "networks where others see to that"},
+    {.name = "hosts",
+     .type = OPTION_TEXT,
+     .offset = AT(hosts),
+     .fallback = "",
+     .placeholder = "NAME,…",
+     .fallback_help = "addresses, localhost, and names without a dot",
+     .help = "more names that this server is called by, for a request's Host; * is any",
+     .reloads = true},
+    {.name = "origins",
+     .type = OPTION_TEXT,
+     .offset = AT(origins),
+     .fallback = "",
+     .placeholder = "URL,…",
+     .fallback_help = "none",
+     .help = "sites whose pages may ask from a browser, as https://app.example.com",
+     .reloads = true},
+    {.name = "connections",
+     .type = OPTION_INT,
+     .offset = AT(connections),
+     .fallback = "4096",
+     .low = 1,
+     .high = 60000,
+     .placeholder = "N",
+     .help = "most connections at once; beyond, the longest idle one makes room, or the new one "
+             "is turned away"},
+    {.name = "connections_per_address",
+     .type = OPTION_INT,
+     .offset = AT(connections_per_address),
+     .fallback = "1024",
+     .high = 60000,
+     .placeholder = "N",
+     .help = "most of them from one address, or IPv6 network of 64 bits; 0: no limit, as behind a "
+             "proxy",
+     .reloads = true},
+    {.name = "head_timeout",
+     .type = OPTION_DURATION,
+     .offset = AT(head_timeout_ms),
+     .fallback = "8 s",
+     .low = SECOND,
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "time for a request's head, from its first byte on",
+     .reloads = true},
+    {.name = "body_timeout",
+     .type = OPTION_DURATION,
+     .offset = AT(body_timeout_ms),
+     .fallback = "8 s",
+     .low = SECOND,
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "time in which a body must bring another 64 KiB a second of it, or its end",
+     .reloads = true},
+    {.name = "reply_timeout",
+     .type = OPTION_DURATION,
+     .offset = AT(reply_timeout_ms),
+     .fallback = "8 s",
+     .low = SECOND,
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "time the same for a client that reads an answer",
+     .reloads = true},
+    {.name = "idle_timeout",
+     .type = OPTION_DURATION,
+     .offset = AT(idle_timeout_ms),
+     .fallback = "30 s",
+     .low = SECOND,
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "time for a connection between requests",
+     .reloads = true},
     {.name = "spill_above",
      .type = OPTION_BYTES,
      .offset = AT(spill_above),
@@ -124,7 +238,8 @@ const struct option_row option_rows[] = {
      .low = SECOND,
      .high = 36500 * 24 * HOUR,
      .placeholder = "TIME",
-     .help = "runs that ended longer ago are deleted, unless their models are still there"},
+     .help = "runs that ended longer ago are deleted, unless their models are still there",
+     .reloads = true},
     {.name = "poll",
      .type = OPTION_DURATION,
      .offset = AT(poll_ms),
@@ -132,28 +247,32 @@ const struct option_row option_rows[] = {
      .low = 100,
      .high = HOUR,
      .placeholder = "TIME",
-     .help = "how often the catalog is asked for news, where NOTIFY does not reach"},
+     .help = "how often the catalog is asked for news, where NOTIFY does not reach",
+     .reloads = true},
     {.name = "slow_request",
      .type = OPTION_DURATION,
      .offset = AT(slow_request_ms),
      .fallback = "1 s",
      .high = HOUR,
      .placeholder = "TIME",
-     .help = "requests that take so long or longer are logged; 0: none is"},
+     .help = "requests that take so long or longer are logged; 0: none is",
+     .reloads = true},
     {.name = "log_format",
      .type = OPTION_CHOICE,
      .offset = AT(log_format),
      .fallback = "logfmt",
      .names = format_names,
      .placeholder = "FORMAT",
-     .help = "logfmt or json, a line an event"},
+     .help = "logfmt or json, a line an event",
+     .reloads = true},
     {.name = "log_level",
      .type = OPTION_CHOICE,
      .offset = AT(log_level),
      .fallback = "info",
      .names = level_names,
      .placeholder = "LEVEL",
-     .help = "debug, info, warning or error"},
+     .help = "debug, info, warning or error",
+     .reloads = true},
 };
 
 const int n_option_rows = N_ELEMENTS(option_rows);
@@ -244,14 +363,13 @@ static void put_amount(enum option_type type, int64_t amount, struct buf *text)
     buf_printf(text, "%lld", (long long)amount);
 }
 
-/* "a size between 1 KiB and 1 GiB, such as "16 MiB"" */
-static void put_expected(const struct option_row *row, struct buf *text)
+void option_put_range(const struct option_row *row, struct buf *text)
 {
     static const char *const nouns[] = {
         [OPTION_INT] = "a whole number", [OPTION_BYTES] = "a size", [OPTION_DURATION] = "a time"};
 
     if (row->type == OPTION_TEXT) {
-        buf_printf(text, "%s, such as \"%s\"", row->placeholder, row->fallback);
+        buf_puts(text, row->placeholder);
         return;
     }
     if (row->type == OPTION_CHOICE) {
@@ -264,8 +382,36 @@ static void put_expected(const struct option_row *row, struct buf *text)
     put_amount(row->type, row->low, text);
     buf_puts(text, " and ");
     put_amount(row->type, row->high, text);
-    if (row->type != OPTION_INT)
+}
+
+/* "a size between 1 KiB and 1 GiB with its unit, such as "16 MiB"" */
+static void put_expected(const struct option_row *row, struct buf *text)
+{
+    option_put_range(row, text);
+    if (row->type == OPTION_TEXT)
+        buf_printf(text, ", such as \"%s\"",
+                   row->fallback[0] != '\0' ? row->fallback : row->fallback_help);
+    else if (row->type == OPTION_BYTES || row->type == OPTION_DURATION)
         buf_printf(text, " with its unit, such as \"%s\"", row->fallback);
+}
+
+void option_put_value(const struct option_row *row, const struct options *options, struct buf *text)
+{
+    const char *at = (const char *)options + row->offset;
+    int64_t amount;
+    int choice;
+
+    if (row->secret) {
+        buf_puts(text, "(secret)");
+    } else if (row->type == OPTION_TEXT) {
+        buf_puts(text, *(const char *const *)at);
+    } else if (row->type == OPTION_CHOICE) {
+        memcpy(&choice, at, sizeof(choice));
+        buf_puts(text, row->names[choice]);
+    } else {
+        memcpy(&amount, at, sizeof(amount));
+        put_amount(row->type, amount, text);
+    }
 }
 
 /* Where a value stood, for messages. */
@@ -281,7 +427,7 @@ static enum err_code refuse(const struct option_row *row, const char *text,
 
     put_expected(row, &expected);
     err_set(err, place->code, "%s: expected %s, found \"%.60s\"", place->subject,
-            buf_text(&expected), text);
+            buf_text(&expected), row->secret ? "…" : text);
     err_field(err, "%s", row->name);
     return place->code;
 }

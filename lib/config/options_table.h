@@ -26,6 +26,10 @@ struct option_row {
     const char *placeholder;         /* what --help shows for the value */
     const char *fallback_help;       /* NULL: fallback says it */
     const char *help;
+    bool reloads;    /* SIGHUP takes a change over; else it needs a restart */
+    bool secret;     /* of OPTION_TEXT: never printed, and may come by NAME_file */
+    bool credential; /* of OPTION_TEXT: systemd's credential of this name is the default: its text
+                        where the option is secret, else its path */
 };
 
 extern const struct option_row option_rows[];
@@ -33,6 +37,9 @@ extern const int n_option_rows;
 
 /* By name, "-" and "_" being the same. NULL when there is none. */
 const struct option_row *option_find(const char *name, size_t length);
+
+/* The same for what a file, a variable or a flag may set: "dsn_file" is the option dsn too. */
+const struct option_row *option_find_setting(const char *name, size_t length, bool *ret_by_file);
 
 /* The nearest option to a name, or NULL. */
 const char *option_nearest(const char *name);
@@ -42,5 +49,20 @@ const char *option_nearest(const char *name);
 MUST_CHECK enum err_code option_set(struct options *options, const struct option_row *row,
                                     const char *text, const char *subject, enum err_code code,
                                     struct err *err);
+
+/* Reads a secret from a file, without the line's end. Refused when others may read the file. */
+MUST_CHECK enum err_code option_set_by_file(struct options *options, const struct option_row *row,
+                                            const char *path, const char *subject,
+                                            enum err_code code, struct err *err);
+
+/* What $CREDENTIALS_DIRECTORY holds for options that take a credential. */
+MUST_CHECK enum err_code options_read_credentials(struct options *options, struct err *err);
+
+/* "a size between 1 KiB and 1 GiB" */
+void option_put_range(const struct option_row *row, struct buf *text);
+
+/* The value as it is now, as it would be written in the file; a secret's is not shown. */
+void option_put_value(const struct option_row *row, const struct options *options,
+                      struct buf *text);
 
 #endif

@@ -21,7 +21,9 @@ static const char *describe(const struct exchange *exchange, int64_t us, char *o
     char path[128];
     int length;
 
-    length = snprintf(out, size, "path=%s status=%d ms=%" PRId64 ".%03d body=%" PRIu64,
+    length = snprintf(out, size, "%s%s%spath=%s status=%d ms=%" PRId64 ".%03d body=%" PRIu64,
+                      exchange->request_id[0] != '\0' ? "request=" : "", exchange->request_id,
+                      exchange->request_id[0] != '\0' ? " " : "",
                       log_text(route != NULL ? route_path(route) : "", path, sizeof(path)),
                       exchange->reply.status != 0 ? exchange->reply.status : MHD_HTTP_OK, us / 1000,
                       (int)(us % 1000), exchange->n_body_bytes);
@@ -34,7 +36,7 @@ static const char *describe(const struct exchange *exchange, int64_t us, char *o
 static void log_failed(const struct exchange *exchange, int64_t us)
 {
     static struct log_burst burst;
-    char which[256];
+    char which[360];
     int n_left_out;
 
     if (log_burst_take(&burst, clock_ms(), &n_left_out))
@@ -45,7 +47,7 @@ static void log_failed(const struct exchange *exchange, int64_t us)
 static void log_slow(const struct exchange *exchange, int64_t us)
 {
     static struct log_burst burst;
-    char which[256];
+    char which[360];
     int n_left_out;
 
     if (log_burst_take(&burst, clock_ms(), &n_left_out))

@@ -53,9 +53,7 @@ static void see_to(struct desk *desk, struct exchange *exchange)
 
     if (code == ERR_OK)
         code = route_ask(exchange->route, exchange, desk->pg, err);
-    if (code == ERR_OK)
-        return;
-    exchange->refusal = err_http_status(code);
+    exchange_handled(exchange, code);
 }
 
 /* The thread ---------------------------------------------------------------------------------- */

@@ -1,10 +1,12 @@
 #include "http/exchange.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "http/access.h"
+#include "http/pack.h"
 #include "http/routes.h"
 
 /* A body over the limit is read on and thrown away up to this many bytes, since a client that still
@@ -20,6 +22,22 @@
 
 /* Connections --------------------------------------------------------------------------------- */
 
+static struct exchange *welcome(struct http_service *service, struct MHD_Connection *connection)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    const union MHD_ConnectionInfo *socket, *address;
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->service = service;
+    exchange->connection = connection;
+    socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    exchange->admission = connections_add(service->connections, &exchange->link, socket->connect_fd,
+                                          address != NULL ? address->client_addr : NULL);
+    return exchange;
+}
+
 void exchange_connection(void *cls, struct MHD_Connection *connection, void **context,
                          enum MHD_ConnectionNotificationCode what)
 {
@@ -28,17 +46,13 @@ void exchange_connection(void *cls, struct MHD_Connection *connection, void **co
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&service->n_connections, 1);
-        exchange = calloc(1, sizeof(*exchange));
-        if (exchange != NULL) {
-            exchange->service = service;
-            exchange->connection = connection;
-        }
-        *context = exchange; /* NULL: the first request is not answered */
+        *context = welcome(service, connection); /* NULL: the first request is not answered */
         return;
     }
     atomic_fetch_sub(&service->n_connections, 1);
     if (exchange == NULL)
         return;
+    connections_remove(&exchange->link);
     buf_release(&exchange->body);
     buf_release(&exchange->reply.body);
     free(exchange);
@@ -62,11 +76,15 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **sta
     (void)why;
     if (exchange == NULL)
         return;
+    *state = NULL;
+    if (!exchange->has_begun)
+        return;
+    exchange->has_begun = false;
+    (void)connection_enter(&exchange->link, CONNECTION_IDLE);
     atomic_fetch_sub(&service->n_held_bytes, exchange->n_held_bytes);
     exchange->n_held_bytes = 0;
     shrink(&exchange->body);
     shrink(&exchange->reply.body);
-    *state = NULL;
     atomic_fetch_sub(&service->n_requests, 1);
 }
 
@@ -82,12 +100,14 @@ static void reset(struct exchange *exchange)
     buf_clear(&exchange->body);
     reply_clear(&exchange->reply);
     exchange->route = NULL;
+    exchange->token = NULL;
     exchange->argument[0] = '\0';
     exchange->n_body_bytes = 0;
     exchange->n_pieces = 0;
     exchange->chunked = false;
     exchange->is_csv = false;
     exchange->is_handed_over = false;
+    exchange->request_id[0] = '\0';
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
     access_begin(exchange);
@@ -130,6 +150,43 @@ static void find_route(struct exchange *exchange, const struct head *head, const
     }
 }
 
+/* A token of some projects asks for what belongs to one of them, or is the same for all. */
+static void check_projects(struct exchange *exchange)
+{
+    const struct token *token = exchange->token;
+    const char *name = exchange->argument;
+    bool sees = route_is_by_project(exchange->route) &&
+                (name[0] == '\0' || token_sees(token, name, strlen(name)));
+
+    if (token->n_projects == 0 || sees)
+        return;
+    err_set(&exchange->err, ERR_DENIED, "the token is not good for this project");
+    refuse(exchange, 403);
+}
+
+/* Of a path that is not there, too, only who has a token hears. */
+static void check_rights(struct exchange *exchange, const struct guard *guard,
+                         const struct head *head)
+{
+    const struct route *route = exchange->route;
+    unsigned scopes = route != NULL ? route_scopes(route) : TOKEN_PREDICT | TOKEN_ADMIN;
+    struct token *token = NULL;
+    struct err err;
+    int status;
+
+    if (!guard_has_tokens(guard) || (route != NULL && route_is_open(route)))
+        return;
+    status = guard_authorize(guard, &exchange->pass, head, scopes, &token, &err);
+    if (status != 0) {
+        exchange->err = err;
+        refuse(exchange, status);
+        return;
+    }
+    exchange->token = token;
+    if (route != NULL && exchange->refusal == 0)
+        check_projects(exchange);
+}
+
 static void refuse_length(struct exchange *exchange)
 {
     size_t limit = atomic_load(&exchange->service->body_limit_bytes);
@@ -139,10 +196,28 @@ static void refuse_length(struct exchange *exchange)
     refuse(exchange, 413);
 }
 
+/* Errors have an id, so that whoever reports one and whoever reads the log speak of the same; what
+ * went well has one where the client gave it. */
+static void name_request(struct exchange *exchange)
+{
+    struct http_service *service = exchange->service;
+
+    if (exchange->request_id[0] == '\0')
+        snprintf(exchange->request_id, sizeof(exchange->request_id), "%016llx",
+                 (unsigned long long)(service->request_id_base +
+                                      atomic_fetch_add(&service->n_request_ids, 1)));
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connection *connection)
 {
+    if (!connection_enter(&exchange->link, CONNECTION_REPLY))
+        return MHD_NO;
     if (atomic_load(&exchange->service->draining))
         exchange->reply.close = true;
+    if (exchange->refusal != 0)
+        name_request(exchange);
+    if (exchange->request_id[0] != '\0')
+        exchange->reply.request_id = exchange->request_id;
     access_note(exchange);
     return reply_send(&exchange->reply, connection);
 }
@@ -155,22 +230,63 @@ static enum MHD_Result send_refusal(struct exchange *exchange, struct MHD_Connec
     return send_reply(exchange, connection);
 }
 
+static void turn_away(struct exchange *exchange)
+{
+    bool is_full = exchange->admission == CONNECTION_ADDRESS_IS_FULL;
+
+    err_set(&exchange->err, ERR_LIMIT,
+            is_full ? "too many connections from this address" : "too many connections");
+    err_hint(&exchange->err, is_full ? "the option \"connections_per_address\" says how many"
+                                     : "the option \"connections\" says how many");
+    refuse(exchange, is_full ? 429 : 503);
+}
+
+/* What this is all about, and whether it is one request, the same to everyone who reads it. */
+static void read_head(struct exchange *exchange, struct head *head, uint64_t *ret_length)
+{
+    const union MHD_ConnectionInfo *size;
+
+    head->bad_target = exchange->bad_target;
+    if (exchange->service->reads_in_place)
+        head_begin(head, exchange->target, exchange->n_target);
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, note_header, head);
+    size = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (size != NULL)
+        head_end(head, size->header_size);
+    if (head->value[HEAD_REQUEST_ID] != NULL &&
+        head_request_id_is_sound(head->value[HEAD_REQUEST_ID]))
+        memcpy(exchange->request_id, head->value[HEAD_REQUEST_ID],
+               strlen(head->value[HEAD_REQUEST_ID]) + 1);
+    refuse(exchange, head_check(head, ret_length, &exchange->err));
+    if (exchange->refusal == 0)
+        refuse(exchange, head_check_accept(head, &exchange->err));
+}
+
 /* The first call of a request, with its head and no body yet. */
 static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *connection,
                              const char *path, const char *method, const char *version)
 {
     struct head head = {.method = method, .version = version};
     uint64_t length = 0, limit = atomic_load(&exchange->service->body_limit_bytes);
+    const struct guard *guard = atomic_load(&exchange->service->guard);
     bool asks_first;
 
     reset(exchange);
     exchange->reply.to_post = strcmp(method, "POST") == 0;
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &head);
-    refuse(exchange, head_check(&head, &length, &exchange->err));
+    read_head(exchange, &head, &length);
+    if (exchange->refusal == 0)
+        refuse(exchange,
+               guard_admit(guard, &exchange->pass, &head, &exchange->reply.origin, &exchange->err));
+    if (exchange->refusal == 0 && exchange->admission != CONNECTION_ADMITTED)
+        turn_away(exchange);
     if (exchange->refusal != 0)
         return send_refusal(exchange, connection);
+    if (length > 0 && !connection_enter(&exchange->link, CONNECTION_BODY))
+        return MHD_NO;
     find_route(exchange, &head, path);
+    check_rights(exchange, guard, &head);
     exchange->chunked = length == UINT64_MAX;
+    exchange->reply.close = exchange->chunked; /* where its chunks end, others may see elsewhere */
     if (exchange->refusal == 0 && !exchange->chunked && length > limit)
         refuse_length(exchange);
     if (exchange->refusal == 0)
@@ -220,16 +336,30 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
     return MHD_YES;
 }
 
+static void pack_reply(struct exchange *exchange)
+{
+    if (exchange->reply.body.length >= PACK_MIN &&
+        pack_is_taken(MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                  MHD_HTTP_HEADER_ACCEPT_ENCODING)))
+        exchange->reply.packed = pack(&exchange->reply.body);
+}
+
+void exchange_handled(struct exchange *exchange, enum err_code code)
+{
+    if (code == ERR_OK) {
+        pack_reply(exchange);
+        return;
+    }
+    refuse(exchange, err_http_status(code));
+}
+
 static void run_handler(struct exchange *exchange)
 {
-    enum err_code code;
+    enum err_code code = buf_check(&exchange->body, &exchange->err);
 
-    if (buf_check(&exchange->body, &exchange->err) == ERR_OK) {
+    if (code == ERR_OK)
         code = route_handle(exchange->route, exchange, &exchange->err);
-        if (code == ERR_OK)
-            return;
-    }
-    refuse(exchange, err_http_status(exchange->err.code));
+    exchange_handled(exchange, code);
 }
 
 /* The loop comes back to the connection once it is resumed, and finds it answered. */
@@ -277,6 +407,8 @@ static bool hand_over(struct exchange *exchange)
 
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
+    if (!connection_enter(&exchange->link, CONNECTION_WORK))
+        return MHD_NO;
     if (exchange->refusal == 0 && !exchange->is_handed_over) {
         if (hand_over(exchange))
             return MHD_YES;
@@ -287,26 +419,40 @@ static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *
     return send_reply(exchange, connection);
 }
 
+void *exchange_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct exchange *exchange = info != NULL ? info->socket_context : NULL;
+
+    (void)cls;
+    if (exchange == NULL)
+        return NULL;
+    exchange->target = target != NULL ? target : "";
+    exchange->n_target = strlen(exchange->target);
+    exchange->bad_target = !head_target_is_sound(exchange->target, exchange->n_target);
+    (void)connection_enter(&exchange->link, CONNECTION_HEAD);
+    return exchange;
+}
+
 enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *data,
                                 size_t *n_bytes, void **state)
 {
     struct http_service *service = cls;
     struct exchange *exchange = *state;
-    const union MHD_ConnectionInfo *info;
 
-    if (exchange != NULL && *n_bytes > 0) {
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    if (*n_bytes > 0) {
         enum MHD_Result result = receive(exchange, data, *n_bytes);
 
         *n_bytes = 0;
         return result;
     }
-    if (exchange != NULL)
+    if (exchange->has_begun)
         return answer(exchange, connection);
-    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (info == NULL || info->socket_context == NULL)
-        return MHD_NO;
-    *state = info->socket_context;
+    exchange->has_begun = true;
     atomic_fetch_add(&service->n_requests, 1);
-    return begin(*state, connection, url, method, version);
+    return begin(exchange, connection, url, method, version);
 }

@@ -12,7 +12,9 @@
 #include <stdatomic.h>
 
 #include "http/bulk.h"
+#include "http/connections.h"
 #include "http/desk.h"
+#include "http/guard.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
 #include "http/server.h"
@@ -27,11 +29,16 @@ struct http_service {
     bool predicts;
     struct desk *desk; /* for routes that ask the catalog */
     atomic_size_t body_limit_bytes, rows_limit;
+    _Atomic(struct guard *) guard;
+    struct connections *connections;
+    bool reads_in_place; /* the HTTP library does: see head_begin */
     atomic_bool draining;
     atomic_int n_connections, n_requests; /* open, under way */
     atomic_size_t n_held_bytes;           /* of large bodies, all together */
-    struct bulk *bulk;                    /* where those are answered */
-    pthread_key_t scratch_key;            /* struct predict_scratch of each serving thread */
+    atomic_uint_fast64_t n_request_ids;
+    uint64_t request_id_base;
+    struct bulk *bulk;         /* where those are answered */
+    pthread_key_t scratch_key; /* struct predict_scratch of each serving thread */
     struct stats *stats;
     _Atomic int64_t slow_us; /* requests that take so long are logged; 0: none */
     _Atomic int64_t gauges[HTTP_GAUGES];
@@ -42,6 +49,14 @@ struct route;
 struct exchange {
     struct http_service *service;
     struct MHD_Connection *connection;
+    struct connection link;
+    enum connection_admission admission;
+    const char *target; /* as it was sent, while the head is read */
+    size_t n_target;
+    bool bad_target;
+    struct guard_pass pass;
+    const struct token *token;          /* the request's; NULL: none is needed */
+    bool has_begun;                     /* the request under way counts */
     const struct route *route;          /* NULL: refused before one was found */
     char argument[TARGET_ARGUMENT_MAX]; /* the route's decoded {segment} */
     struct buf body;
@@ -55,9 +70,19 @@ struct exchange {
     struct bulk_job job;
     int64_t began_us;             /* the clock, when the head had come */
     int64_t project_id, model_id; /* that were asked; 0: none */
-    int refusal; /* the status to answer with once the body has come; 0: none yet */
+    char request_id[65]; /* the client's, or one that is made when an error needs it; "": none */
+    int refusal;         /* the status to answer with once the body has come; 0: none yet */
     struct err err;
 };
+
+/* What every answer goes through that a handler has written, on whatever thread: it is packed where
+ * it is long and the client takes that; or, when the handler failed, becomes a refusal, which is
+ * logged where it is our fault. */
+void exchange_handled(struct exchange *exchange, enum err_code code);
+
+/* The first that is heard of a request, before its headers: its target, as it was sent. Returns the
+ * exchange, which the handler then has as its state. */
+void *exchange_target(void *cls, const char *target, struct MHD_Connection *connection);
 
 /* The handler of libmicrohttpd (MHD_AccessHandlerCallback); cls is the struct http_service. */
 enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url,

@@ -35,6 +35,8 @@ enum err_code handlers_find_model(struct exchange *exchange, const struct regist
 {
     const struct registry_project *project = registry_find(view, name, length);
 
+    if (exchange->token != NULL && !token_sees(exchange->token, name, length))
+        return err_set(err, ERR_DENIED, "the token is not good for this project");
     if (project == NULL)
         return no_project(name, length, err);
     exchange->project_id = project->id;
@@ -238,13 +240,19 @@ enum err_code handle_projects(struct exchange *exchange, struct err *err)
 {
     const struct registry_view *view = registry_read_lock(exchange->service->registry);
     struct buf *json = &exchange->reply.body;
+    int n = 0;
 
     (void)err;
     buf_puts(json, "{\"items\":[");
     for (int i = 0; i < registry_n_projects(view); i++) {
-        if (i > 0)
+        const struct registry_project *project = registry_at(view, i);
+
+        if (exchange->token != NULL &&
+            !token_sees(exchange->token, project->name, strlen(project->name)))
+            continue;
+        if (n++ > 0)
             buf_putc(json, ',');
-        put_project(json, registry_at(view, i));
+        put_project(json, project);
     }
     buf_puts(json, "],\"next\":null}");
     registry_read_unlock();
@@ -269,6 +277,13 @@ enum err_code handle_healthz(struct exchange *exchange, struct err *err)
 {
     (void)err;
     buf_puts(&exchange->reply.body, "{\"status\":\"alive\"}");
+    return ERR_OK;
+}
+
+enum err_code handle_options(struct exchange *exchange, struct err *err)
+{
+    (void)err;
+    exchange->reply.status = 204; /* find_route has set Allow */
     return ERR_OK;
 }
 

@@ -26,6 +26,7 @@ MUST_CHECK enum err_code handle_predict(struct exchange *exchange, struct err *e
 MUST_CHECK enum err_code handle_projects(struct exchange *exchange, struct err *err);
 MUST_CHECK enum err_code handle_project(struct exchange *exchange, struct err *err);
 MUST_CHECK enum err_code handle_healthz(struct exchange *exchange, struct err *err);
+MUST_CHECK enum err_code handle_options(struct exchange *exchange, struct err *err);
 MUST_CHECK enum err_code handle_root(struct exchange *exchange, struct err *err);
 
 #endif

@@ -3,34 +3,88 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const head_names[HEAD_NAMES] = {
-    [HEAD_HOST] = "Host",
-    [HEAD_CONTENT_LENGTH] = "Content-Length",
-    [HEAD_TRANSFER_ENCODING] = "Transfer-Encoding",
-    [HEAD_CONTENT_TYPE] = "Content-Type",
-    [HEAD_CONTENT_ENCODING] = "Content-Encoding",
-    [HEAD_EXPECT] = "Expect",
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+static const struct {
+    const char *text;
+    size_t length;
+} head_names[HEAD_NAMES] = {
+    [HEAD_HOST] = NAME("Host"),
+    [HEAD_CONTENT_LENGTH] = NAME("Content-Length"),
+    [HEAD_TRANSFER_ENCODING] = NAME("Transfer-Encoding"),
+    [HEAD_CONTENT_TYPE] = NAME("Content-Type"),
+    [HEAD_CONTENT_ENCODING] = NAME("Content-Encoding"),
+    [HEAD_EXPECT] = NAME("Expect"),
+    [HEAD_ACCEPT] = NAME("Accept"),
+    [HEAD_REQUEST_ID] = NAME("X-Request-ID"),
+    [HEAD_ORIGIN] = NAME("Origin"),
+    [HEAD_AUTHORIZATION] = NAME("Authorization"),
 };
 
 static const char *const known_methods[] = {"GET",   "HEAD",    "POST",  "PUT",    "DELETE",
                                             "PATCH", "OPTIONS", "TRACE", "CONNECT"};
 
-/* RFC 9110, 5.6.2 */
-static bool is_token(const char *text)
+/* RFC 9110, 5.6.2. The length of a token; 0: it is none. */
+static size_t token_length(const char *text)
 {
     const char *c = text;
 
     while ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '-' ||
            (*c >= '0' && *c <= '9') || (*c != '\0' && strchr("!#$%&'*+.^_`|~", *c) != NULL))
         c++;
-    return c > text && *c == '\0';
+    return *c == '\0' ? (size_t)(c - text) : 0;
+}
+
+#define LINE_END 2 /* CR LF */
+
+void head_begin(struct head *head, const char *target, size_t n_target)
+{
+    size_t n_method = strlen(head->method), n_version = strlen(head->version);
+
+    head->bad_lines =
+        target != head->method + n_method + 1 || head->version != target + n_target + 1;
+    head->at = head->version + n_version + LINE_END;
+}
+
+void head_end(struct head *head, size_t n_bytes)
+{
+    if (head->at != NULL)
+        head->bad_lines |= head->at + LINE_END != head->method + n_bytes;
+}
+
+static void follow(struct head *head, const char *name, const char *value)
+{
+    size_t length;
+
+    head->bad_lines |= name != head->at || value == NULL;
+    if (value == NULL)
+        return;
+    length = strlen(value);
+    head->bad_lines |= memchr(value, '\r', length) != NULL;
+    head->at = value + length + LINE_END;
+}
+
+bool head_target_is_sound(const char *target, size_t length)
+{
+    if (target[0] != '/' && strcmp(target, "*") != 0)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)target[i] <= ' ' || target[i] == 0x7f || target[i] == '#')
+            return false;
+    return true;
 }
 
 void head_add(struct head *head, const char *name, const char *value)
 {
-    head->bad_name |= !is_token(name);
+    size_t length = token_length(name);
+
+    head->bad_name |= length == 0;
+    if (head->at != NULL)
+        follow(head, name, value);
     for (size_t i = 0; i < HEAD_NAMES; i++) {
-        if (strcasecmp(name, head_names[i]) != 0)
+        if (length != head_names[i].length || strcasecmp(name, head_names[i].text) != 0)
             continue;
         head->n[i]++;
         head->value[i] = value != NULL ? value : "";
@@ -75,7 +129,12 @@ static int check_line(const struct head *head, struct err *err)
     if (!is_known_method(head->method))
         return refuse(501, err, "the request's method is not known");
     if (strcmp(head->version, "HTTP/1.1") != 0 && strcmp(head->version, "HTTP/1.0") != 0)
-        return refuse(505, err, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+        return refuse(505, err, "only versions 1.1 and 1.0 of HTTP are spoken here");
+    if (head->bad_lines)
+        return refuse(400, err,
+                      "the head's lines must end with CR LF, and hold no NUL and no folding");
+    if (head->bad_target)
+        return refuse(400, err, "the request's target is not a path");
     if (head->bad_name)
         return refuse(400, err, "a header's name holds what no name may");
     if (head->n[HEAD_HOST] > 1)
@@ -98,7 +157,7 @@ static int check_framing(const struct head *head, struct err *err)
     if (head->n[HEAD_TRANSFER_ENCODING] > 1)
         return refuse(400, err, "more than one Transfer-Encoding header");
     if (strcmp(head->version, "HTTP/1.1") != 0)
-        return refuse(400, err, "Transfer-Encoding in a request that is not HTTP/1.1");
+        return refuse(400, err, "Transfer-Encoding in a request of an older version");
     if (strcasecmp(coding, "chunked") != 0)
         return refuse(501, err, "the only Transfer-Encoding understood is chunked");
     return 0;
@@ -118,6 +177,14 @@ int head_check(const struct head *head, uint64_t *ret_length, struct err *err)
         return refuse(400, err, "Content-Length is not a number");
     *ret_length = head->n[HEAD_TRANSFER_ENCODING] > 0 ? UINT64_MAX : length;
     return 0;
+}
+
+bool head_request_id_is_sound(const char *text)
+{
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                 "-_.:/+=~@");
+
+    return length >= 1 && length <= 64 && text[length] == '\0';
 }
 
 static bool is_type(const char *text, size_t length, const char *type)
@@ -168,6 +235,36 @@ int head_check_type(const struct head *head, bool takes_csv, struct err *err)
     err_hint(err, takes_csv ? "send JSON as application/json, or CSV as text/csv"
                             : "send JSON as application/json");
     return 415;
+}
+
+/* One range of an Accept header, without its parameters: does it take in JSON? */
+static bool accepts(const char *range, size_t length)
+{
+    static const char *const wide[] = {"*/*", "application/*", "application/json",
+                                       "application/problem+json"};
+
+    for (size_t i = 0; i < N_ELEMENTS(wide); i++)
+        if (is_type(range, length, wide[i]))
+            return true;
+    return length > 5 && strncasecmp(range, "text/", 5) == 0; /* a browser or a person */
+}
+
+int head_check_accept(const struct head *head, struct err *err)
+{
+    const char *at = head->value[HEAD_ACCEPT];
+
+    if (at == NULL || strcmp(at, "*/*") == 0 || head->n[HEAD_ACCEPT] > 1)
+        return 0;
+    for (at += strspn(at, " \t,"); *at != '\0'; at += strspn(at, " \t,")) {
+        if (accepts(at, strcspn(at, ",; \t")))
+            return 0;
+        at += strcspn(at, ",");
+    }
+    if (head->value[HEAD_ACCEPT][0] == '\0')
+        return 0;
+    refuse(406, err, "none of the types that the Accept header names is spoken here");
+    err_hint(err, "accept application/json");
+    return 406;
 }
 
 /* A page of another site may send a form without asking, but not this type. */

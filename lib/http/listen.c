@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/systemd.h"
@@ -77,6 +80,67 @@ static enum err_code inherit(int socket_fd, int *ret_socket, char *address, stru
     return ERR_OK;
 }
 
+/* A socket that a server which was killed left behind is nobody's. */
+static void remove_stale(const struct sockaddr_un *name)
+{
+    CLEANUP(close_socket) int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (probe >= 0 && connect(probe, (const struct sockaddr *)name, sizeof(*name)) != 0 &&
+        errno == ECONNREFUSED)
+        unlink(name->sun_path);
+}
+
+static enum err_code open_path(const char *path, int *ret_socket, char *address, struct err *err)
+{
+    CLEANUP(close_socket) int socket_fd = -1;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof(name.sun_path))
+        return err_set(err, ERR_CONFIG, "\"listen\": a socket's path has %zu bytes at most",
+                       sizeof(name.sun_path) - 1);
+    strcpy(name.sun_path, path);
+    remove_stale(&name);
+    socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* the mode of the socket before bind is that of the file, less the umask: it only widens */
+    if (socket_fd < 0 || fchmod(socket_fd, 0660) != 0 ||
+        bind(socket_fd, (const struct sockaddr *)&name, sizeof(name)) != 0 ||
+        chmod(path, 0660) != 0 || listen(socket_fd, SOMAXCONN) != 0)
+        return bind_error(path, errno, err);
+    snprintf(address, LISTEN_ADDRESS_MAX, "unix:%s", path);
+    *ret_socket = socket_fd;
+    socket_fd = -1;
+    return ERR_OK;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    const struct in_addr *four = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+
+    if (address->sa_family == AF_INET)
+        return ntohl(four->s_addr) >> 24 == IN_LOOPBACKNET;
+    return address->sa_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(six) ||
+            (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == IN_LOOPBACKNET));
+}
+
+enum err_code listen_is_exposed(const char *listen_option, bool *ret_exposed, struct err *err)
+{
+    struct addrinfo *info;
+    char host[256];
+    int port;
+
+    if (options_listen_path(listen_option) != NULL) {
+        *ret_exposed = false;
+        return ERR_OK;
+    }
+    TRY(options_split_listen(listen_option, host, sizeof(host), &port, err));
+    TRY(resolve(host, port, &info, err));
+    *ret_exposed = !is_loopback(info->ai_addr);
+    freeaddrinfo(info);
+    return ERR_OK;
+}
+
 enum err_code listen_open(const char *listen_option, int *ret_socket, char *address,
                           struct err *err)
 {
@@ -87,6 +151,8 @@ enum err_code listen_open(const char *listen_option, int *ret_socket, char *addr
 
     if (inherited >= 0)
         return inherit(inherited, ret_socket, address, err);
+    if (options_listen_path(listen_option) != NULL)
+        return open_path(options_listen_path(listen_option), ret_socket, address, err);
     TRY(options_split_listen(listen_option, host, sizeof(host), &port, err));
     TRY(resolve(host, port, &info, err));
     socket_fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -8,6 +8,9 @@
 static const char out_of_memory[] = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\","
                                     "\"status\":503,\"detail\":\"out of memory\",\"errors\":[]}";
 
+/* Nothing of an answer is a page that loads or frames anything. */
+#define POLICY "default-src 'none'; frame-ancestors 'none'"
+
 #define PROBLEM_TYPE "application/problem+json"
 
 void reply_clear(struct reply *reply)
@@ -91,14 +94,29 @@ static struct MHD_Response *make_response(struct reply *reply)
 static bool add_headers(const struct reply *reply, struct MHD_Response *response)
 {
     bool guarded = !reply->to_post || reply->status != 0;
+    bool asks = reply->origin != NULL && reply->status == 204; /* a page, what it may send */
     const struct {
         const char *name, *value;
     } headers[] = {
-        {"Content-Type", reply->content_type != NULL ? reply->content_type : "application/json"},
+        {"Content-Type", reply->status == 204          ? NULL
+                         : reply->content_type != NULL ? reply->content_type
+                                                       : "application/json"},
+        {"Content-Encoding", reply->packed ? "gzip" : NULL},
+        {"Vary", reply->origin != NULL ? "Origin, Accept-Encoding"
+                 : reply->packed       ? "Accept-Encoding"
+                                       : NULL},
+        {"X-Request-ID", reply->request_id},
         {"Cache-Control", guarded ? "no-store" : NULL},
         {"X-Content-Type-Options", guarded ? "nosniff" : NULL},
+        {"Content-Security-Policy", guarded ? POLICY : NULL},
+        {"Referrer-Policy", guarded ? "no-referrer" : NULL},
         {"Allow", reply->allow},
-        {"Retry-After", reply->status == 503 ? "1" : NULL},
+        {"WWW-Authenticate", reply->status == 401 ? "Bearer" : NULL},
+        {"Access-Control-Allow-Origin", reply->origin},
+        {"Access-Control-Allow-Methods", asks ? reply->allow : NULL},
+        {"Access-Control-Allow-Headers", asks ? "Authorization, Content-Type, X-Request-ID" : NULL},
+        {"Access-Control-Max-Age", asks ? "600" : NULL},
+        {"Retry-After", reply->status == 503 || reply->status == 429 ? "1" : NULL},
         {"Connection", reply->close ? "close" : NULL},
     };
 

@@ -16,6 +16,9 @@ struct reply {
     const char *content_type; /* NULL: application/json */
     const char *allow;        /* of a 405; NULL: none */
     bool plain_errors;        /* {"error": "…"}, as the Open Inference Protocol has them */
+    const char *request_id;   /* NULL: none */
+    const char *origin;       /* of another site, whose pages may read it; NULL: none */
+    bool packed;              /* the body is gzip */
     bool close;               /* the connection ends with this answer */
     bool to_post;             /* of a request that nothing caches or embeds */
     struct buf body;

@@ -16,8 +16,11 @@ enum trait {
     READS_JSON = 1 << 0,
     READS_CSV = 1 << 1, /* as well */
     CHANGES = 1 << 2,
-    TAKES_LONG = 1 << 3,
-    PLAIN_ERRORS = 1 << 4, /* see reply.h */
+    PREDICTS = 1 << 3,
+    OPEN = 1 << 4,         /* to who has no token */
+    BY_PROJECT = 1 << 5,   /* a token of some projects may ask it, and sees those */
+    TAKES_LONG = 1 << 6,   /* and is no work for a serving thread */
+    PLAIN_ERRORS = 1 << 7, /* see reply.h */
 };
 
 struct route {
@@ -28,33 +31,51 @@ struct route {
     const char *help;
 };
 
-/* The busiest first. A path stands with one method; "allow" is what a 405 says. */
+/* The busiest first. */
 static const struct route routes[] = {
-    {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV,
+    {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV | PREDICTS | BY_PROJECT,
      "predictions of a project's live model"},
-    {"GET", "/projects", handle_projects, NULL, 0, "every project and its live model"},
-    {"GET", "/projects/{name}", handle_project, NULL, 0, "one project and its live model"},
-    {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES, "queue a run"},
-    {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES,
+    {"GET", "/projects", handle_projects, NULL, BY_PROJECT, "every project and its live model"},
+    {"GET", "/projects/{name}", handle_project, NULL, BY_PROJECT, "one project and its live model"},
+    {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES | BY_PROJECT,
+     "queue a run"},
+    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES | BY_PROJECT,
+     "predict a relation into a table"},
+    {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES | BY_PROJECT,
      "make a model live"},
     {"GET", "/runs/{id}", NULL, ask_run, 0, "one run and how far it is"},
     {"POST", "/runs/{id}/cancel", NULL, ask_cancel, READS_JSON | CHANGES, "stop a run"},
-    {"GET", "/healthz", handle_healthz, NULL, 0, "is the daemon alive?"},
-    {"GET", "/readyz", handle_readyz, NULL, 0, "can it answer, and is it degraded?"},
+    {"GET", "/healthz", handle_healthz, NULL, OPEN, "is the daemon alive?"},
+    {"GET", "/readyz", handle_readyz, NULL, OPEN, "can it answer, and is it degraded?"},
     {"GET", "/metrics", handle_metrics, NULL, TAKES_LONG, "counts and times, for Prometheus"},
-    {"GET", "/v2", handle_v2, NULL, PLAIN_ERRORS, "Open Inference Protocol: the server"},
-    {"GET", "/v2/health/live", handle_v2_live, NULL, PLAIN_ERRORS, "likewise: is it alive?"},
-    {"GET", "/v2/health/ready", handle_v2_ready, NULL, PLAIN_ERRORS, "likewise: can it answer?"},
-    {"GET", "/v2/models/{name}", handle_v2_model, NULL, PLAIN_ERRORS,
+    {"GET", "/v2", handle_v2, NULL, BY_PROJECT | PLAIN_ERRORS,
+     "Open Inference Protocol: the server"},
+    {"GET", "/v2/health/live", handle_v2_live, NULL, OPEN | PLAIN_ERRORS, "likewise: is it alive?"},
+    {"GET", "/v2/health/ready", handle_v2_ready, NULL, OPEN | PLAIN_ERRORS,
+     "likewise: can it answer?"},
+    {"GET", "/v2/models/{name}", handle_v2_model, NULL, BY_PROJECT | PLAIN_ERRORS,
      "likewise: what a project's live model takes and gives"},
-    {"GET", "/v2/models/{name}/ready", handle_v2_model_ready, NULL, PLAIN_ERRORS,
+    {"GET", "/v2/models/{name}/ready", handle_v2_model_ready, NULL, BY_PROJECT | PLAIN_ERRORS,
      "likewise: has it one?"},
-    {"POST", "/v2/models/{name}/infer", handle_v2_infer, NULL, READS_JSON | PLAIN_ERRORS,
-     "likewise: predictions"},
-    {"POST", "/invocations", handle_invocations, NULL, READS_JSON | READS_CSV,
-     "MLflow's: predictions of ?project=NAME"},
-    {"GET", "/openapi.json", handle_openapi, NULL, 0, "these routes, for programs"},
-    {"GET", "/", handle_root, NULL, 0, "this list"},
+    {"POST", "/v2/models/{name}/infer", handle_v2_infer, NULL,
+     READS_JSON | PREDICTS | BY_PROJECT | PLAIN_ERRORS, "likewise: predictions"},
+    {"POST", "/invocations", handle_invocations, NULL,
+     READS_JSON | READS_CSV | PREDICTS | BY_PROJECT, "MLflow's: predictions of ?project=NAME"},
+    {"GET", "/openapi.json", handle_openapi, NULL, BY_PROJECT, "these routes, for programs"},
+    {"GET", "/", handle_root, NULL, BY_PROJECT, "this list"},
+};
+
+/* "OPTIONS" of any path that there is; what it answers is in the header Allow. */
+static const struct route options_route = {
+    .method = "OPTIONS", .path = "*", .handle = handle_options, .traits = OPEN};
+
+enum { GET_IS_ALLOWED = 1, POST_IS_ALLOWED = 2 };
+
+static const char *const allow[] = {
+    [0] = "GET, HEAD, POST, OPTIONS", /* of the server as such: OPTIONS * */
+    [GET_IS_ALLOWED] = "GET, HEAD, OPTIONS",
+    [POST_IS_ALLOWED] = "POST, OPTIONS",
+    [GET_IS_ALLOWED | POST_IS_ALLOWED] = "GET, HEAD, POST, OPTIONS",
 };
 
 static bool method_matches(const struct route *route, const char *method)
@@ -66,6 +87,9 @@ static bool method_matches(const struct route *route, const char *method)
 const struct route *route_find(const char *method, const char *path, const char **ret_segment,
                                size_t *ret_length, const char **ret_allow)
 {
+    bool asks = strcmp(method, "OPTIONS") == 0;
+    unsigned allowed = 0;
+
     for (size_t i = 0; i < N_ELEMENTS(routes); i++) {
         const struct route *route = &routes[i];
 
@@ -73,10 +97,12 @@ const struct route *route_find(const char *method, const char *path, const char 
             continue;
         if (method_matches(route, method))
             return route;
-        *ret_allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
-        return NULL;
+        allowed |= strcmp(route->method, "GET") == 0 ? GET_IS_ALLOWED : POST_IS_ALLOWED;
     }
-    return NULL;
+    asks &= allowed != 0 || strcmp(path, "*") == 0;
+    if (asks || allowed != 0)
+        *ret_allow = allow[allowed];
+    return asks ? &options_route : NULL;
 }
 
 bool route_reads_csv(const struct route *route)
@@ -122,6 +148,23 @@ const char *route_method(const struct route *route)
 const char *route_path(const struct route *route)
 {
     return route->path;
+}
+
+bool route_is_open(const struct route *route)
+{
+    return (route->traits & OPEN) != 0;
+}
+
+bool route_is_by_project(const struct route *route)
+{
+    return (route->traits & BY_PROJECT) != 0;
+}
+
+unsigned route_scopes(const struct route *route)
+{
+    if (route->traits & CHANGES)
+        return TOKEN_ADMIN;
+    return route->traits & PREDICTS ? TOKEN_PREDICT : TOKEN_PREDICT | TOKEN_ADMIN;
 }
 
 bool route_asks(const struct route *route)

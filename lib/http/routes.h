@@ -9,15 +9,18 @@
 struct route;
 
 /* The route of a method ("HEAD" finds GET's) and a path as it was sent; the undecoded segment of a
- * "{name}" in its pattern. NULL: none; *ret_allow then lists the methods that the path answers to,
- * and is untouched when there is no such path. */
+ * "{name}" in its pattern. NULL: none. *ret_allow lists the methods that a path answers to which
+ * has no such method, or which OPTIONS asks about; it is untouched when there is no such path. */
 const struct route *route_find(const char *method, const char *path, const char **ret_segment,
                                size_t *ret_length, const char **ret_allow);
 
 bool route_reads_json(const struct route *route);
-bool route_reads_csv(const struct route *route);  /* as well */
-bool route_changes(const struct route *route);    /* and so wants a JSON content type */
-bool route_takes_long(const struct route *route); /* and is no work for a serving thread */
+bool route_reads_csv(const struct route *route);     /* as well */
+bool route_changes(const struct route *route);       /* and so wants a JSON content type */
+bool route_takes_long(const struct route *route);    /* and is no work for a serving thread */
+bool route_is_open(const struct route *route);       /* to who has no token */
+bool route_is_by_project(const struct route *route); /* it heeds a token's projects by itself */
+unsigned route_scopes(const struct route *route);    /* one of which a token must have */
 bool route_asks(const struct route *route); /* route_ask on the desk's thread, else route_handle */
 MUST_CHECK enum err_code route_ask(const struct route *route, struct exchange *exchange,
                                    struct pg *pg, struct err *err);

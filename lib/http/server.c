@@ -1,22 +1,26 @@
 #include "http/server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/options.h"
 #include "http/bulk.h"
 #include "http/exchange.h"
 #include "http/handlers.h"
 #include "http/listen.h"
 #include "http/probe.h"
+#include "http/tls.h"
 
-#define CONNECTIONS_MAX 4096
-#define FILES_RESERVED  64         /* descriptors that are not connections */
-#define IDLE_SECONDS    30         /* of a connection that says nothing */
+#define FILES_RESERVED 128 /* descriptors that are not connections, or are being turned away */
+#define LIBRARY_SECONDS                                                                            \
+    3600 /* the library's own bound of inactivity; connections.h has nearer ones */
 #define HEAD_BYTES_MAX  (16 << 10) /* memory of one connection: its head, and pieces of its body */
 #define DRAIN_LINGER_MS 300        /* for clients that keep an idle connection to hear of the end */
 
@@ -24,8 +28,9 @@ struct http_server {
     struct http_service service;
     struct MHD_Daemon *mhd;
     int listen_fd; /* -1 once the HTTP library or the drain has taken it */
-    bool has_handlers;
-    char address[LISTEN_ADDRESS_MAX];
+    bool has_handlers, has_tls;
+    const char *socket_path; /* in address; NULL: none */
+    char address[LISTEN_ADDRESS_MAX + 8];
 };
 
 /* Paths stay as they were sent: lib/http/target decodes them. */
@@ -46,40 +51,164 @@ static void log_library(void *cls, const char *format, va_list args)
     log_debug("libmicrohttpd", "said=%s", log_text(text, quoted, sizeof(quoted)));
 }
 
-/* As many as the process may have files open, within reason. */
-static unsigned n_connections_max(void)
+/* As many as were asked for, or as the process may have files open. */
+static int n_connections_max(int n_wanted)
 {
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY ||
-        files.rlim_cur > CONNECTIONS_MAX + FILES_RESERVED)
-        return CONNECTIONS_MAX;
-    return files.rlim_cur > 2 * FILES_RESERVED ? (unsigned)files.rlim_cur - FILES_RESERVED
+        files.rlim_cur >= (rlim_t)n_wanted + FILES_RESERVED)
+        return n_wanted;
+    log_warning("fewer connections than the option says: few files may be open",
+                "connections=%d files=%llu", n_wanted, (unsigned long long)files.rlim_cur);
+    return files.rlim_cur > 2 * FILES_RESERVED ? (int)(files.rlim_cur - FILES_RESERVED)
                                                : FILES_RESERVED;
 }
 
-static enum err_code start_library(struct http_server *server, unsigned n_threads, struct err *err)
+static void start_limits(const struct http_options *options, struct connection_limits *limits)
+{
+    *limits = options->connections;
+    limits->all = n_connections_max(limits->all);
+}
+
+/* The library divides its limit among its threads, and leaves beyond it whoever comes waiting: it
+ * must never be reached before that of connections.h. */
+static enum err_code start_library(struct http_server *server, unsigned n_threads, int n_max,
+                                   struct err *err)
 {
     struct http_service *service = &server->service;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, server->listen_fd, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)n_connections_max(), NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT,
+         (intptr_t)n_threads * (n_max + 2 * CONNECTIONS_TURNED_AWAY_MAX), NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, LIBRARY_SECONDS, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_BYTES_MAX, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_encoding, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)exchange_target, service},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)exchange_connection, service},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)exchange_completed, service},
         {n_threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)n_threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback()},
+        {MHD_OPTION_END, 0, NULL},
+    };
 
-    server->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_ARRAY,
-        options, MHD_OPTION_END);
+    server->mhd =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                             MHD_USE_ERROR_LOG | (server->has_tls ? MHD_USE_TLS : 0U),
+                         0, NULL, NULL, exchange_handle, service, MHD_OPTION_EXTERNAL_LOGGER,
+                         log_library, NULL, MHD_OPTION_ARRAY, server->has_tls ? tls : &tls[2],
+                         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (server->mhd == NULL)
         return err_set(err, ERR_FAILED, "cannot start the HTTP server with %u threads", n_threads);
     server->listen_fd = -1;
+    return ERR_OK;
+}
+
+/* Security ------------------------------------------------------------------------------------ */
+
+/* What is read of the files; both are the caller's. */
+static enum err_code load_security(const struct http_security *security, struct guard **ret_guard,
+                                   struct tls_identity **ret_identity, struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+
+    if ((security->tls_cert[0] != '\0') != (security->tls_key[0] != '\0')) {
+        err_set(err, ERR_CONFIG, "\"tls_cert\" and \"tls_key\" go together: one is not set");
+        return err_field(err, "tls_key");
+    }
+    TRY(guard_new(&security->rules, &guard, err));
+    if (security->tls_cert[0] != '\0')
+        TRY(tls_load(security->tls_cert, security->tls_key, &identity, err));
+    *ret_guard = TAKE_PTR(guard);
+    *ret_identity = TAKE_PTR(identity);
+    return ERR_OK;
+}
+
+static enum err_code check_exposure(const char *listen, const struct http_security *security,
+                                    const struct guard *guard, struct err *err)
+{
+    bool is_exposed;
+
+    TRY(listen_is_exposed(listen, &is_exposed, err));
+    if (!is_exposed || !security->protected_mode ||
+        (guard_has_tokens(guard) && security->tls_cert[0] != '\0'))
+        return ERR_OK;
+    err_set(err, ERR_CONFIG,
+            "\"listen\": \"%s\" can be reached from other machines, which needs tokens and TLS",
+            listen);
+    err_field(err, "listen");
+    return err_hint(err, "set tokens, tls_cert and tls_key; or, where a proxy or a network of its "
+                         "own sees to that, protected_mode = no");
+}
+
+enum err_code http_security_check(const char *listen, const struct http_security *security,
+                                  struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+
+    TRY(load_security(security, &guard, &identity, err));
+    return check_exposure(listen, security, guard, err);
+}
+
+static enum err_code start_security(struct http_server *server, const char *listen,
+                                    const struct http_security *security, struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+
+    TRY(load_security(security, &guard, &identity, err));
+    TRY(check_exposure(listen, security, guard, err));
+    atomic_store(&server->service.guard, TAKE_PTR(guard));
+    server->has_tls = identity != NULL;
+    if (identity != NULL)
+        tls_use(TAKE_PTR(identity));
+    return ERR_OK;
+}
+
+/* Without a token nobody could be let in from elsewhere any more, or anybody could. */
+enum err_code http_server_reload(struct http_server *server, const struct http_security *security,
+                                 struct err *err)
+{
+    CLEANUP(guard_freep) struct guard *guard = NULL;
+    CLEANUP(tls_freep) struct tls_identity *identity = NULL;
+    struct guard *older = atomic_load(&server->service.guard);
+
+    TRY(load_security(security, &guard, &identity, err));
+    if (guard_has_tokens(older) && !guard_has_tokens(guard)) {
+        err_set(err, ERR_CONFIG, "\"tokens\" is not set any more, and was");
+        return err_hint(err, "to serve without tokens, restart");
+    }
+    if (server->has_tls != (identity != NULL)) {
+        err_set(err, ERR_CONFIG, "\"tls_cert\" turns TLS %s, which needs a restart",
+                server->has_tls ? "off" : "on");
+        return err_field(err, "tls_cert");
+    }
+    guard_keep(guard, older);
+    atomic_store(&server->service.guard, TAKE_PTR(guard));
+    if (identity != NULL)
+        tls_use(TAKE_PTR(identity));
+    return ERR_OK;
+}
+
+/* Start and stop ------------------------------------------------------------------------------ */
+
+static enum err_code open_socket(struct http_server *server, const char *listen, struct err *err)
+{
+    char address[LISTEN_ADDRESS_MAX];
+
+    TRY(listen_open(listen, &server->listen_fd, address, err));
+    snprintf(server->address, sizeof(server->address), "%s%s",
+             options_listen_path(listen) != NULL ? ""
+             : server->has_tls                   ? "https://"
+                                                 : "http://",
+             address);
+    server->socket_path = options_listen_path(server->address);
     return ERR_OK;
 }
 
@@ -87,10 +216,15 @@ enum err_code http_server_start(const struct http_options *options, struct http_
                                 struct err *err)
 {
     CLEANUP(http_server_freep) struct http_server *server = calloc(1, sizeof(*server));
+    struct connection_limits limits;
 
     if (server == NULL)
         return err_nomem(err);
     server->listen_fd = -1;
+    server->service.reads_in_place = MHD_get_version()[0] == '0';
+    if (getrandom(&server->service.request_id_base, sizeof(uint64_t), 0) != sizeof(uint64_t))
+        return err_errno(err, errno, "cannot get random bytes");
+    start_limits(options, &limits);
     server->service.registry = options->registry;
     server->service.predicts = options->predicts;
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
@@ -99,8 +233,10 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
     TRY(bulk_new(options->n_threads, &server->service.bulk, err));
-    TRY(listen_open(options->listen, &server->listen_fd, server->address, err));
-    TRY(start_library(server, (unsigned)options->n_threads, err));
+    TRY(start_security(server, options->listen, &options->security, err));
+    TRY(open_socket(server, options->listen, err));
+    TRY(connections_new(&limits, server->has_tls, &server->service.connections, err));
+    TRY(start_library(server, (unsigned)options->n_threads, limits.all, err));
     *ret_server = TAKE_PTR(server);
     return ERR_OK;
 }
@@ -114,6 +250,11 @@ void http_server_set_limits(struct http_server *server, size_t body_limit_bytes,
 {
     atomic_store(&server->service.body_limit_bytes, body_limit_bytes);
     atomic_store(&server->service.rows_limit, rows_limit);
+}
+
+void http_server_set_connections(struct http_server *server, const struct connection_limits *limits)
+{
+    connections_set_limits(server->service.connections, limits);
 }
 
 void http_server_set_slow(struct http_server *server, int64_t slow_ms)
@@ -179,6 +320,12 @@ void http_server_free(struct http_server *server)
     bulk_stop(server->service.bulk);
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
+    connections_free(server->service.connections);
+    guard_free(atomic_load(&server->service.guard));
+    for (int i = 0; server->has_tls && i < TLS_KEPT; i++)
+        tls_use(NULL);
+    if (server->socket_path != NULL)
+        unlink(server->socket_path);
     bulk_free(server->service.bulk);
     desk_free(server->service.desk);
     if (server->has_handlers)

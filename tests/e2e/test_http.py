@@ -105,9 +105,10 @@ def test_bad_paths(served, path):
 
 
 @pytest.mark.parametrize("method, path, allow", [
-    ("GET", "/predict", "POST"), ("HEAD", "/predict", "POST"), ("PUT", "/predict", "POST"),
-    ("POST", "/projects", "GET, HEAD"), ("DELETE", "/projects/untrained", "GET, HEAD"),
-    ("POST", "/healthz", "GET, HEAD"), ("OPTIONS", "/readyz", "GET, HEAD"),
+    ("GET", "/predict", "POST, OPTIONS"), ("HEAD", "/predict", "POST, OPTIONS"),
+    ("PUT", "/predict", "POST, OPTIONS"), ("POST", "/projects", "GET, HEAD, OPTIONS"),
+    ("DELETE", "/projects/untrained", "GET, HEAD, OPTIONS"),
+    ("POST", "/healthz", "GET, HEAD, OPTIONS"),
 ])
 def test_method_not_allowed(served, method, path, allow):
     answer = served.session.request(method, served.url + path, data=b"{}", timeout=10)

@@ -44,7 +44,7 @@ def test_notifications(project, daemon_factory, tmp_path):
                 pass
             return state
 
-        assert next_but_watchdog() == ["READY=1", f"STATUS=listening on {daemon.host}:{daemon.port}"]
+        assert next_but_watchdog() == ["READY=1", f"STATUS=listening on {daemon.url}"]
         began = time.monotonic()
         for _ in range(5):
             assert heard() == ["WATCHDOG=1"]

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,6 +30,8 @@ static int clean_environment(void **state)
         unsetenv(name);
     }
     unsetenv("STATE_DIRECTORY");
+    unsetenv("CREDENTIALS_DIRECTORY");
+    unsetenv("PGBOOST_DSN_FILE");
     unsetenv("XDG_STATE_HOME");
     setenv("HOME", "/home/someone", 1);
     return setenv("PGBOOST_CONFIG", "/dev/null", 1);
@@ -427,8 +430,104 @@ static void help_has_every_option(void **state)
     options_help(&help);
     for (line = help.data; *line != '\0'; line = strchr(line, '\n') + 1, n_lines++)
         assert_memory_equal(line, "  --", 4);
-    assert_int_equal(n_lines, n_option_rows + 5);
+    assert_int_equal(n_lines, n_option_rows + 6);
     assert_non_null(strstr(help.data, "  --state-dir DIR "));
+}
+
+/* From which of the four places the dsn comes, each beating those after it. */
+static void secrets_by_file(void **state)
+{
+    char secret[] = "/tmp/pgboost-test-XXXXXX", file[] = "/tmp/pgboost-test-XXXXXX";
+    char directory[] = "/tmp/pgboost-test-XXXXXX", path[64], text[64], args[64];
+    enum options_action action;
+    struct err err = {0};
+
+    (void)state;
+    write_file(secret, "host=a password=b\r\n", 19);
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/dsn", directory);
+    assert_int_equal(symlink(secret, path), 0);
+    snprintf(text, sizeof(text), "dsn_file = %s\n", secret);
+    write_file(file, text, strlen(text));
+    snprintf(args, sizeof(args), "--dsn-file %s", secret);
+    for (int place = 0; place < 4; place++) {
+        CLEANUP(options_release) struct options o = {0};
+
+        clean_environment(NULL);
+        if (place == 0)
+            setenv("CREDENTIALS_DIRECTORY", directory, 1);
+        if (place == 1)
+            setenv("PGBOOST_CONFIG", file, 1);
+        if (place == 2)
+            setenv("PGBOOST_DSN_FILE", secret, 1);
+        if (load(place == 3 ? args : "", &o, &action, &err) != ERR_OK)
+            fail_msg("place %d: %s", place, err.message);
+        assert_string_equal(o.dsn, "host=a password=b");
+    }
+    { /* the file beats the credential */
+        CLEANUP(options_release) struct options o = {0};
+
+        clean_environment(NULL);
+        setenv("CREDENTIALS_DIRECTORY", directory, 1);
+        assert_int_equal(load("--dsn host=c", &o, &action, &err), ERR_OK);
+        assert_string_equal(o.dsn, "host=c");
+    }
+    assert_int_equal(chmod(secret, 0604), 0);
+    {
+        struct options o = {0};
+
+        clean_environment(NULL);
+        assert_int_equal(load(args, &o, &action, &err), ERR_USAGE);
+        assert_non_null(strstr(err.message, "every user of this machine may use"));
+        assert_int_equal(load("--dsn-file /nowhere/x", &o, &action, &err), ERR_USAGE);
+        assert_string_equal(
+            err.message, "\"--dsn_file\": cannot open \"/nowhere/x\": No such file or directory");
+        assert_int_equal(load("--threads-file /nowhere/x", &o, &action, &err), ERR_USAGE);
+        assert_string_equal(err.message, "unknown option \"--threads-file\"");
+    }
+    unlink(path);
+    rmdir(directory);
+    unlink(secret);
+    unlink(file);
+}
+
+static void note(void *context, const struct option_change *change)
+{
+    buf_printf(context, "%s: %s -> %s%s\n", change->name, change->before, change->after,
+               change->taken ? "" : " (restart)");
+}
+
+static void reload_takes_what_it_can(void **state)
+{
+    CLEANUP(options_release) struct options current = {0};
+    CLEANUP(buf_release) struct buf changes = {0};
+    enum options_action action;
+
+    (void)state;
+    assert_int_equal(load("--dsn password=a --threads 2 --poll 3s", &current, &action, NULL),
+                     ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(options_release) struct options fresh = {0};
+
+        assert_int_equal(
+            load("--dsn password=b --threads 3 --poll 2s --log-level debug", &fresh, &action, NULL),
+            ERR_OK);
+        buf_clear(&changes);
+        assert_int_equal(options_reload(&current, &fresh, note, &changes, NULL), ERR_OK);
+        assert_string_equal(buf_text(&changes), i == 0
+                                                    ? "dsn: (secret) -> (secret) (restart)\n"
+                                                      "read_dsn: (secret) -> (secret) (restart)\n"
+                                                      "threads: 2 -> 3 (restart)\n"
+                                                      "poll: 3 s -> 2 s\n"
+                                                      "log_level: info -> debug\n"
+                                                    : "dsn: (secret) -> (secret) (restart)\n"
+                                                      "read_dsn: (secret) -> (secret) (restart)\n"
+                                                      "threads: 2 -> 3 (restart)\n");
+    }
+    assert_string_equal(current.dsn, "password=a");
+    assert_int_equal(current.threads, 2);
+    assert_int_equal(current.poll_ms, 2000);
+    assert_int_equal(current.log_level, OPTIONS_LOG_DEBUG);
 }
 
 int main(void)
@@ -448,6 +547,8 @@ int main(void)
         TEST(listens),
         TEST(example_is_the_defaults),
         TEST(help_has_every_option),
+        TEST(secrets_by_file),
+        TEST(reload_takes_what_it_can),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,12 +96,18 @@ static void test_routes(void **state)
         bool found;
         const char *allow; /* NULL: no such path */
     } rows[] = {
-        {"POST", "/predict", true, NULL},     {"GET", "/predict", false, "POST"},
-        {"HEAD", "/predict", false, "POST"},  {"GET", "/projects", true, NULL},
-        {"HEAD", "/projects", true, NULL},    {"POST", "/projects", false, "GET, HEAD"},
-        {"GET", "/projects/a", true, NULL},   {"DELETE", "/projects/a", false, "GET, HEAD"},
-        {"GET", "/projects/", false, NULL},   {"GET", "/nothing", false, NULL},
-        {"OPTIONS", "/", false, "GET, HEAD"}, {"GET", "/", true, NULL},
+        {"POST", "/predict", true, NULL},
+        {"GET", "/predict", false, "POST, OPTIONS"},
+        {"HEAD", "/predict", false, "POST, OPTIONS"},
+        {"GET", "/projects", true, NULL},
+        {"HEAD", "/projects", true, NULL},
+        {"POST", "/projects", false, "GET, HEAD, OPTIONS"},
+        {"GET", "/projects/a", true, NULL},
+        {"DELETE", "/projects/a", false, "GET, HEAD, OPTIONS"},
+        {"GET", "/projects/", false, NULL},
+        {"GET", "/nothing", false, NULL},
+        {"OPTIONS", "/", true, "GET, HEAD, OPTIONS"},
+        {"GET", "/", true, NULL},
     };
 
     (void)state;
