@@ -19,7 +19,8 @@
 #   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
 #   make json-suite   JSONTestSuite's 318 files against POST /predict; SUITE= a checkout of it
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
-#   make install      into DESTDIR/PREFIX
+#   make install      into DESTDIR/PREFIX, with man pages, units and completion
+#   make deb          a Debian package of what is committed
 #   make clean
 #
 # Variables: SANITIZE=address,undefined or thread; DEVELOPER=1 makes warnings errors;
@@ -204,7 +205,7 @@ check:
 	$(Q)if command -v clang-format > /dev/null; then \
 		git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror && echo 'format: clean'; fi
 	$(Q)if command -v shellcheck > /dev/null; then \
-		git ls-files scripts .ci tests/bench | xargs grep -lE '^#!.*(sh|bash)$$' | xargs shellcheck && \
+		git ls-files scripts .ci tests/bench packaging | xargs grep -lE '^#!.*(sh|bash)$$' | xargs shellcheck && \
 		echo 'scripts: clean'; fi
 
 .PHONY: demo
@@ -261,11 +262,37 @@ bench-forest: $(BENCH_FOREST)
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
+# The pages are made from what the programs say of themselves.
+MAN_PAGES := $(patsubst packaging/man/%.in,$(BUILD)/man/%,$(wildcard packaging/man/*.in))
+$(MAN_PAGES): $(BUILD)/man/%: packaging/man/%.in packaging/man/make-man $(BINARIES)
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)packaging/man/make-man $* $(BUILD)/bin > $@.tmp && mv $@.tmp $@
+.PHONY: man
+man: $(MAN_PAGES)
+
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+destination = $(DESTDIR)$(PREFIX)
 .PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pgboost/models
-	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 models/README.md $(wildcard models/*.json) $(DESTDIR)$(PREFIX)/share/pgboost/models
+install: all man
+	install -d $(destination)/bin $(destination)/share/pgboost/models $(destination)/share/man/man1 \
+		$(destination)/share/man/man5 $(destination)/share/man/man8 $(DESTDIR)$(UNITDIR) \
+		$(destination)/share/bash-completion/completions $(destination)/lib/sysusers.d
+	install -m 755 $(BINARIES) $(destination)/bin
+	install -m 644 models/README.md $(wildcard models/*.json) $(destination)/share/pgboost/models
+	$(Q)for page in $(MAN_PAGES); do \
+		install -m 644 $$page $(destination)/share/man/man$${page##*.} || exit 1; done
+	$(Q)for unit in packaging/systemd/*; do \
+		sed 's|@bindir@|$(PREFIX)/bin|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
+	install -m 644 packaging/sysusers/pgboost.conf $(destination)/lib/sysusers.d
+	install -m 644 packaging/completion/pgboost $(destination)/share/bash-completion/completions
+	ln -sf pgboost $(destination)/share/bash-completion/completions/pgboostd
+	ln -sf pgboost $(destination)/share/bash-completion/completions/pgboost-worker
+
+# A Debian package of what is committed, in BUILD/deb; needs debhelper, and lintian to look at it.
+.PHONY: deb
+deb:
+	$(Q)BUILD=$(BUILD) scripts/make-deb
 
 .PHONY: clean
 clean:

@@ -10,29 +10,12 @@
 #include "cli.h"
 
 const struct command *const commands[] = {
-    &command_migrate,
-    &command_init,
-    &command_apply,
-    &command_projects,
-    &command_show,
-    &command_train,
-    &command_cancel,
-    &command_delete,
-    &command_deploy,
-    &command_predict,
-    &command_evaluate,
-    &command_score,
-    &command_runs,
-    &command_trials,
-    &command_models,
-    &command_deployments,
-    &command_export,
-    &command_import,
-    &command_check,
-    &command_token,
-    &command_version,
-    &command_help,
-    NULL,
+    &command_migrate, &command_init,    &command_apply,    &command_projects,
+    &command_show,    &command_train,   &command_cancel,   &command_delete,
+    &command_deploy,  &command_predict, &command_evaluate, &command_score,
+    &command_runs,    &command_trials,  &command_models,   &command_deployments,
+    &command_export,  &command_import,  &command_check,    &command_status,
+    &command_token,   &command_version, &command_help,     NULL,
 };
 
 enum err_code command_find(const char *name, const struct command **ret_command, struct err *err)

@@ -5,23 +5,28 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/systemd.h"
 #include "calendar.h"
 #include "host.h"
 #include "http/server.h"
+#include "offline.h"
 #include "reload.h"
 #include "schedule/backoff.h"
 #include "schedule/supervisor.h"
 #include "signals.h"
+#include "watchdog.h"
 #include "watcher.h"
 
 #define CONNECT_TIMEOUT_MS   5000
 #define STATEMENT_TIMEOUT_MS 30000
 #define REFRESHED_MAX        64 /* relations that were refreshed at the same time */
 #define PRUNE_EVERY_MS       (3600 * 1000)
+#define MEASURE_EVERY_MS     2000
 #define DRAIN_MS             10000 /* for requests under way when asked to stop */
 #define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
 
@@ -33,14 +38,17 @@ struct daemon {
     struct http_server *server;
     struct supervisor *supervisor; /* NULL: this daemon does not train */
     struct calendar *calendar;
-    struct watcher *watcher; /* NULL: this daemon does not train */
+    struct watchdog *watchdog; /* NULL: systemd does not want one */
+    struct watcher *watcher;   /* NULL: this daemon does not train */
     int n_refreshed;
     char *refreshed[REFRESHED_MAX]; /* relations, as notifications named them */
     int64_t due_in_ms;              /* until a run is due, as last seen */
     struct pg *pg;                  /* NULL: Postgres is away */
     char away[640];                 /* why, as last logged; "": it is there */
     int64_t away_since_ms;
-    int64_t prune_at_ms;
+    char cache_of[OFFLINE_MOMENT_MAX]; /* models come from the cache of that moment; "": they do not
+                                        */
+    int64_t prune_at_ms, measure_at_ms;
     struct backoff backoff;
     struct rng rng;
     bool stopping;
@@ -109,6 +117,18 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+static void say_degraded(struct daemon *daemon)
+{
+    char why[sizeof(daemon->away) + 80];
+
+    if (daemon->cache_of[0] != '\0')
+        snprintf(why, sizeof(why), "serving the models of %s from the cache: %s", daemon->cache_of,
+                 daemon->away);
+    else
+        snprintf(why, sizeof(why), "%s", daemon->away);
+    registry_set_degraded(daemon->registry, why);
+}
+
 /* Logs a reason once, however often it comes. */
 static void note_away(struct daemon *daemon, const struct err *err)
 {
@@ -118,7 +138,9 @@ static void note_away(struct daemon *daemon, const struct err *err)
     if (daemon->away[0] == '\0')
         daemon->away_since_ms = clock_ms();
     snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
-    registry_set_degraded(daemon->registry, daemon->away);
+    say_degraded(daemon);
+    if (daemon->server != NULL) /* else it starts with that */
+        http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
     log_err(LOG_WARNING, "the catalog cannot be reached; predictions go on", err);
 }
 
@@ -128,16 +150,19 @@ static void note_back(struct daemon *daemon)
     if (daemon->away[0] == '\0')
         return;
     log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
-    daemon->away[0] = '\0';
+    daemon->away[0] = daemon->cache_of[0] = '\0';
     registry_set_degraded(daemon->registry, NULL);
+    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
 }
 
 /* Workers ------------------------------------------------------------------------------------- */
 
-static void log_end(const struct worker_end *end)
+static void note_end(struct daemon *daemon, const struct worker_end *end)
 {
     char reason[160];
 
+    if (!end->well)
+        http_server_count(daemon->server, HTTP_WORKERS_DIED);
     log_write(end->well ? LOG_INFO : LOG_WARNING, "worker ended",
               "run=%" PRId64 " worker=%s why=%s", end->run_id, end->name,
               log_text(end->reason, reason, sizeof(reason)));
@@ -156,7 +181,7 @@ static enum err_code report_ended_workers(struct daemon *daemon, const char *rea
         TRY(catalog_worker_died(daemon->pg, end.run_id, end.name,
                                 reason != NULL ? reason : end.reason, reason == NULL, &had_run,
                                 err));
-        log_end(&end);
+        note_end(daemon, &end);
         supervisor_forget(daemon->supervisor, end.name, !had_run);
     }
     return ERR_OK;
@@ -174,10 +199,12 @@ static enum err_code start_workers(struct daemon *daemon, struct err *err)
         TRY(catalog_claimable_run(daemon->pg, started, n_started, &run_id, err));
         if (run_id == 0)
             return ERR_OK;
-        if (supervisor_start(daemon->supervisor, run_id, &failure) == ERR_OK)
-            log_info("worker started", "run=%" PRId64, run_id);
-        else
+        if (supervisor_start(daemon->supervisor, run_id, &failure) != ERR_OK) {
             log_err(LOG_ERROR, "a run waits", &failure);
+            continue;
+        }
+        http_server_count(daemon->server, HTTP_WORKERS_STARTED);
+        log_info("worker started", "run=%" PRId64, run_id);
     }
     return ERR_OK;
 }
@@ -202,6 +229,21 @@ static enum err_code keep_house(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+/* What /metrics shows of the queue, as it was a few seconds ago at most. */
+static enum err_code measure_queue(struct daemon *daemon, struct err *err)
+{
+    struct queue_state queue;
+
+    if (clock_ms() < daemon->measure_at_ms)
+        return ERR_OK;
+    TRY(catalog_queue_state(daemon->pg, &queue, err));
+    daemon->measure_at_ms = clock_ms() + MEASURE_EVERY_MS;
+    http_server_set_gauge(daemon->server, HTTP_RUNS_QUEUED, queue.n_queued);
+    http_server_set_gauge(daemon->server, HTTP_RUNS_RUNNING, queue.n_running);
+    http_server_set_gauge(daemon->server, HTTP_QUEUE_AGE_S, queue.oldest_s);
+    return ERR_OK;
+}
+
 /* The loop ------------------------------------------------------------------------------------ */
 
 /* Everything that a notification, a signal or the time may have brought. */
@@ -216,10 +258,13 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
     TRY(heed_refreshes(daemon, err));
     TRY(calendar_look(daemon->calendar, daemon->pg, &daemon->due_in_ms, err));
     TRY(keep_house(daemon, err));
+    TRY(measure_queue(daemon, err));
     if (daemon->supervisor == NULL)
         return ERR_OK;
     TRY(report_ended_workers(daemon, NULL, err));
-    return start_workers(daemon, err);
+    TRY(start_workers(daemon, err));
+    http_server_set_gauge(daemon->server, HTTP_WORKERS, supervisor_n_running(daemon->supervisor));
+    return ERR_OK;
 }
 
 static enum err_code wait_for_news(struct daemon *daemon, struct err *err)
@@ -279,10 +324,13 @@ static void reload(struct daemon *daemon)
     if (reload_options(daemon->options, daemon->source->argc, daemon->source->argv, take_security,
                        daemon->server, &err) != ERR_OK) {
         log_err(LOG_ERROR, "the options are bad; the old ones stay", &err);
+        http_server_count(daemon->server, HTTP_RELOADS_REFUSED);
         return;
     }
+    http_server_count(daemon->server, HTTP_RELOADS);
     http_server_set_limits(daemon->server, (size_t)daemon->options->body_limit_bytes,
                            (size_t)daemon->options->rows_limit);
+    http_server_set_slow(daemon->server, daemon->options->slow_request_ms);
     limits = connection_limits(daemon->options);
     http_server_set_connections(daemon->server, &limits);
 }
@@ -292,8 +340,11 @@ static void heed_signals(struct daemon *daemon)
     unsigned came = signals_take(daemon->signals);
 
     daemon->stopping |= (came & SIGNALS_STOP) != 0;
-    if (came & SIGNALS_RELOAD)
+    if (came & SIGNALS_RELOAD) {
+        systemd_notify_reloading();
         reload(daemon);
+        systemd_notify("READY=1");
+    }
 }
 
 static void control_loop(struct daemon *daemon)
@@ -347,7 +398,40 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
                    .timeout_ms = options->lookup_timeout_ms},
     };
 
-    return http_server_start(&http_options, &daemon->server, err);
+    TRY(http_server_start(&http_options, &daemon->server, err));
+    http_server_set_slow(daemon->server, options->slow_request_ms);
+    http_server_set_gauge(daemon->server, HTTP_STARTED_S, (int64_t)time(NULL));
+    http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, daemon->pg != NULL);
+    return ERR_OK;
+}
+
+/* From Postgres or, while it is away, from the cache. A trainer without it has nothing to do. */
+static enum err_code load_models(struct daemon *daemon, struct err *err)
+{
+    struct err failure = {0};
+    enum err_code code = connect_postgres(daemon, &failure);
+
+    if (code == ERR_OK)
+        code = registry_refresh(daemon->registry, daemon->pg, NULL, &failure);
+    if (code != ERR_OK && daemon->options->role != ROLE_TRAINER)
+        code = offline_start(daemon->registry, &failure, daemon->cache_of);
+    if (code != ERR_OK) {
+        if (err != NULL)
+            *err = failure;
+        return code;
+    }
+    if (failure.code != ERR_OK)
+        note_away(daemon, &failure);
+    return ERR_OK;
+}
+
+static void notify_ready(const struct daemon *daemon)
+{
+    char state[400];
+
+    snprintf(state, sizeof(state), "READY=1\nSTATUS=listening on %s",
+             http_server_address(daemon->server));
+    systemd_notify(state);
 }
 
 static enum err_code start(struct daemon *daemon, struct err *err)
@@ -356,11 +440,11 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(host_make_folder(daemon->options->state_dir, err));
     TRY(registry_new(&daemon->registry, err));
     TRY(calendar_new(&daemon->calendar, err));
-    TRY(connect_postgres(daemon, err));
-    if (pg_pooled(daemon->pg))
+    TRY(offline_prepare(daemon->registry, daemon->options, err));
+    TRY(load_models(daemon, err));
+    if (daemon->pg != NULL && pg_pooled(daemon->pg))
         log_info("Postgres is behind a pooler: nothing is heard, changes are found by polling",
                  "poll_ms=%" PRId64, daemon->options->poll_ms);
-    TRY(registry_refresh(daemon->registry, daemon->pg, NULL, err));
     if (daemon->options->role != ROLE_SERVER) {
         TRY(start_supervisor(daemon, err));
         TRY(watcher_start(daemon->options->dsn, daemon->options->read_dsn, daemon->options->poll_ms,
@@ -369,6 +453,8 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     TRY(start_server(daemon, err));
     printf("listening on %s\n", http_server_address(daemon->server));
     fflush(stdout);
+    TRY(watchdog_start(daemon->server, &daemon->watchdog, err));
+    notify_ready(daemon);
     log_info("started", "version=%s address=%s", PGBOOST_VERSION,
              http_server_address(daemon->server));
     return ERR_OK;
@@ -407,6 +493,8 @@ static void stop_workers(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
+    systemd_notify("STOPPING=1\nSTATUS=answering what is under way");
+    watchdog_free(TAKE_PTR(daemon->watchdog));
     log_info("stopping", "workers=%d",
              daemon->supervisor != NULL ? supervisor_n_running(daemon->supervisor) : 0);
     watcher_free(TAKE_PTR(daemon->watcher));
@@ -421,6 +509,7 @@ static void stop(struct daemon *daemon)
 
 static void release(struct daemon *daemon)
 {
+    watchdog_free(daemon->watchdog);
     http_server_free(daemon->server);
     supervisor_free(daemon->supervisor);
     watcher_free(daemon->watcher);
@@ -430,6 +519,12 @@ static void release(struct daemon *daemon)
     pg_close(daemon->pg);
     registry_free(daemon->registry);
     signals_free(daemon->signals);
+}
+
+/* Workers write into the same log. */
+static void share_log_format(const struct options *options)
+{
+    setenv("PGBOOST_LOG_FORMAT", options->log_format == OPTIONS_LOG_JSON ? "json" : "logfmt", 1);
 }
 
 enum err_code daemon_run(struct options *options, const struct option_source *source,
@@ -443,7 +538,8 @@ enum err_code daemon_run(struct options *options, const struct option_source *so
     };
 
     rng_init(&daemon.rng, (uint64_t)getpid());
-    reload_log_level(options);
+    reload_log(options);
+    share_log_format(options);
     TRY(signals_new(&daemon.signals, err));
     TRY(start(&daemon, err));
     control_loop(&daemon);

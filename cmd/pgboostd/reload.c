@@ -9,8 +9,9 @@ static const enum log_level levels[] = {
     [OPTIONS_LOG_ERROR] = LOG_ERROR,
 };
 
-void reload_log_level(const struct options *options)
+void reload_log(const struct options *options)
 {
+    log_set_format(options->log_format == OPTIONS_LOG_JSON ? LOG_JSON : LOG_LOGFMT);
     log_set_level(levels[options->log_level]);
 }
 
@@ -39,7 +40,7 @@ enum err_code reload_options(struct options *current, int argc, char **argv, rel
     TRY(options_load(argc, argv, &fresh, &action, err));
     TRY(take(context, &fresh, err));
     TRY(options_reload(current, &fresh, note_change, &n_changed, err));
-    reload_log_level(current);
+    reload_log(current);
     log_info("options reloaded", "changed=%d", n_changed);
     return ERR_OK;
 }

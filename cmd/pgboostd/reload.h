@@ -15,6 +15,6 @@ MUST_CHECK enum err_code reload_options(struct options *current, int argc, char 
                                         reload_take_fn take, void *context, struct err *err);
 
 /* The option's level as the log's. */
-void reload_log_level(const struct options *options);
+void reload_log(const struct options *options);
 
 #endif

@@ -32,7 +32,8 @@ extern const struct migration embedded_migrations[]; /* generated from migration
 extern const int n_embedded_migrations;
 
 /* Is the catalog as this program needs it? ERR_CONFLICT when it is not migrated, older, or newer
- * than this program knows; the hint says what to run. */
+ * than this program may go on with (migrations/0009_add_upgrades.sql); the hint says what to run.
+ */
 MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
 
 /* May this role read and write the catalog? ERR_DENIED: the hint holds what to run. */
@@ -125,6 +126,13 @@ MUST_CHECK enum err_code catalog_run(struct pg *pg, int64_t run_id, struct run_r
 /* Is there a run to claim that is not among those this host has started? *ret_run_id 0: none. */
 MUST_CHECK enum err_code catalog_claimable_run(struct pg *pg, const int64_t *started, int n_started,
                                                int64_t *ret_run_id, struct err *err);
+/* How much there is to do, over all machines. */
+struct queue_state {
+    int64_t n_queued, n_running;
+    int64_t oldest_s; /* how long the oldest queued run has waited; 0: none waits */
+};
+MUST_CHECK enum err_code catalog_queue_state(struct pg *pg, struct queue_state *ret_queue,
+                                             struct err *err);
 /* Asks a run to stop: queued ones end at once, running ones when the worker hears of it. */
 MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struct err *err);
 

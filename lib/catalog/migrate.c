@@ -12,6 +12,8 @@
 #include "catalog/folder.h"
 
 #define SERVER_VERSION_MIN 120000
+#define NUMBER_LENGTH      4                     /* of "0009_add_upgrades.sql" */
+#define OLDEST_PROGRAM     "-- oldest program: " /* as a file's first line begins that has it */
 
 /* One file on its way into the database. */
 struct script {
@@ -28,6 +30,7 @@ struct version {
     bool present;        /* is there a catalog at all */
     const char *missing; /* the first of our migrations that it lacks; NULL: none */
     char unknown[128];   /* one of its migrations that we do not know; "" for none */
+    char beyond[128];    /* one of those that does not let programs like this one go on; "" */
 };
 
 static bool is_embedded(const char *name)
@@ -59,15 +62,35 @@ static enum err_code find_catalog(struct pg *pg, bool *ret_present, struct err *
     return ERR_OK;
 }
 
+/* May this program go on with a catalog that has a migration which it does not know? `oldest` is
+ * what that migration says, "0009"; NULL: nothing. */
+static bool goes_on(const char *oldest)
+{
+    return oldest != NULL &&
+           strncmp(embedded_migrations[n_embedded_migrations - 1].name, oldest, NUMBER_LENGTH) >= 0;
+}
+
+/* Through jsonb, since a catalog that is older lacks the column. */
 static enum err_code read_names(struct pg *pg, struct pg_table *ret_table, struct err *err)
 {
-    enum err_code code = pg_rows(
-        pg, "SELECT name FROM pgboost.schema_migrations WHERE source = 'pgboost' ORDER BY name", 0,
-        NULL, ret_table, err);
+    enum err_code code =
+        pg_rows(pg,
+                "SELECT name, to_jsonb(m) ->> 'oldest_program' FROM pgboost.schema_migrations m"
+                " WHERE source = 'pgboost' ORDER BY name",
+                0, NULL, ret_table, err);
 
     if (code == ERR_DENIED)
         err_hint(err, "log in as the owner of the schema pgboost");
     return code;
+}
+
+static void note_unknown(struct version *version, const char *name, const char *oldest)
+{
+    if (is_embedded(name))
+        return;
+    snprintf(version->unknown, sizeof(version->unknown), "%s", name);
+    if (!goes_on(oldest))
+        snprintf(version->beyond, sizeof(version->beyond), "%s", name);
 }
 
 static enum err_code read_version(struct pg *pg, struct version *ret_version, struct err *err)
@@ -82,18 +105,17 @@ static enum err_code read_version(struct pg *pg, struct version *ret_version, st
         if (!has_name(&table, embedded_migrations[i].name))
             version.missing = embedded_migrations[i].name;
     for (int i = 0; i < table.n_rows; i++)
-        if (!is_embedded(pg_get_text(&table, i, 0)))
-            snprintf(version.unknown, sizeof(version.unknown), "%s", pg_get_text(&table, i, 0));
+        note_unknown(&version, pg_get_text(&table, i, 0), pg_get_text(&table, i, 1));
     *ret_version = version;
     return ERR_OK;
 }
 
-static enum err_code refuse_newer(const struct version *version, struct err *err)
+/* name: of a migration; "" for none. */
+static enum err_code refuse_newer(const char *name, struct err *err)
 {
-    if (version->unknown[0] == '\0')
+    if (name[0] == '\0')
         return ERR_OK;
-    err_set(err, ERR_CONFLICT, "the catalog is newer than this program: it has \"%s\"",
-            version->unknown);
+    err_set(err, ERR_CONFLICT, "the catalog is newer than this program: it has \"%s\"", name);
     err_hint(err, "this is pgboost %s: upgrade it to the version that migrated the catalog",
              PGBOOST_VERSION);
     return ERR_CONFLICT;
@@ -104,7 +126,7 @@ enum err_code catalog_check_version(struct pg *pg, struct err *err)
     struct version version;
 
     TRY(read_version(pg, &version, err));
-    TRY(refuse_newer(&version, err));
+    TRY(refuse_newer(version.beyond, err));
     if (version.missing == NULL)
         return ERR_OK;
     if (!version.present)
@@ -210,6 +232,21 @@ static enum err_code remember(struct pg *pg, const struct script *script, const 
         NULL, err);
 }
 
+/* What the file's first line says, see migrations/0009_add_upgrades.sql. */
+static enum err_code remember_oldest(struct pg *pg, const struct script *script, struct err *err)
+{
+    char number[NUMBER_LENGTH + 1];
+
+    if (strcmp(script->source, "pgboost") != 0 ||
+        strncmp(script->sql, OLDEST_PROGRAM, strlen(OLDEST_PROGRAM)) != 0)
+        return ERR_OK;
+    snprintf(number, sizeof(number), "%s", script->sql + strlen(OLDEST_PROGRAM));
+    return pg_exec(pg,
+                   "UPDATE pgboost.schema_migrations SET oldest_program = $2"
+                   " WHERE source = 'pgboost' AND name = $1",
+                   2, (struct pg_param[]){PG_TEXT(script->name), PG_TEXT(number)}, NULL, err);
+}
+
 static enum err_code refuse_changed(struct err *err)
 {
     err_set(err, ERR_CONFLICT, "the file changed after it was applied");
@@ -235,7 +272,8 @@ static enum err_code apply_locked(struct pg *pg, const struct script *script, co
         return refuse_changed(err);
     TRY(run_script(pg, script, err));
     *ret_what = standing == IS_NEW ? "applied" : "applied again";
-    return remember(pg, script, sha256, err);
+    TRY(remember(pg, script, sha256, err));
+    return remember_oldest(pg, script, err);
 }
 
 static enum err_code apply(struct pg *pg, const struct script *script, migrate_report_fn report,
@@ -301,7 +339,7 @@ enum err_code catalog_migrate(struct pg *pg, migrate_report_fn report, void *con
 
     TRY(check_server(pg, err));
     TRY(read_version(pg, &version, err));
-    TRY(refuse_newer(&version, err));
+    TRY(refuse_newer(version.unknown, err));
     if (version.missing != NULL)
         TRY(check_privilege(pg, err));
     for (int i = 0; i < n_embedded_migrations; i++) {

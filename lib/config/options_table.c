@@ -13,6 +13,7 @@
 #define HOUR   (60 * MINUTE)
 
 static const char *const role_names[] = {"all", "server", "trainer", NULL};
+static const char *const format_names[] = {"logfmt", "json", NULL};
 static const char *const switch_names[] = {"no", "yes", NULL};
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 
@@ -60,7 +61,7 @@ const struct option_row option_rows[] = {
      .fallback = "",
      .placeholder = "DIR",
      .fallback_help = "$STATE_DIRECTORY, else ~/.local/state/pgboost",
-     .help = "folder for files of its own: what training spills"},
+     .help = "folder for files of its own: live models, what training spills"},
     {.name = "worker",
      .type = OPTION_TEXT,
      .offset = AT(worker),
@@ -271,6 +272,22 @@ const struct option_row option_rows[] = {
      .high = HOUR,
      .placeholder = "TIME",
      .help = "how often the catalog is asked for news, where NOTIFY does not reach",
+     .reloads = true},
+    {.name = "slow_request",
+     .type = OPTION_DURATION,
+     .offset = AT(slow_request_ms),
+     .fallback = "1 s",
+     .high = HOUR,
+     .placeholder = "TIME",
+     .help = "requests that take so long or longer are logged; 0: none is",
+     .reloads = true},
+    {.name = "log_format",
+     .type = OPTION_CHOICE,
+     .offset = AT(log_format),
+     .fallback = "logfmt",
+     .names = format_names,
+     .placeholder = "FORMAT",
+     .help = "logfmt or json, a line an event",
      .reloads = true},
     {.name = "log_level",
      .type = OPTION_CHOICE,

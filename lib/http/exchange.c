@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/log.h"
+#include "http/access.h"
 #include "http/pack.h"
 #include "http/routes.h"
 #include "http/seeking.h"
@@ -112,6 +112,7 @@ static void reset(struct exchange *exchange)
     exchange->request_id[0] = '\0';
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
+    access_begin(exchange);
 }
 
 static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -128,6 +129,8 @@ static void find_route(struct exchange *exchange, const struct head *head, const
     size_t length = 0;
 
     exchange->route = route_find(head->method, path, &segment, &length, &exchange->reply.allow);
+    exchange->reply.plain_errors =
+        exchange->route != NULL && route_answers_plain_errors(exchange->route);
     if (exchange->route == NULL && exchange->reply.allow != NULL) {
         err_set(&exchange->err, ERR_INVALID, "this path does not answer to that method");
         err_hint(&exchange->err, "it answers to %s", exchange->reply.allow);
@@ -217,6 +220,7 @@ static enum MHD_Result send_reply(struct exchange *exchange, struct MHD_Connecti
         name_request(exchange);
     if (exchange->request_id[0] != '\0')
         exchange->reply.request_id = exchange->request_id;
+    access_note(exchange);
     return reply_send(&exchange->reply, connection);
 }
 
@@ -334,21 +338,6 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
     return MHD_YES;
 }
 
-static void log_failure(struct exchange *exchange)
-{
-    const struct err *err = &exchange->err;
-    char error[768], code[32], hint[480];
-
-    name_request(exchange);
-    log_warning("request failed", "request=%s status=%d error=%s code=%s%s%s%s%s",
-                exchange->request_id, exchange->refusal,
-                log_text(err->message, error, sizeof(error)),
-                log_text(err_name(err->code), code, sizeof(code)),
-                err->sqlstate[0] != '\0' ? " sqlstate=" : "", err->sqlstate,
-                err->hint[0] != '\0' ? " hint=" : "",
-                err->hint[0] != '\0' ? log_text(err->hint, hint, sizeof(hint)) : "");
-}
-
 static void pack_reply(struct exchange *exchange)
 {
     if (exchange->reply.body.length >= PACK_MIN &&
@@ -364,8 +353,6 @@ void exchange_handled(struct exchange *exchange, enum err_code code)
         return;
     }
     refuse(exchange, err_http_status(code));
-    if (exchange->refusal >= 500)
-        log_failure(exchange);
 }
 
 static void run_handler(struct exchange *exchange)
@@ -419,8 +406,9 @@ static void give_to_desk(struct exchange *exchange)
 static bool hand_over(struct exchange *exchange)
 {
     bool asks = route_asks(exchange->route);
+    bool takes_long = exchange->body.length > LARGE_MIN || route_takes_long(exchange->route);
 
-    if (exchange->body.failed || (!asks && exchange->body.length <= LARGE_MIN))
+    if (exchange->body.failed || (!asks && !takes_long))
         return false;
     exchange->is_handed_over = true;
     MHD_suspend_connection(exchange->connection);

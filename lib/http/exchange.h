@@ -17,6 +17,8 @@
 #include "http/guard.h"
 #include "http/hygiene.h"
 #include "http/reply.h"
+#include "http/server.h"
+#include "http/stats.h"
 #include "http/target.h"
 #include "lookup/lookup.h"
 #include "predict/predict.h"
@@ -39,6 +41,9 @@ struct http_service {
     uint64_t request_id_base;
     struct bulk *bulk;         /* where those are answered */
     pthread_key_t scratch_key; /* struct predict_scratch of each serving thread */
+    struct stats *stats;
+    _Atomic int64_t slow_us; /* requests that take so long are logged; 0: none */
+    _Atomic int64_t gauges[HTTP_GAUGES];
 };
 
 struct route;
@@ -67,7 +72,9 @@ struct exchange {
     bool is_handed_over; /* to a thread of bulk, the desk or the look-ups, which answers it, then
                             resumes */
     struct bulk_job job;
-    struct seeking *seeking; /* rows that the handler wants before it can go on; NULL: none */
+    struct seeking *seeking;      /* rows that the handler wants before it can go on; NULL: none */
+    int64_t began_us;             /* the clock, when the head had come */
+    int64_t project_id, model_id; /* that were asked; 0: none */
     char request_id[65]; /* the client's, or one that is made when an error needs it; "": none */
     int refusal;         /* the status to answer with once the body has come; 0: none yet */
     struct err err;

@@ -30,16 +30,17 @@ static enum err_code no_model(const struct registry_project *project, struct err
     return err_hint(err, "train one with: pgboost train %s", project->name);
 }
 
-enum err_code handlers_find_model(void *context, const char *name, size_t length, int64_t model_id,
+enum err_code handlers_find_model(struct exchange *exchange, const struct registry_view *view,
+                                  const char *name, size_t length, int64_t model_id,
                                   const struct model **ret_model, struct err *err)
 {
-    const struct model_finder *finder = context;
-    const struct registry_project *project = registry_find(finder->view, name, length);
+    const struct registry_project *project = registry_find(view, name, length);
 
-    if (finder->token != NULL && !token_sees(finder->token, name, length))
+    if (exchange->token != NULL && !token_sees(exchange->token, name, length))
         return err_set(err, ERR_DENIED, "the token is not good for this project");
     if (project == NULL)
         return no_project(name, length, err);
+    exchange->project_id = project->id;
     if (project->model == NULL)
         return no_model(project, err);
     if (model_id != 0 && model_id != project->model->id) {
@@ -50,8 +51,24 @@ enum err_code handlers_find_model(void *context, const char *name, size_t length
                  project->model->id);
         return err_field(err, "/model_id");
     }
+    exchange->model_id = project->model->id;
     *ret_model = project->model;
     return ERR_OK;
+}
+
+/* Who asks, and the registry's view that the request holds. */
+struct asking {
+    struct exchange *exchange;
+    const struct registry_view *view;
+};
+
+static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
+                                const struct model **ret_model, struct err *err)
+{
+    const struct asking *asking = context;
+
+    return handlers_find_model(asking->exchange, asking->view, name, length, model_id, ret_model,
+                               err);
 }
 
 static void scratch_free(void *scratch)
@@ -90,33 +107,16 @@ void handlers_shrink(struct predict_scratch *scratch)
         predict_scratch_release(scratch);
 }
 
-typedef enum err_code (*start_fn)(const char *body, size_t length,
-                                  const struct model_source *source,
-                                  const struct predict_limits *limits,
-                                  struct predict_scratch *scratch, struct buf *reply,
-                                  struct predict_waiting **ret_waiting, struct err *err);
-
-/* Under the registry's lock: answers, or notes what rows are wanted first. */
-static enum err_code answer(struct exchange *exchange, start_fn start, const struct buf *body,
-                            struct predict_scratch *scratch, const struct registry_view *view,
-                            struct err *err)
+enum err_code handlers_predict(struct exchange *exchange, handlers_start_fn start,
+                               const struct registry_view *view, const struct buf *body,
+                               struct buf *reply, struct err *err)
 {
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
-    struct model_finder finder = {.view = view, .token = exchange->token};
-    struct model_source source = {.find = handlers_find_model, .context = &finder};
-    struct predict_waiting *waiting = NULL;
-
-    TRY(start(buf_text(body), body->length, &source, &limits, scratch, &exchange->reply.body,
-              &waiting, err));
-    return waiting == NULL ? ERR_OK : seeking_new(exchange, waiting, view, err);
-}
-
-static enum err_code predict(struct exchange *exchange, start_fn start, const struct buf *body,
-                             struct err *err)
-{
-    struct http_service *service = exchange->service;
     struct predict_scratch *scratch = handlers_scratch(service);
+    struct asking asking = {.exchange = exchange, .view = view};
+    struct model_source source = {.find = find_model, .context = &asking};
+    struct predict_waiting *waiting = NULL;
     enum err_code code;
 
     if (!service->predicts) {
@@ -125,9 +125,20 @@ static enum err_code predict(struct exchange *exchange, start_fn start, const st
     }
     if (scratch == NULL)
         return err_nomem(err);
-    code = answer(exchange, start, body, scratch, registry_read_lock(service->registry), err);
-    registry_read_unlock();
+    code = start(buf_text(body), body->length, &source, &limits, scratch, reply, &waiting, err);
+    if (code == ERR_OK && waiting != NULL)
+        code = seeking_new(exchange, waiting, view, err);
     handlers_shrink(scratch);
+    return code;
+}
+
+static enum err_code predict(struct exchange *exchange, handlers_start_fn start,
+                             const struct buf *body, struct err *err)
+{
+    const struct registry_view *view = registry_read_lock(exchange->service->registry);
+    enum err_code code = handlers_predict(exchange, start, view, body, &exchange->reply.body, err);
+
+    registry_read_unlock();
     return code;
 }
 
@@ -276,50 +287,12 @@ enum err_code handle_project(struct exchange *exchange, struct err *err)
     return project != NULL ? ERR_OK : no_project(exchange->argument, length, err);
 }
 
-/* /healthz, /readyz, / ------------------------------------------------------------------------ */
+/* /healthz, / ------------------------------------------------------------------------ */
 
 enum err_code handle_healthz(struct exchange *exchange, struct err *err)
 {
     (void)err;
     buf_puts(&exchange->reply.body, "{\"status\":\"alive\"}");
-    return ERR_OK;
-}
-
-struct readiness {
-    int n_projects, n_models, n_problems;
-};
-
-static struct readiness count_projects(const struct registry *registry)
-{
-    const struct registry_view *view = registry_read_lock(registry);
-    struct readiness counts = {.n_projects = registry_n_projects(view)};
-
-    for (int i = 0; i < counts.n_projects; i++) {
-        counts.n_models += registry_at(view, i)->model != NULL;
-        counts.n_problems += registry_at(view, i)->problem != NULL;
-    }
-    registry_read_unlock();
-    return counts;
-}
-
-enum err_code handle_readyz(struct exchange *exchange, struct err *err)
-{
-    struct registry *registry = exchange->service->registry;
-    struct buf *json = &exchange->reply.body;
-    struct readiness counts = count_projects(registry);
-    char why[512];
-    bool degraded = registry_degraded(registry, why, sizeof(why));
-
-    if (!registry_loaded(registry))
-        return err_set(err, ERR_UNREACHABLE, "the models are not loaded yet");
-    buf_printf(json,
-               "{\"status\":\"%s\",\"projects\":%d,\"models\":%d,\"problems\":%d,\"degraded\":",
-               degraded              ? "degraded"
-               : counts.n_models > 0 ? "ready"
-                                     : "no model is live yet",
-               counts.n_projects, counts.n_models, counts.n_problems);
-    json_put_text(json, degraded ? why : NULL);
-    buf_putc(json, '}');
     return ERR_OK;
 }
 

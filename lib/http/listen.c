@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/systemd.h"
 #include "config/options.h"
 
 /* getaddrinfo's answer for the first address of a host. */
@@ -66,6 +67,17 @@ static void close_socket(int *socket_fd)
 {
     if (*socket_fd >= 0)
         close(*socket_fd);
+}
+
+/* systemd's, which goes on listening while the daemon is restarted. */
+static enum err_code inherit(int socket_fd, int *ret_socket, char *address, struct err *err)
+{
+    CLEANUP(close_socket) int fd = socket_fd;
+
+    TRY(describe(fd, address, err));
+    *ret_socket = fd;
+    fd = -1;
+    return ERR_OK;
 }
 
 /* A socket that a server which was killed left behind is nobody's. */
@@ -135,8 +147,10 @@ enum err_code listen_open(const char *listen_option, int *ret_socket, char *addr
     CLEANUP(close_socket) int socket_fd = -1;
     struct addrinfo *info;
     char host[256];
-    int port, one = 1, failure = 0;
+    int port, one = 1, failure = 0, inherited = systemd_take_socket();
 
+    if (inherited >= 0)
+        return inherit(inherited, ret_socket, address, err);
     if (options_listen_path(listen_option) != NULL)
         return open_path(options_listen_path(listen_option), ret_socket, address, err);
     TRY(options_split_listen(listen_option, host, sizeof(host), &port, err));

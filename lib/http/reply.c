@@ -45,13 +45,24 @@ static void put_detail(struct buf *body, const struct err *err)
     json_put_text(body, detail);
 }
 
+static void put_plain_error(struct buf *body, const struct err *err)
+{
+    buf_puts(body, "{\"error\":");
+    put_detail(body, err);
+    buf_putc(body, '}');
+}
+
 void reply_problem(struct reply *reply, int status, const struct err *err)
 {
     struct buf *body = &reply->body;
 
     reply->status = status;
-    reply->content_type = PROBLEM_TYPE;
     buf_clear(body);
+    if (reply->plain_errors) {
+        put_plain_error(body, err);
+        return;
+    }
+    reply->content_type = PROBLEM_TYPE;
     buf_puts(body, "{\"type\":\"about:blank\",\"title\":");
     json_put_text(body, MHD_get_reason_phrase_for((unsigned)status));
     buf_printf(body, ",\"status\":%d,\"detail\":", status);

@@ -15,6 +15,7 @@ struct reply {
     int status;               /* 0: 200 */
     const char *content_type; /* NULL: application/json */
     const char *allow;        /* of a 405; NULL: none */
+    bool plain_errors;        /* {"error": "…"}, as the Open Inference Protocol has them */
     const char *request_id;   /* NULL: none */
     const char *origin;       /* of another site, whose pages may read it; NULL: none */
     bool packed;              /* the body is gzip */

@@ -4,6 +4,10 @@
 
 #include "http/admin.h"
 #include "http/handlers.h"
+#include "http/metrics.h"
+#include "http/openapi.h"
+#include "http/protocols.h"
+#include "http/ready.h"
 
 typedef enum err_code (*handle_fn)(struct exchange *exchange, struct err *err);
 typedef enum err_code (*ask_fn)(struct exchange *exchange, struct pg *pg, struct err *err);
@@ -13,8 +17,10 @@ enum trait {
     READS_CSV = 1 << 1, /* as well */
     CHANGES = 1 << 2,
     PREDICTS = 1 << 3,
-    OPEN = 1 << 4,       /* to who has no token */
-    BY_PROJECT = 1 << 5, /* a token of some projects may ask it, and sees those */
+    OPEN = 1 << 4,         /* to who has no token */
+    BY_PROJECT = 1 << 5,   /* a token of some projects may ask it, and sees those */
+    TAKES_LONG = 1 << 6,   /* and is no work for a serving thread */
+    PLAIN_ERRORS = 1 << 7, /* see reply.h */
 };
 
 struct route {
@@ -44,6 +50,21 @@ static const struct route routes[] = {
     {"POST", "/runs/{id}/cancel", NULL, ask_cancel, READS_JSON | CHANGES, "stop a run"},
     {"GET", "/healthz", handle_healthz, NULL, OPEN, "is the daemon alive?"},
     {"GET", "/readyz", handle_readyz, NULL, OPEN, "can it answer, and is it degraded?"},
+    {"GET", "/metrics", handle_metrics, NULL, TAKES_LONG, "counts and times, for Prometheus"},
+    {"GET", "/v2", handle_v2, NULL, BY_PROJECT | PLAIN_ERRORS,
+     "Open Inference Protocol: the server"},
+    {"GET", "/v2/health/live", handle_v2_live, NULL, OPEN | PLAIN_ERRORS, "likewise: is it alive?"},
+    {"GET", "/v2/health/ready", handle_v2_ready, NULL, OPEN | PLAIN_ERRORS,
+     "likewise: can it answer?"},
+    {"GET", "/v2/models/{name}", handle_v2_model, NULL, BY_PROJECT | PLAIN_ERRORS,
+     "likewise: what a project's live model takes and gives"},
+    {"GET", "/v2/models/{name}/ready", handle_v2_model_ready, NULL, BY_PROJECT | PLAIN_ERRORS,
+     "likewise: has it one?"},
+    {"POST", "/v2/models/{name}/infer", handle_v2_infer, NULL,
+     READS_JSON | PREDICTS | BY_PROJECT | PLAIN_ERRORS, "likewise: predictions"},
+    {"POST", "/invocations", handle_invocations, NULL,
+     READS_JSON | READS_CSV | PREDICTS | BY_PROJECT, "MLflow's: predictions of ?project=NAME"},
+    {"GET", "/openapi.json", handle_openapi, NULL, BY_PROJECT, "these routes, for programs"},
     {"GET", "/", handle_root, NULL, BY_PROJECT, "this list"},
 };
 
@@ -102,6 +123,36 @@ bool route_changes(const struct route *route)
     return (route->traits & CHANGES) != 0;
 }
 
+const struct route *route_at(size_t i)
+{
+    return i < N_ELEMENTS(routes) ? &routes[i] : NULL;
+}
+
+const char *route_help(const struct route *route)
+{
+    return route->help;
+}
+
+bool route_answers_plain_errors(const struct route *route)
+{
+    return (route->traits & PLAIN_ERRORS) != 0;
+}
+
+bool route_takes_long(const struct route *route)
+{
+    return (route->traits & TAKES_LONG) != 0;
+}
+
+const char *route_method(const struct route *route)
+{
+    return route->method;
+}
+
+const char *route_path(const struct route *route)
+{
+    return route->path;
+}
+
 bool route_is_open(const struct route *route)
 {
     return (route->traits & OPEN) != 0;
@@ -138,5 +189,5 @@ enum err_code route_handle(const struct route *route, struct exchange *exchange,
 void routes_list(struct buf *text)
 {
     for (size_t i = 0; i < N_ELEMENTS(routes); i++)
-        buf_printf(text, "%-5s %-23s %s\n", routes[i].method, routes[i].path, routes[i].help);
+        buf_printf(text, "%-5s %-26s %s\n", routes[i].method, routes[i].path, routes[i].help);
 }

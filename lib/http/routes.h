@@ -17,6 +17,7 @@ const struct route *route_find(const char *method, const char *path, const char 
 bool route_reads_json(const struct route *route);
 bool route_reads_csv(const struct route *route);     /* as well */
 bool route_changes(const struct route *route);       /* and so wants a JSON content type */
+bool route_takes_long(const struct route *route);    /* and is no work for a serving thread */
 bool route_is_open(const struct route *route);       /* to who has no token */
 bool route_is_by_project(const struct route *route); /* it heeds a token's projects by itself */
 unsigned route_scopes(const struct route *route);    /* one of which a token must have */
@@ -25,6 +26,12 @@ MUST_CHECK enum err_code route_ask(const struct route *route, struct exchange *e
                                    struct pg *pg, struct err *err);
 MUST_CHECK enum err_code route_handle(const struct route *route, struct exchange *exchange,
                                       struct err *err);
+
+bool route_answers_plain_errors(const struct route *route);
+const struct route *route_at(size_t i); /* NULL: there are no more */
+const char *route_help(const struct route *route);
+const char *route_method(const struct route *route);
+const char *route_path(const struct route *route); /* its pattern */
 
 /* One line a route, for people. */
 void routes_list(struct buf *text);

@@ -36,9 +36,7 @@ static enum err_code find_project(const struct seeking *seeking, const struct re
 {
     const struct predict_wanted *wanted = predict_wanted(seeking->waiting);
 
-    struct model_finder finder = {.view = view, .token = seeking->exchange->token};
-
-    TRY(handlers_find_model(&finder, wanted->project, wanted->project_length,
+    TRY(handlers_find_model(seeking->exchange, view, wanted->project, wanted->project_length,
                             wanted->asked_model_id, ret_model, err));
     *ret_project = registry_find(view, wanted->project, wanted->project_length);
     return ERR_OK;

@@ -15,6 +15,7 @@
 #include "http/exchange.h"
 #include "http/handlers.h"
 #include "http/listen.h"
+#include "http/probe.h"
 #include "http/tls.h"
 
 #define FILES_RESERVED 128 /* descriptors that are not connections, or are being turned away */
@@ -227,6 +228,7 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     server->service.registry = options->registry;
     server->service.predicts = options->predicts;
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
+    TRY(stats_new(&server->service.stats, err));
     TRY(desk_new(options->dsn, &server->service.desk, err));
     if (options->predicts)
         TRY(lookup_new(&options->lookup, &server->service.lookup, err));
@@ -255,6 +257,33 @@ void http_server_set_limits(struct http_server *server, size_t body_limit_bytes,
 void http_server_set_connections(struct http_server *server, const struct connection_limits *limits)
 {
     connections_set_limits(server->service.connections, limits);
+}
+
+void http_server_set_slow(struct http_server *server, int64_t slow_ms)
+{
+    atomic_store(&server->service.slow_us, slow_ms * 1000);
+}
+
+void http_server_set_gauge(struct http_server *server, enum http_gauge gauge, int64_t value)
+{
+    atomic_store(&server->service.gauges[gauge], value);
+}
+
+void http_server_count(struct http_server *server, enum http_gauge gauge)
+{
+    atomic_fetch_add(&server->service.gauges[gauge], 1);
+}
+
+enum err_code http_server_probe(struct http_server *server, unsigned turn, int timeout_ms,
+                                struct err *err)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_LISTEN_FD);
+
+    if (server->service.predicts)
+        TRY(probe_prediction(server->service.registry, turn, err));
+    if (info == NULL || info->listen_fd == MHD_INVALID_SOCKET)
+        return ERR_OK; /* it drains */
+    return probe_socket(info->listen_fd, timeout_ms, err);
 }
 
 /* Nobody is left, or nobody who is owed an answer and has not had time to hear of the end. */
@@ -305,6 +334,7 @@ void http_server_free(struct http_server *server)
     lookup_free(server->service.lookup);
     if (server->has_handlers)
         handlers_release(&server->service);
+    stats_free(server->service.stats);
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     free(server);

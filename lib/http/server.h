@@ -23,6 +23,21 @@
 
 struct http_server;
 
+/* What the daemon knows and /metrics shows. */
+enum http_gauge {
+    HTTP_RUNS_QUEUED,
+    HTTP_RUNS_RUNNING,
+    HTTP_QUEUE_AGE_S, /* of the oldest queued run */
+    HTTP_WORKERS,
+    HTTP_WORKERS_STARTED,
+    HTTP_WORKERS_DIED,
+    HTTP_CATALOG_UP,
+    HTTP_RELOADS,
+    HTTP_RELOADS_REFUSED,
+    HTTP_STARTED_S, /* since 1970 */
+    HTTP_GAUGES
+};
+
 /* Who may reach it and ask it: files and lists, as the options of these names have them. */
 struct http_security {
     struct guard_rules rules;
@@ -66,6 +81,17 @@ void http_server_set_limits(struct http_server *server, size_t body_limit_bytes,
 /* From now on, but for the number of all connections: that stays as it was at the start. */
 void http_server_set_connections(struct http_server *server,
                                  const struct connection_limits *limits);
+
+/* Requests that take so long or longer are logged; 0: none is. */
+void http_server_set_slow(struct http_server *server, int64_t slow_ms);
+
+void http_server_set_gauge(struct http_server *server, enum http_gauge gauge, int64_t value);
+void http_server_count(struct http_server *server, enum http_gauge gauge); /* one more */
+
+/* Asks the server as a client would, see probe.h: a prediction for one project after the other by
+ * `turn`, where it predicts, and an answer to a connection within timeout_ms. */
+MUST_CHECK enum err_code http_server_probe(struct http_server *server, unsigned turn,
+                                           int timeout_ms, struct err *err);
 
 /* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
  * done or timeout_ms passed (false). */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <urcu-bp.h>
 
+#include "base/log.h"
+#include "registry/cache.h"
 #include "registry/view.h"
 
 /* ThreadSanitizer does not see what liburcu's own code orders: that whatever a reader did comes
@@ -21,6 +23,8 @@ static char grace_period;
 #endif
 
 struct registry {
+    struct cache *cache;        /* NULL: nothing is kept */
+    bool cache_is_behind;       /* of what was published */
     struct registry_view *view; /* never NULL; swapped under RCU */
     atomic_bool loaded;
     pthread_mutex_t degraded_lock; /* guards degraded: read by /readyz, written on a change */
@@ -38,6 +42,7 @@ enum err_code registry_new(struct registry **ret_registry, struct err *err)
         return err_nomem(err);
     pthread_mutex_init(&registry->degraded_lock, NULL);
     registry->view = TAKE_PTR(view);
+    registry->cache_is_behind = true;
     *ret_registry = registry;
     return ERR_OK;
 }
@@ -47,6 +52,7 @@ void registry_free(struct registry *registry)
     if (registry == NULL)
         return;
     view_free(registry->view);
+    cache_free(registry->cache);
     pthread_mutex_destroy(&registry->degraded_lock);
     free(registry);
 }
@@ -61,21 +67,88 @@ static void publish(struct registry *registry, struct registry_view *next)
     view_free(old);
 }
 
+/* Where refresh finds models, and keeps them. */
+struct catalog_origin {
+    struct registry *registry;
+    struct pg *pg;
+};
+
+static enum err_code fetch_from_catalog(void *context, int64_t model_id, struct model_rows *ret_row,
+                                        struct err *err)
+{
+    struct catalog_origin *origin = context;
+    struct err failure;
+
+    TRY(catalog_model(origin->pg, model_id, ret_row, err));
+    if (origin->registry->cache != NULL &&
+        cache_put_model(origin->registry->cache, &ret_row->items[0], &failure) != ERR_OK)
+        log_err(LOG_WARNING, "a model cannot be cached", &failure);
+    return ERR_OK;
+}
+
+static enum err_code fetch_from_cache(void *context, int64_t model_id, struct model_rows *ret_row,
+                                      struct err *err)
+{
+    return cache_get_model(context, model_id, ret_row, err);
+}
+
+/* Tried again at every refresh until it is written. */
+static void write_cache(struct registry *registry, const struct live_rows *rows)
+{
+    struct err err;
+
+    if (registry->cache == NULL || !registry->cache_is_behind)
+        return;
+    if (cache_put_live(registry->cache, rows, &err) == ERR_OK)
+        registry->cache_is_behind = false;
+    else
+        log_err(LOG_WARNING, "the list of live models cannot be cached", &err);
+}
+
+static enum err_code take_over(struct registry *registry, const struct live_rows *rows,
+                               const struct model_origin *origin, int *ret_n_changed,
+                               struct err *err)
+{
+    CLEANUP(view_freep) struct registry_view *next = NULL;
+
+    TRY(view_build(registry->view, origin, rows, &next, ret_n_changed, err));
+    if (*ret_n_changed > 0)
+        publish(registry, TAKE_PTR(next));
+    atomic_store(&registry->loaded, true);
+    return ERR_OK;
+}
+
 enum err_code registry_refresh(struct registry *registry, struct pg *pg, int *ret_n_changed,
                                struct err *err)
 {
     CLEANUP(live_rows_release) struct live_rows rows = {0};
-    CLEANUP(view_freep) struct registry_view *next = NULL;
+    struct catalog_origin from = {.registry = registry, .pg = pg};
+    const struct model_origin origin = {.fetch = fetch_from_catalog, .context = &from};
     int n_changed;
 
     TRY(catalog_live(pg, &rows, err));
-    TRY(view_build(registry->view, pg, &rows, &next, &n_changed, err));
-    if (n_changed > 0)
-        publish(registry, TAKE_PTR(next));
-    atomic_store(&registry->loaded, true);
+    TRY(take_over(registry, &rows, &origin, &n_changed, err));
+    registry->cache_is_behind |= n_changed > 0;
+    write_cache(registry, &rows);
     if (ret_n_changed != NULL)
         *ret_n_changed = n_changed;
     return ERR_OK;
+}
+
+enum err_code registry_keep_cache(struct registry *registry, const char *state_dir,
+                                  const char *catalog, struct err *err)
+{
+    return cache_new(state_dir, catalog, &registry->cache, err);
+}
+
+enum err_code registry_load_cache(struct registry *registry, int64_t *ret_saved_at, struct err *err)
+{
+    CLEANUP(live_rows_release) struct live_rows rows = {0};
+    const struct model_origin origin = {.fetch = fetch_from_cache, .context = registry->cache};
+    int n_changed;
+
+    TRY(cache_get_live(registry->cache, &rows, ret_saved_at, err));
+    return take_over(registry, &rows, &origin, &n_changed, err);
 }
 
 const struct registry_view *registry_read_lock(const struct registry *registry)

@@ -43,6 +43,16 @@ DEFINE_FREEP(struct registry *, registry_free)
 MUST_CHECK enum err_code registry_refresh(struct registry *registry, struct pg *pg,
                                           int *ret_n_changed, struct err *err);
 
+/* From now on what refresh reads is kept in files under state_dir, for a start without Postgres;
+ * `catalog` is a text that tells one catalog from another. What cannot be written is logged. */
+MUST_CHECK enum err_code registry_keep_cache(struct registry *registry, const char *state_dir,
+                                             const char *catalog, struct err *err);
+
+/* Brings the registry to what the cache says, as refresh does with the catalog. ERR_NOT_FOUND:
+ * there is none. *ret_saved_at: when it was written, seconds since 1970. */
+MUST_CHECK enum err_code registry_load_cache(struct registry *registry, int64_t *ret_saved_at,
+                                             struct err *err);
+
 const struct registry_view *registry_read_lock(const struct registry *registry);
 void registry_read_unlock(void);
 int registry_n_projects(const struct registry_view *view);

@@ -37,19 +37,20 @@ static enum err_code shared_new(struct model *model, struct shared_model **ret_s
 
 /* Loading ------------------------------------------------------------------------------------- */
 
-/* Does an error of catalog_model say something about the model, and not about Postgres? */
+/* Does an error of the origin say something about the model, and not about Postgres? */
 static bool is_about_model(enum err_code code)
 {
     return code == ERR_NOT_FOUND || code == ERR_CORRUPT || code == ERR_LIMIT || code == ERR_NOMEM;
 }
 
 /* *ret_of_catalog: the failure is Postgres's, and the refresh cannot go on. */
-static enum err_code load_model(struct pg *pg, int64_t model_id, struct shared_model **ret_shared,
-                                bool *ret_of_catalog, struct err *err)
+static enum err_code load_model(const struct model_origin *origin, int64_t model_id,
+                                struct shared_model **ret_shared, bool *ret_of_catalog,
+                                struct err *err)
 {
     CLEANUP(model_rows_release) struct model_rows rows = {0};
     CLEANUP(model_freep) struct model *model = NULL;
-    enum err_code code = catalog_model(pg, model_id, &rows, err);
+    enum err_code code = origin->fetch(origin->context, model_id, &rows, err);
 
     *ret_of_catalog = code != ERR_OK && !is_about_model(code);
     TRY(code);
@@ -155,7 +156,8 @@ static bool known_problem(const struct registry_entry *old, const struct registr
 /* Finds the entry's model: the one that is in memory already, or loads it. When that fails, the
  * project's previous model goes on. problem (of the caller's) holds the reason's text. */
 static enum err_code find_model(struct registry_entry *entry, const struct registry_entry *old,
-                                struct pg *pg, struct err *problem, struct err *err)
+                                const struct model_origin *origin, struct err *problem,
+                                struct err *err)
 {
     struct registry_project *project = &entry->project;
     bool of_catalog;
@@ -171,7 +173,8 @@ static enum err_code find_model(struct registry_entry *entry, const struct regis
         entry->shared = shared_take(old->shared);
         return ERR_OK;
     }
-    if (load_model(pg, project->wanted_model_id, &entry->shared, &of_catalog, problem) == ERR_OK) {
+    if (load_model(origin, project->wanted_model_id, &entry->shared, &of_catalog, problem) ==
+        ERR_OK) {
         log_live(project);
         return ERR_OK;
     }
@@ -207,7 +210,7 @@ static void stay_ahead(struct registry_entry *entry, const struct registry_entry
 }
 
 static enum err_code fill_entry(struct registry_entry *entry, const struct live_row *row,
-                                const struct registry_entry *old, struct pg *pg,
+                                const struct registry_entry *old, const struct model_origin *origin,
                                 struct arena *arena, struct err *err)
 {
     struct err problem = {0};
@@ -216,7 +219,7 @@ static enum err_code fill_entry(struct registry_entry *entry, const struct live_
         stay_ahead(entry, old, row->deploy_version, &problem);
     } else {
         entry->project = project_from_row(row);
-        TRY(find_model(entry, old, pg, &problem, err));
+        TRY(find_model(entry, old, origin, &problem, err));
     }
     entry->project.model = entry->shared != NULL ? entry->shared->model : NULL;
     return own_texts(&entry->project, arena, err);
@@ -254,8 +257,8 @@ const struct registry_entry *view_find(const struct registry_view *view, const c
 }
 
 static enum err_code add_entry(struct registry_view *view, const struct registry_view *old_view,
-                               struct pg *pg, const struct live_row *row, int *n_unchanged,
-                               struct err *err)
+                               const struct model_origin *origin, const struct live_row *row,
+                               int *n_unchanged, struct err *err)
 {
     const struct registry_entry *old = view_find(old_view, row->project, strlen(row->project));
     struct registry_entry *entry = &view->entries[view->n_entries];
@@ -268,13 +271,13 @@ static enum err_code add_entry(struct registry_view *view, const struct registry
     if (old != NULL && old->project.id != row->project_id)
         old = NULL;    /* deleted and made anew under the same name */
     view->n_entries++; /* from here on view_free knows the entry */
-    TRY(fill_entry(entry, row, old, pg, &view->arena, err));
+    TRY(fill_entry(entry, row, old, origin, &view->arena, err));
     if (old != NULL && same_project(old->project, entry->project))
         ++*n_unchanged;
     return ERR_OK;
 }
 
-enum err_code view_build(const struct registry_view *old, struct pg *pg,
+enum err_code view_build(const struct registry_view *old, const struct model_origin *origin,
                          const struct live_rows *rows, struct registry_view **ret_view,
                          int *ret_n_changed, struct err *err)
 {
@@ -286,7 +289,7 @@ enum err_code view_build(const struct registry_view *old, struct pg *pg,
     if (view->entries == NULL)
         return err_nomem(err);
     for (int i = 0; i < rows->n; i++)
-        TRY(add_entry(view, old, pg, &rows->items[i], &n_unchanged, err));
+        TRY(add_entry(view, old, origin, &rows->items[i], &n_unchanged, err));
     *ret_n_changed = n_most - n_unchanged;
     *ret_view = TAKE_PTR(view);
     return ERR_OK;

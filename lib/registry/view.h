@@ -29,14 +29,22 @@ struct registry_view {
     struct arena arena;             /* entries and their strings */
 };
 
+/* Where models that are not in memory come from. */
+struct model_origin {
+    enum err_code (*fetch)(void *context, int64_t model_id, struct model_rows *ret_row,
+                           struct err *err);
+    void *context;
+};
+
 MUST_CHECK enum err_code view_new_empty(struct registry_view **ret_view, struct err *err);
 
 /* The view of rows, taking over from `old` the models that stay and loading the others. Fails when
  * the catalog cannot be read; a model that cannot be used is a problem of its entry only.
  * *ret_n_changed: as registry_refresh has it. */
-MUST_CHECK enum err_code view_build(const struct registry_view *old, struct pg *pg,
-                                    const struct live_rows *rows, struct registry_view **ret_view,
-                                    int *ret_n_changed, struct err *err);
+MUST_CHECK enum err_code view_build(const struct registry_view *old,
+                                    const struct model_origin *origin, const struct live_rows *rows,
+                                    struct registry_view **ret_view, int *ret_n_changed,
+                                    struct err *err);
 
 /* Frees the view and every model that no other view shows. */
 void view_free(struct registry_view *view);

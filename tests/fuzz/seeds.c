@@ -197,6 +197,28 @@ static void write_csvs(void)
     }
 }
 
+/* The first byte: even for the Open Inference Protocol, odd for MLflow. */
+static void write_tensors(void)
+{
+    static const char *const texts[] = {
+        "0{\"id\":\"1\",\"inputs\":[{\"name\":\"a\",\"shape\":[2,1],\"datatype\":\"FP64\",\"data\":"
+        "[[1],[null]]},{\"name\":\"b\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"x\",\"y\"]}"
+        "]}",
+        "2{\"inputs\":[{\"name\":\"m\",\"shape\":[1,2],\"datatype\":\"FP32\",\"data\":[1,2.5]}]}",
+        "1{\"dataframe_split\":{\"columns\":[\"a\"],\"index\":[0],\"data\":[[1]]}}",
+        "3{\"dataframe_records\":[{\"a\":1},{}]}",
+        "5{\"inputs\":{\"a\":[1,2],\"b\":[true,null]},\"params\":{}}",
+        "1{\"instances\":[[1,2],[3,4]]}",
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        CLEANUP(buf_release) struct buf seed = {0};
+
+        buf_puts(&seed, texts[i]);
+        write_seed("fuzz_tensors", (int)i, &seed);
+    }
+}
+
 static void write_models(void)
 {
     for (int kind = TINY_REGRESSION; kind <= TINY_MULTICLASS; kind++) {
@@ -286,6 +308,7 @@ int main(int argc, char **argv)
     write_copies();
     write_requests();
     write_csvs();
+    write_tensors();
     write_models();
     write_schedules();
     write_http();

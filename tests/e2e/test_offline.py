@@ -1,0 +1,127 @@
+"""Without Postgres: predictions go on, also over a restart, from the cache of live models."""
+
+import json
+import shutil
+import subprocess
+import threading
+
+import pytest
+import requests
+
+from conftest import BIN, Cli, Cluster, Daemon, Database, wait_for
+
+
+@pytest.fixture(scope="module")
+def own():
+    """A cluster that nobody else needs."""
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(cluster.dir, ignore_errors=True)
+
+
+def train(database, folder, name, factor):
+    path = folder / f"{name}.json"
+    database.sql(f"CREATE TABLE public.{name} AS SELECT id, id % 7 AS a,"
+                 f" CASE WHEN id % 7 * {factor} > 3 THEN 'high' ELSE 'low' END AS y"
+                 " FROM generate_series(1, 200) AS id")
+    path.write_text(json.dumps({
+        "project": name, "relation": f"public.{name}", "target": "y", "key": ["id"],
+        "search": {"strategy": "none"}, "hyperparams": {"n_estimators": 3}}))
+    cli = Cli(database)
+    cli.ok("apply", path)
+    cli.ok("train", name, "--here")
+
+
+def run(database, state, *args):
+    return subprocess.run([BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", state, *args],
+                          env=database.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+
+
+def everything(daemon):
+    return {name: daemon.predict(name, [{"a": i} for i in range(7)], encoded=True, explain=True)
+            for name in ("first", "second")}
+
+
+def test_restart_without_postgres(own, tmp_path):
+    database = Database(own)
+    Cli(database).ok("migrate")
+    train(database, tmp_path, "first", 1)
+    train(database, tmp_path, "second", 2)
+    state = tmp_path / "state"
+    daemon = Daemon(database, state, "--role", "server")
+    daemon.wait_live("first"), daemon.wait_live("second")
+    expected, listed = everything(daemon), daemon.get("/projects").json()
+    assert daemon.stop() == 0
+    database.connection.close()
+    own.stop()
+
+    # From the cache: the same answers, and loudly so.
+    daemon = Daemon(database, state)
+    assert everything(daemon) == expected
+    assert daemon.get("/projects").json() == listed
+    ready = daemon.get("/readyz")
+    assert ready.status_code == 200 and ready.json()["status"] == "degraded"
+    assert ready.json()["degraded"].startswith("serving the models of 20")
+    assert "the catalog cannot be reached" in daemon.log and "from the cache" in daemon.log
+    assert "pgboost_catalog_up 0\n" in daemon.get("/metrics").text
+    assert daemon.post("/projects/first/train", {}).status_code == 503
+
+    # Postgres comes back: news are heard and runs are made, without a restart.
+    own.start()
+    database.reconnect()
+    wait_for(lambda: daemon.get("/readyz").json()["degraded"] is None, what="the daemon's return")
+    assert daemon.log.count("model is live") == 2  # none was loaded again
+    run_id = daemon.post("/projects/first/train", {}).json()["run_id"]
+    wait_for(lambda: daemon.get(f"/runs/{run_id}").json()["status"] == "succeeded", 60, "the run")
+
+    # Postgres goes and comes back under load: nobody notices.
+    answers, over = [], threading.Event()
+
+    def ask():
+        with requests.Session() as session:
+            while not over.is_set():
+                answers.append(session.post(daemon.url + "/predict", timeout=30, json={
+                    "project": "first", "features": {"a": 5}}).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        own.stop()
+        wait_for(lambda: daemon.get("/readyz").json()["degraded"], what="the daemon to notice")
+        own.start()
+        wait_for(lambda: not daemon.get("/readyz").json()["degraded"], what="the daemon's return")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(answers) > 100 and set(answers) == {200}
+    assert daemon.stop() == 0
+
+    # A damaged file is not served; the other one is. Another catalog's cache is not looked at.
+    own.stop()
+    (folder,) = state.glob("live-*")
+    files = sorted(folder.iterdir())
+    assert [f.name for f in files if not f.name.startswith("model-")] == ["live"]
+    assert len(files) == 3 and not any(f.stat().st_mode & 0o077 for f in files)
+    damaged = folder / f"model-{expected['second']['model_id']}"
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    daemon = Daemon(database, state, "--role", "server")
+    assert daemon.predict("first", {"a": 1})["prediction"] == "low"
+    refused = daemon.post("/predict", {"project": "second", "features": {"a": 1}})
+    assert refused.status_code == 409 and "is damaged" in refused.json()["detail"]
+    reasons = [reason["about"] for reason in daemon.get("/readyz").json()["reasons"]]
+    assert reasons == ["catalog", "project second"]
+    assert daemon.stop() == 0
+    other = run(database, state, "--dsn", f"{database.dsn} application_name=other")
+    assert other.returncode == 69 and "cannot reach Postgres" in other.stderr
+    trainer = run(database, state, "--role", "trainer")
+    assert trainer.returncode == 69
+    (folder / "live").write_bytes(b"pgboost cache 1\n")
+    cut = run(database, state)
+    assert cut.returncode == 69 and "is damaged" in cut.stderr
+    own.start()

@@ -1,0 +1,166 @@
+"""What systemd and the daemon tell each other; the unit files."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import BIN, ROOT, wait_for
+
+UNITS = ROOT / "packaging/systemd"
+
+
+@pytest.fixture(scope="module")
+def project(catalog, cli, tmp_path_factory):
+    catalog.sql("CREATE TABLE public.seen AS SELECT id, id % 7 AS a, (id % 7) * 2.0 AS y"
+                " FROM generate_series(1, 200) AS id")
+    path = tmp_path_factory.mktemp("seen") / "seen.json"
+    path.write_text(json.dumps({
+        "project": "seen", "relation": "public.seen", "target": "y", "key": ["id"],
+        "search": {"strategy": "none"}, "hyperparams": {"n_estimators": 2}}))
+    cli.ok("apply", path)
+    cli.ok("train", "seen", "--here")
+
+
+def test_notifications(project, daemon_factory, tmp_path):
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(path))
+        ear.settimeout(30)
+        heard = lambda: ear.recv(1000).decode().split("\n")
+        daemon = daemon_factory("--role", "server", env={
+            "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"})
+
+        def next_but_watchdog():
+            while (state := heard()) == ["WATCHDOG=1"]:
+                pass
+            return state
+
+        assert next_but_watchdog() == ["READY=1", f"STATUS=listening on {daemon.url}"]
+        began = time.monotonic()
+        for _ in range(5):
+            assert heard() == ["WATCHDOG=1"]
+        assert time.monotonic() - began > 0.3  # four in a period, not all the time
+        os.kill(daemon.proc.pid, signal.SIGHUP)
+        reloading = next_but_watchdog()
+        assert reloading[0] == "RELOADING=1"
+        assert re.fullmatch(r"MONOTONIC_USEC=\d+", reloading[1])
+        assert next_but_watchdog() == ["READY=1"]
+        os.kill(daemon.proc.pid, signal.SIGTERM)
+        assert next_but_watchdog()[0] == "STOPPING=1"
+        assert daemon.proc.wait(30) == 0
+
+
+def start_on(listening, db, state_dir):
+    """As systemd does: the socket is descriptor 3, and the process knows that it is meant."""
+    script = 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+    proc = subprocess.Popen(
+        ["bash", "-c", script, str(listening.fileno()), BIN / "pgboostd", "--role", "server",
+         "--state-dir", str(state_dir), "--listen", "127.0.0.1:1"],
+        env=db.env, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    line = proc.stdout.readline()
+    assert line == f"listening on http://127.0.0.1:{listening.getsockname()[1]}\n"
+    return proc
+
+
+def test_restarts_refuse_nobody(project, db, tmp_path):
+    """The socket stays while daemons come and go: every client is answered."""
+    body = b'{"project": "seen", "features": {"a": 3}}'
+    request = (f"POST /predict HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+               f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    answers, failures, over = [], [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            try:
+                with socket.create_connection(listening.getsockname(), 60) as connection:
+                    connection.sendall(request)
+                    answers.append(connection.recv(100)[:13])
+            except OSError as error:
+                failures.append(error)
+
+    proc = start_on(listening, db, tmp_path)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            n = len(answers)
+            wait_for(lambda: len(answers) > n + 20, what="answers")
+            proc.send_signal(signal.SIGTERM)
+            assert proc.wait(30) == 0
+            proc.stdout.close()
+            proc = start_on(listening, db, tmp_path)
+        n = len(answers)
+        wait_for(lambda: len(answers) > n + 20, what="answers after the last restart")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        proc.terminate()
+        proc.wait(30)
+        proc.stdout.close()
+        listening.close()
+    assert failures == []
+    assert set(answers) == {b"HTTP/1.1 200 "}
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory):
+    """The units as they are installed; templates with an instance."""
+    folder = tmp_path_factory.mktemp("units")
+    for source in UNITS.iterdir():
+        name = source.name.replace("@.", "@seen.")
+        (folder / name).write_text(source.read_text().replace("@bindir@", str(BIN)))
+    return folder
+
+
+SERVICES = sorted(p.name for p in UNITS.glob("*.service"))
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None,
+                                   reason="systemd-analyze is not installed")
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", SERVICES)
+def test_exposure(units, name):
+    path = units / name.replace("@.", "@seen.")
+    # The threshold is in tenths: the exit status says whether the exposure is above it.
+    result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", path],
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert result.returncode == 0, result.stdout
+    exposure = re.search(r"Overall exposure level for .*: ([\d.]+)", result.stdout).group(1)
+    assert float(exposure) <= 1.5
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_directive_is_explained(name):
+    """Each directive stands below a comment, or in a group that begins with one."""
+    explained = False
+    section = None
+    for line in (UNITS / name).read_text().splitlines():
+        if line.startswith("["):
+            section = line
+        explained = line.startswith("#") or (explained and line != "")
+        if "=" in line and not line.startswith("#") and section == "[Service]":
+            plain = line.split("=")[0] in {"Type", "User", "Group", "ExecStart", "Restart"}
+            assert explained or plain, line
+
+
+@needs_systemd
+def test_units_are_sound(units):
+    """What systemd would say when it loads them: nothing."""
+    files = sorted(path for path in units.iterdir())
+    result = subprocess.run(["systemd-analyze", "verify", "--man=no", *files], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ours = [line for line in result.stdout.splitlines() if "pgboost" in line]
+    assert ours == []
