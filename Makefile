@@ -171,7 +171,7 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,http predict registry model forest feature frame catalog pg config schedule base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,http predict lookup registry model forest feature frame catalog pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
 	$(link) $(FUZZ_ENGINE) $(LIBS)

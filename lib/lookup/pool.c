@@ -16,7 +16,8 @@
 #define IDLE_MS     (60 * 1000) /* of a connection that nobody needs */
 #define LIFETIME_MS (10 * 60 * 1000)
 #define AWAY_MS     (30 * 1000) /* of one that is not to the first server: back when that is */
-#define TRIES       2           /* of what a broken connection or a changed relation spoils */
+#define TRIES       5 /* of what a broken connection or a changed relation spoils, while there is time \
+                       */
 
 /* A server, and when it may be tried again. */
 struct host {
@@ -314,6 +315,11 @@ static bool may_try_again(struct worker *worker, const struct err *err)
     return true;
 }
 
+static bool is_late(const struct lookup_ask *ask)
+{
+    return deadline_left_ms(ask->deadline_ms) == 0;
+}
+
 static void serve(struct worker *worker, struct lookup_ask *group)
 {
     const struct lookup_plan *plan = NULL;
@@ -322,7 +328,7 @@ static void serve(struct worker *worker, struct lookup_ask *group)
 
     for (int try = 0; try < TRIES; try++) {
         code = read_group(worker, group, &plan, &err);
-        if (code == ERR_OK || !may_try_again(worker, &err))
+        if (code == ERR_OK || !may_try_again(worker, &err) || is_late(group))
             break;
     }
     if (code == ERR_OK)
