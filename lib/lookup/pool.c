@@ -16,8 +16,9 @@
 #define IDLE_MS     (60 * 1000) /* of a connection that nobody needs */
 #define LIFETIME_MS (10 * 60 * 1000)
 #define AWAY_MS     (30 * 1000) /* of one that is not to the first server: back when that is */
-#define TRIES       5 /* of what a broken connection or a changed relation spoils, while there is time \
-                       */
+#define TRIES                                                                                      \
+    5 /* of what a broken connection or a changed relation spoils, while there is time             \
+       */
 
 /* A server, and when it may be tried again. */
 struct host {
@@ -299,7 +300,7 @@ static enum err_code read_group(struct worker *worker, struct lookup_ask *group,
 }
 
 /* Is it worth another try, on another connection or with a plan that is made anew? */
-static bool may_try_again(struct worker *worker, const struct err *err)
+static bool may_try_again(struct worker *worker, bool is_first, const struct err *err)
 {
     if (worker->pg == NULL)
         return false;
@@ -309,7 +310,7 @@ static bool may_try_again(struct worker *worker, const struct err *err)
         disconnect(worker);
         return err->code == ERR_UNREACHABLE;
     }
-    if (!batch_is_stale(err))
+    if (!is_first || !batch_is_stale(err))
         return false;
     disconnect(worker); /* the statement's name is taken there */
     return true;
@@ -328,7 +329,7 @@ static void serve(struct worker *worker, struct lookup_ask *group)
 
     for (int try = 0; try < TRIES; try++) {
         code = read_group(worker, group, &plan, &err);
-        if (code == ERR_OK || !may_try_again(worker, &err) || is_late(group))
+        if (code == ERR_OK || !may_try_again(worker, try == 0, &err) || is_late(group))
             break;
     }
     if (code == ERR_OK)
