@@ -8,7 +8,10 @@
 #   make demo         ./scripts/demo
 #   make bench        POST /predict under load
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
+#   make bench-swap   deployments while /predict is under load
+#   make bench-scale  a thousand projects in one daemon
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
+#   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
 #   make bench-lookup predictions by key beside pgbench, rankings beside Python (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
@@ -29,7 +32,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base schedule config pg frame feature split metric forest catalog model xgb search train registry lookup predict http
+MODULES := base schedule config pg frame feature split metric forest catalog model score xgb search train registry lookup predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
@@ -171,13 +174,13 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,http predict lookup registry model forest feature frame catalog pg config schedule base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,http predict lookup registry model catalog forest metric split feature frame pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(FUZZ_ENGINE) $(LIBS)
+	$(link) $(FUZZ_ENGINE) $(LIBS) $(LIBS_HTTP)
 $(BUILD)/tests/fuzz/seeds: $(BUILD)/obj/tests/fuzz/seeds.o $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(LIBS)
+	$(link) $(LIBS) $(LIBS_HTTP)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/tests/fuzz/seeds
 
@@ -218,10 +221,12 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 	$(call say,LINK,$@)
 	$(link) $(LIBS_HTTP) -lm
 
-.PHONY: bench-tools bench-serve
+.PHONY: bench-tools bench-serve bench-swap bench-scale
 bench-tools: $(BENCH_TOOLS)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
+bench-swap bench-scale: all
+	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
 
 # make bench-lookup BENCH_ARGS=--short
 .PHONY: bench-lookup
@@ -232,6 +237,11 @@ bench-lookup: all bench-tools
 .PHONY: bench-load
 bench-load: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-load $(BENCH_ARGS)
+
+# make bench-score BENCH_ARGS='--rows 100000 --rounds 1'
+.PHONY: bench-score
+bench-score: all
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-score $(BENCH_ARGS)
 
 # make bench-search BENCH_ARGS='--datasets movies,digits --repeat 3', or BENCH_ARGS=--workers
 .PHONY: bench-search

@@ -14,7 +14,7 @@ struct command_option {
     const char *help;
 };
 
-#define COMMAND_OPTIONS_MAX 4
+#define COMMAND_OPTIONS_MAX 8
 
 struct command {
     const char *name;
@@ -33,8 +33,9 @@ extern const struct command *const commands[];
 
 extern const struct command command_migrate, command_init, command_apply, command_projects,
     command_runs, command_models, command_deployments, command_show, command_train, command_cancel,
-    command_delete, command_deploy, command_predict, command_evaluate, command_export,
-    command_import, command_trials, command_check, command_token, command_version, command_help;
+    command_delete, command_deploy, command_predict, command_evaluate, command_score,
+    command_export, command_import, command_trials, command_check, command_token, command_version,
+    command_help;
 
 /* ERR_USAGE with the nearest name in the hint when there is none. */
 MUST_CHECK enum err_code command_find(const char *name, const struct command **ret_command,

@@ -55,11 +55,9 @@ static void read_state(const struct run_row *run, struct state *state)
     state->seconds_left = number_of(root, "seconds_left");
 }
 
-static void put_bar(struct buf *out, const struct state *state)
+void progress_put_bar(struct buf *out, int64_t done, int64_t total)
 {
-    int filled = state->done >= state->total
-                     ? BAR_WIDTH
-                     : (int)((double)state->done / (double)state->total * BAR_WIDTH);
+    int filled = done >= total ? BAR_WIDTH : (int)((double)done / (double)total * BAR_WIDTH);
 
     buf_putc(out, '[');
     for (int i = 0; i < BAR_WIDTH; i++)
@@ -98,7 +96,7 @@ static void draw(struct progress *progress, const struct run_row *run, const str
 
     buf_printf(&line, "\r\033[Krun %" PRId64 "  ", run->id);
     if (state->total > 0)
-        put_bar(&line, state);
+        progress_put_bar(&line, state->done, state->total);
     put_state(&line, run, state);
     buf_printf(&line, "  %d:%02d", seconds / 60, seconds % 60);
     if (!isnan(state->seconds_left))

@@ -20,4 +20,7 @@ void progress_show(struct progress *progress, const struct run_row *run);
 /* Takes the bar away, so that other text can follow. */
 void progress_clear(struct progress *progress);
 
+/* The bar alone. */
+void progress_put_bar(struct buf *out, int64_t done, int64_t total);
+
 #endif

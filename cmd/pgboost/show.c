@@ -24,7 +24,7 @@ struct page {
     struct run_rows runs;               /* the last one, or none */
     struct trials trials;               /* of the last run */
     struct deployment_rows deployments; /* the last decision, or none */
-    struct schedule_rows schedule;      /* none, or one */
+    struct schedule_rows schedule;      /* at most one of a kind */
     char deployed_at[40];               /* of the live model; "": none */
     char *profile;                      /* of the last run that has one; NULL: none */
     int64_t profile_run_id;
@@ -105,15 +105,23 @@ static void put_coming(struct buf *out, const struct schedule_row *row, bool in_
     }
 }
 
-static void put_schedule_json(struct buf *json, const struct page *page)
+/* Of a kind of runs; NULL: there is none. */
+static const struct schedule_row *schedule_of(const struct page *page, const char *kind)
 {
-    const struct schedule_row *row = page->schedule.items;
+    for (int i = 0; i < page->schedule.n; i++)
+        if (strcmp(page->schedule.items[i].kind, kind) == 0)
+            return &page->schedule.items[i];
+    return NULL;
+}
 
-    if (page->schedule.n == 0) {
-        buf_puts(json, ",\"schedule\":null");
+static void put_schedule_json(struct buf *json, const char *name, const struct schedule_row *row)
+{
+    buf_printf(json, ",\"%s\":", name);
+    if (row == NULL) {
+        buf_puts(json, "null");
         return;
     }
-    buf_puts(json, ",\"schedule\":{\"cron\":");
+    buf_puts(json, "{\"cron\":");
     json_put_text(json, row->schedule);
     buf_puts(json, ",\"timezone\":");
     json_put_text(json, row->timezone);
@@ -145,7 +153,8 @@ static void put_json(struct buf *json, const struct page *page)
         list_put_object(json, &deployments, 0);
     else
         buf_puts(json, "null");
-    put_schedule_json(json, page);
+    put_schedule_json(json, "schedule", schedule_of(page, "training"));
+    put_schedule_json(json, "score_schedule", schedule_of(page, "score"));
     buf_printf(json, ",\"profile\":%s}\n", page->profile != NULL ? page->profile : "null");
 }
 
@@ -249,13 +258,11 @@ static void put_last_run(struct buf *out, const struct page *page)
         put_fact(out, "", run->hint);
 }
 
-static void put_schedule(struct buf *out, const struct page *page)
+static void put_schedule(struct buf *out, const char *name, const struct schedule_row *row)
 {
-    const struct schedule_row *row = page->schedule.items;
-
-    if (page->schedule.n == 0)
+    if (row == NULL)
         return;
-    buf_printf(out, "%-12s", "schedule");
+    buf_printf(out, "%-12s", name);
     text_put_safe(out, row->schedule);
     buf_puts(out, ": ");
     put_coming(out, row, false, "", "");
@@ -369,7 +376,8 @@ static enum err_code put_page(struct buf *out, const struct page *page, bool col
     put_live(out, page);
     put_decision(out, page);
     put_last_run(out, page);
-    put_schedule(out, page);
+    put_schedule(out, "schedule", schedule_of(page, "training"));
+    put_schedule(out, "scores", schedule_of(page, "score"));
     if (page->runs.n > 0)
         profile_put_warnings(out, page->runs.items[0].stats);
     if (page->models.n > 0)

@@ -163,8 +163,9 @@ static enum err_code see_to(struct pg *pg, const struct schedule_row *row,
     TRY(code);
     if (first)
         log_info(due->queues ? "a run is due" : "a missed due time is left out",
-                 "project=%s run=%" PRId64 " missed_before=%" PRId64,
-                 log_text(row->project, project, sizeof(project)), run_id, due->n_missed);
+                 "project=%s kind=%s run=%" PRId64 " missed_before=%" PRId64,
+                 log_text(row->project, project, sizeof(project)), row->kind, run_id,
+                 due->n_missed);
     return ERR_OK;
 }
 

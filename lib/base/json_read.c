@@ -377,7 +377,8 @@ static enum err_code read_separator(struct json_reader *reader, const char *at,
                      : read_value(reader, at, ret_token, err);
 }
 
-static enum err_code next(struct json_reader *reader, enum json_token *ret_token, struct err *err)
+static inline enum err_code next(struct json_reader *reader, enum json_token *ret_token,
+                                 struct err *err)
 {
     const char *at = skip_space(reader->at, reader->end);
 

@@ -86,7 +86,7 @@ MUST_CHECK enum err_code catalog_projects(struct pg *pg, const char *name,
 
 struct run_row {
     int64_t id, project_id;
-    const char *kind; /* training; contest: chooses among models */
+    const char *kind; /* training; contest: chooses among models; score: predicts a relation */
     const char *project, *status, *trigger, *error, *hint; /* error, hint NULL when none */
     const char *progress; /* JSON: {"stage","done","total","best"} or NULL */
     const char *stats;    /* JSON: rows read, train, valid, test, warnings … or NULL */
@@ -130,10 +130,11 @@ MUST_CHECK enum err_code catalog_cancel_run(struct pg *pg, int64_t run_id, struc
 
 /* Schedules ------------------------------------------------------------------------------------ */
 
-/* A project with a schedule. Times are microseconds since 2000-01-01 UTC (base/zone.h), by the
- * database's clock. */
+/* A schedule of a project, of which it may have two: "schedule" and "score.after". Times are
+ * microseconds since 2000-01-01 UTC (base/zone.h), by the database's clock. */
 struct schedule_row {
     int64_t project_id;
+    const char *kind; /* of the runs: training or score */
     const char *project, *schedule, *timezone;
     bool leaves_out_missed; /* "catch_up": "none" */
     int64_t since_us;       /* due times up to here have been seen to */
@@ -145,7 +146,7 @@ struct schedule_rows {
     struct arena arena;
 };
 void schedule_rows_release(struct schedule_rows *rows);
-/* project NULL: all that have a schedule. */
+/* project NULL: of all. */
 MUST_CHECK enum err_code catalog_schedules(struct pg *pg, const char *project,
                                            struct schedule_rows *ret_rows, struct err *err);
 
@@ -190,6 +191,67 @@ MUST_CHECK enum err_code catalog_note_count(struct pg *pg, const struct count_ro
                                             int64_t n_rows, double pause_seconds,
                                             int64_t *ret_run_id, struct err *err);
 
+/* Scores --------------------------------------------------------------------------------------- */
+
+/* What is scored: one at a time for each table of a project. Names as Postgres prints them. */
+struct score_job {
+    int64_t project_id, model_id;
+    int64_t run_id; /* 0: a command */
+    const char *relation, *target;
+    bool explains;
+};
+/* Where a score that did not end has come to: a key, one text a column; n_keys 0: there is none. */
+struct score_point {
+    int64_t n_rows;
+    int n_keys;
+    const char **key;
+    struct arena arena;
+};
+void score_point_release(struct score_point *point);
+/* Of the same job, or, with of_any_run, of one that differs by its run alone. */
+MUST_CHECK enum err_code catalog_score_point(struct pg *pg, const struct score_job *job,
+                                             bool of_any_run, struct score_point *ret_point,
+                                             struct err *err);
+
+/* A score under way. Every write names the epoch: ERR_CONFLICT when another score into the table
+ * has begun since. */
+struct score_hold {
+    int64_t epoch;
+    int64_t scored_us; /* when it began, in microseconds since 2000 */
+};
+/* goes_on: behind the point; else from the beginning. */
+MUST_CHECK enum err_code catalog_begin_score(struct pg *pg, const struct score_job *job,
+                                             bool goes_on, struct score_hold *ret_hold,
+                                             struct err *err);
+/* A column of a key in the binary form of its type. */
+struct score_key {
+    const char *type; /* as SQL */
+    const void *bytes;
+    size_t n_bytes;
+};
+/* In the transaction that writes rows: all up to this key are there, n_rows of them. */
+MUST_CHECK enum err_code catalog_note_score(struct pg *pg, const struct score_job *job,
+                                            const struct score_hold *hold, int64_t n_rows,
+                                            const struct score_key *keys, int n_keys,
+                                            struct err *err);
+MUST_CHECK enum err_code catalog_end_score(struct pg *pg, const struct score_job *job,
+                                           const struct score_hold *hold, int64_t n_rows,
+                                           struct err *err);
+/* The next one begins anew. */
+MUST_CHECK enum err_code catalog_forget_score(struct pg *pg, const struct score_job *job,
+                                              const struct score_hold *hold, struct err *err);
+
+/* Queues a run that scores; one that is queued already for the same is returned. overrides: JSON of
+ * keys that the run has otherwise than the definition, NULL: none. ERR_NOT_FOUND. */
+MUST_CHECK enum err_code catalog_queue_score(struct pg *pg, const char *project,
+                                             const char *trigger, const char *overrides,
+                                             int64_t *ret_run_id, struct err *err);
+/* The end of such a run. */
+struct lease;
+MUST_CHECK enum err_code catalog_finish_score(struct pg *pg, const struct lease *lease,
+                                              int64_t model_id, const char *progress_json,
+                                              struct err *err);
+
 /* Claims --------------------------------------------------------------------------------------- */
 
 /* A search's trials: how many there are (0: as many as time allows), how many may be under way at
@@ -205,6 +267,7 @@ struct lease {
     int64_t run_id, project_id, epoch;
     int attempts;
     bool is_contest;                  /* no model is trained: the best there is goes live */
+    bool is_score;                    /* nor here: "score" of the definition is carried out */
     const char *project, *definition; /* in arena: the definition as the run was queued */
     const char *worker;               /* whose lease it is */
     /* Of the rows that were read, by an earlier attempt or by who holds the run; NULL: none. */

@@ -26,13 +26,13 @@ static const char prune_runs_sql[] =
     " ORDER BY r.finished_at LIMIT " TEXT_OF(
         RUNS_PER_BATCH) " FOR UPDATE SKIP LOCKED), " DELETE_OLD;
 
-/* The last due time of a project says what has been seen to. */
+/* The last due time of a schedule says what has been seen to. */
 static const char prune_due_times_sql[] =
-    "DELETE FROM pgboost.due_times WHERE (project_id, due_at) IN ("
-    " SELECT d.project_id, d.due_at FROM pgboost.due_times d"
+    "DELETE FROM pgboost.due_times WHERE (project_id, kind, due_at) IN ("
+    " SELECT d.project_id, d.kind, d.due_at FROM pgboost.due_times d"
     " WHERE d.seen_at < clock_timestamp() - $1::bigint * interval '1 millisecond'"
     "  AND EXISTS (SELECT FROM pgboost.due_times l"
-    "   WHERE l.project_id = d.project_id AND l.due_at > d.due_at)"
+    "   WHERE l.project_id = d.project_id AND l.kind = d.kind AND l.due_at > d.due_at)"
     " LIMIT 1000)";
 
 enum err_code catalog_prune_runs(struct pg *pg, int64_t age_ms, int64_t *ret_n_deleted,
@@ -114,7 +114,7 @@ static enum err_code retire(struct pg *pg, const char *project, bool even_live, 
     TRY(pg_exec(pg,
                 "UPDATE pgboost.projects SET live_model_id = NULL,"
                 " deploy_version = deploy_version + (live_model_id IS NOT NULL)::integer,"
-                " definition = definition - 'schedule' - 'retrain' WHERE id = $1::bigint",
+                " definition = definition - 'schedule' - 'retrain' - 'score' WHERE id = $1::bigint",
                 1, &id, NULL, err));
     TRY(pg_exec(pg,
                 "SELECT pgboost.cancel_run(id) FROM pgboost.runs"

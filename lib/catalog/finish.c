@@ -124,6 +124,19 @@ static enum err_code end_run(struct pg *pg, const struct lease *lease, int64_t m
     return ERR_OK;
 }
 
+/* "score": {"after": "train"}, where there is a live model then. */
+static enum err_code queue_score(struct pg *pg, const struct lease *lease, struct err *err)
+{
+    struct pg_int project_text;
+
+    return pg_exec(
+        pg,
+        "SELECT pgboost.queue_run(p.id, 'train', 'score', NULL, NULL)"
+        " FROM pgboost.projects p WHERE p.id = $1::bigint"
+        "  AND p.definition #>> '{score,after}' = 'train' AND p.live_model_id IS NOT NULL",
+        1, (struct pg_param[]){pg_param_int(&project_text, lease->project_id)}, NULL, err);
+}
+
 static enum err_code insert_with_twin(struct pg *pg, const struct lease *lease,
                                       const struct new_model *model, int64_t *ret_id,
                                       struct err *err)
@@ -148,6 +161,7 @@ static enum err_code finish(struct pg *pg, const struct lease *lease, const stru
     if (model->deploy || model->reason != NULL)
         TRY(record_decision(pg, lease, *ret_model_id, model, err));
     TRY(end_run(pg, lease, *ret_model_id, model->deploy, err));
+    TRY(queue_score(pg, lease, err));
     return pg_commit(pg, err);
 }
 

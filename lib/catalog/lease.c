@@ -6,6 +6,7 @@
  * the database's clock_timestamp() alone.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
@@ -126,7 +127,7 @@ static const char claim_sql[] =
     "  started_at = clock_timestamp(), progress = NULL, error = NULL, hint = NULL"
     " FROM next, pgboost.projects p WHERE r.id = next.id AND p.id = r.project_id"
     " RETURNING r.id, r.project_id, r.lease_epoch, r.attempts, p.name, r.definition,"
-    "  r.kind = 'contest', r.rows_key, r.rows_in_table, r.rows_fingerprint";
+    "  r.kind, r.rows_key, r.rows_in_table, r.rows_fingerprint";
 
 static enum err_code copy_text(struct arena *arena, const char *text, const char **ret_text,
                                struct err *err)
@@ -144,7 +145,8 @@ static enum err_code lease_from_row(const struct pg_table *table, const char *wo
         .project_id = pg_get_int64(table, 0, 1),
         .epoch = pg_get_int64(table, 0, 2),
         .attempts = (int)pg_get_int64(table, 0, 3),
-        .is_contest = pg_get_bool(table, 0, 6),
+        .is_contest = strcmp(pg_get_text(table, 0, 6), "contest") == 0,
+        .is_score = strcmp(pg_get_text(table, 0, 6), "score") == 0,
         .rows_in_table = pg_get_bool(table, 0, 8),
     };
 
@@ -179,7 +181,7 @@ enum err_code catalog_claim_run(struct pg *pg, int64_t run_id, const char *worke
 /* Help: runs whose rows can be had, with trials that nobody holds. */
 static const char join_sql[] =
     "SELECT r.id, r.project_id, 0, r.attempts, p.name, r.definition,"
-    "  r.kind = 'contest', r.rows_key, r.rows_in_table, r.rows_fingerprint, " OFFER_LEFT(
+    "  r.kind, r.rows_key, r.rows_in_table, r.rows_fingerprint, " OFFER_LEFT(
         "r.search") " FROM pgboost.runs r JOIN pgboost.projects p ON p.id = r.project_id"
                     " WHERE ($1::bigint = 0 OR r.id = $1::bigint) AND " HAS_TRIALS
                     " ORDER BY r.id LIMIT 1";

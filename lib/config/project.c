@@ -97,6 +97,31 @@ static enum err_code check_task(const struct project_reader *reader, struct err 
     return ERR_OK;
 }
 
+static enum err_code check_score(const struct project_reader *reader, struct err *err)
+{
+    const struct project *project = reader->project;
+    const struct score_definition *score = &project->score;
+    struct err reason = {0};
+    struct cron cron;
+
+    if (score->into == NULL) {
+        if (!cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(project->json, "score")))
+            return ERR_OK;
+        project_refuse(reader, "/score", err, "expected \"into\": the table that is written");
+        return err_hint(err, "\"score\": {\"into\": \"public.scores\", \"after\": \"train\"}");
+    }
+    if (project->key.n == 0) {
+        project_refuse(reader, "/score", err, "scores need the key \"key\"");
+        return err_hint(err, "add \"key\": the columns that name a row of the table");
+    }
+    if (score->after == NULL || strcmp(score->after, "train") == 0 ||
+        cron_parse(score->after, &cron, &reason) == ERR_OK)
+        return ERR_OK;
+    project_refuse(reader, "/score/after", err, "neither \"train\" nor a schedule: %s",
+                   reason.message);
+    return err_hint(err, "%s", reason.hint);
+}
+
 /* What one value says about another, or needs more than its type to be right. */
 static enum err_code check(const struct project_reader *reader, struct err *err)
 {
@@ -119,6 +144,7 @@ static enum err_code check(const struct project_reader *reader, struct err *err)
         return err_hint(err, "use \"random\" or \"time\" for a regression");
     }
     TRY(check_task(reader, err));
+    TRY(check_score(reader, err));
     return check_times(reader, err);
 }
 

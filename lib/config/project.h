@@ -86,6 +86,14 @@ struct threshold {
     double number;      /* 0: none */
 };
 
+/* Predictions of a whole relation, into a table. */
+struct score_definition {
+    const char *from;  /* relation; NULL: the project's */
+    const char *into;  /* table; NULL: there is no "score" */
+    const char *after; /* "train", or schedule/cron.h in `timezone`; NULL: when it is asked for */
+    bool explain, atomic;
+};
+
 struct project {
     const char *name;     /* "project": 1-63 bytes, no control characters, no "/" */
     const char *relation; /* as given */
@@ -125,6 +133,7 @@ struct project {
     enum catch_up catch_up;
     int64_t retrain_after_rows;            /* 0: not */
     struct string_list retrain_on_refresh; /* relations; empty: not */
+    struct score_definition score;
     const char *json_text; /* the definition as compact JSON: what the catalog stores */
     cJSON *json;
     struct arena arena;

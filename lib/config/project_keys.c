@@ -108,6 +108,7 @@ const struct choice catch_up_choices[] = {
 
 #define AT(field) offsetof(struct project, field)
 #define TEXT      .type = KEY_TEXT, .expected = "a text that is not empty"
+#define BOOL      .type = KEY_BOOL, .expected = "true or false"
 #define LIST      .type = KEY_LIST, .expected = "a column's name or a list of them"
 
 const struct project_key project_keys[] = {
@@ -172,6 +173,11 @@ const struct project_key project_keys[] = {
      .expected = "a whole number of rows, at least 1"},
     {"retrain.on_refresh", KEY_LIST, .offset = AT(retrain_on_refresh),
      .expected = "a relation's name or a list of them"},
+    {"score.from", TEXT, .offset = AT(score.from)},
+    {"score.into", TEXT, .offset = AT(score.into)},
+    {"score.after", TEXT, .offset = AT(score.after)},
+    {"score.explain", BOOL, .offset = AT(score.explain)},
+    {"score.atomic", BOOL, .offset = AT(score.atomic)},
     {.name = "source", .type = KEY_LATER},
 };
 

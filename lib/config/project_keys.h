@@ -12,6 +12,7 @@
 
 enum key_type {
     KEY_TEXT,      /* const char * */
+    KEY_BOOL,      /* bool */
     KEY_LIST,      /* struct string_list; a single string counts as a list of one */
     KEY_CHOICE,    /* an enum, by `choices` */
     KEY_CHOICES,   /* unsigned: a bit, 1 << value, for each choice of a list */

@@ -89,6 +89,15 @@ static enum err_code read_text(struct project_reader *reader, const struct proje
     return ERR_OK;
 }
 
+static enum err_code read_bool(struct project_reader *reader, const struct project_key *key,
+                               const char *pointer, const cJSON *value, struct err *err)
+{
+    if (!cJSON_IsBool(value))
+        return project_refuse_value(reader, pointer, key->expected, value, err);
+    *(bool *)field(reader, key) = cJSON_IsTrue(value);
+    return ERR_OK;
+}
+
 static enum err_code read_number(struct project_reader *reader, const struct project_key *key,
                                  const char *pointer, const cJSON *value, struct err *err)
 {
@@ -270,17 +279,12 @@ static enum err_code read_later(struct project_reader *reader, const struct proj
 static enum err_code (*const read_functions[])(struct project_reader *reader,
                                                const struct project_key *key, const char *pointer,
                                                const cJSON *value, struct err *err) = {
-    [KEY_TEXT] = read_text,
-    [KEY_LIST] = read_list,
-    [KEY_CHOICE] = read_choice,
-    [KEY_CHOICES] = read_choices,
-    [KEY_INT] = read_number,
-    [KEY_LONG] = read_number,
-    [KEY_NUMBER] = read_number,
-    [KEY_OBJECT] = read_object,
-    [KEY_COLUMNS] = project_read_columns,
-    [KEY_LATER] = read_later,
-    [KEY_THRESHOLD] = read_threshold,
+    [KEY_TEXT] = read_text,       [KEY_BOOL] = read_bool,
+    [KEY_LIST] = read_list,       [KEY_CHOICE] = read_choice,
+    [KEY_CHOICES] = read_choices, [KEY_INT] = read_number,
+    [KEY_LONG] = read_number,     [KEY_NUMBER] = read_number,
+    [KEY_OBJECT] = read_object,   [KEY_COLUMNS] = project_read_columns,
+    [KEY_LATER] = read_later,     [KEY_THRESHOLD] = read_threshold,
 };
 
 static enum err_code refuse_unknown(const struct project_reader *reader, const char *name,

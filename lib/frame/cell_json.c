@@ -264,16 +264,13 @@ static enum err_code read_array(enum pg_type type, struct json_reader *reader,
     return ERR_OK;
 }
 
-enum err_code cell_from_json(enum pg_type type, const struct zone *zone, struct json_reader *reader,
-                             enum json_token token, struct cell_scratch *scratch,
-                             struct cell *ret_cell, struct err *err)
+/* Kept out of its caller, which most values leave at once. */
+__attribute__((noinline)) static enum err_code read_other(
+    enum pg_type type, const struct zone *zone, struct json_reader *reader, enum json_token token,
+    struct cell_scratch *scratch, struct cell *ret_cell, struct err *err)
 {
-    struct cell cell = {.is_null = true};
+    struct cell cell = {.is_null = true, .kind = cell_kind_of(type)};
 
-    if (token == JSON_NUMBER && cell_takes_numbers(type) &&
-        cell_from_decimal(type, &reader->number, ret_cell))
-        return ERR_OK; /* as nearly all are */
-    cell.kind = cell_kind_of(type);
     if (token == JSON_ERROR)
         return json_skip(reader, token, err);
     if (token == JSON_NULL)
@@ -286,4 +283,14 @@ enum err_code cell_from_json(enum pg_type type, const struct zone *zone, struct 
         TRY(read_scalar(type, zone, reader, token, scratch, &cell, err));
     *ret_cell = cell;
     return ERR_OK;
+}
+
+enum err_code cell_from_json(enum pg_type type, const struct zone *zone, struct json_reader *reader,
+                             enum json_token token, struct cell_scratch *scratch,
+                             struct cell *ret_cell, struct err *err)
+{
+    if (token == JSON_NUMBER && cell_takes_numbers(type) &&
+        cell_from_decimal(type, &reader->number, ret_cell))
+        return ERR_OK;
+    return read_other(type, zone, reader, token, scratch, ret_cell, err);
 }

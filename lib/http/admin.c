@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "config/project.h"
 #include "model/model.h"
 
 #define BEST_SCORE "best_score"
@@ -73,6 +74,81 @@ enum err_code ask_train(struct exchange *exchange, struct pg *pg, struct err *er
     TRY(read_body(exchange, &body, err));
     TRY(refuse_members(body, err));
     TRY(catalog_queue_run(pg, exchange->argument, "http", false, &run_id, &existing, err));
+    return accept_run(exchange, run_id);
+}
+
+/* Scoring ------------------------------------------------------------------------------------- */
+
+static const struct score_member {
+    const char *name, *expected;
+    int type; /* cJSON's */
+} score_members[] = {
+    {"from", "expected a relation's name", cJSON_String},
+    {"into", "expected a table's name", cJSON_String},
+    {"explain", "expected true or false", cJSON_True | cJSON_False},
+    {"atomic", "expected true or false", cJSON_True | cJSON_False},
+};
+
+static enum err_code check_score_member(const cJSON *member, struct err *err)
+{
+    for (size_t i = 0; i < N_ELEMENTS(score_members); i++) {
+        const struct score_member *known = &score_members[i];
+
+        if (strcmp(member->string, known->name) != 0)
+            continue;
+        if ((member->type & known->type) == 0 ||
+            (cJSON_IsString(member) && member->valuestring[0] == '\0'))
+            return refuse_member(known->name, known->expected, err);
+        return ERR_OK;
+    }
+    return refuse_member(member->string, "there is no such member", err);
+}
+
+/* The definition must allow it: a key for the rows, and a table, here or there. */
+static enum err_code check_score(const struct exchange *exchange, struct pg *pg, const cJSON *body,
+                                 struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows rows = {0};
+    CLEANUP(project_freep) struct project *project = NULL;
+    const char *definition;
+
+    TRY(catalog_projects(pg, exchange->argument, &rows, err));
+    definition = rows.items[0].definition;
+    TRY(project_parse(definition, strlen(definition), exchange->argument, &project, err));
+    if (cJSON_GetObjectItemCaseSensitive(body, "into") == NULL &&
+        (body->child != NULL || project->score.into == NULL))
+        return refuse_member("into", "expected a table's name", err);
+    if (rows.items[0].live_model_id == 0) {
+        err_set(err, ERR_CONFLICT, "project \"%s\" has no live model yet", project->name);
+        return err_hint(err, "train one with: pgboost train %s", project->name);
+    }
+    if (project->key.n > 0)
+        return ERR_OK;
+    err_set(err, ERR_CONFLICT, "project \"%s\" has no key that could name a row of the table",
+            project->name);
+    return err_hint(err, "add \"key\" to its definition: the columns that tell rows apart");
+}
+
+enum err_code ask_score(struct exchange *exchange, struct pg *pg, struct err *err)
+{
+    CLEANUP(json_freep) cJSON *body = NULL;
+    CLEANUP(buf_release) struct buf overrides = {0};
+    const cJSON *member;
+    char *text;
+    int64_t run_id;
+
+    TRY(read_body(exchange, &body, err));
+    cJSON_ArrayForEach (member, body)
+        TRY(check_score_member(member, err));
+    TRY(check_score(exchange, pg, body, err));
+    text = cJSON_PrintUnformatted(body);
+    if (text == NULL)
+        return err_nomem(err);
+    buf_printf(&overrides, "{\"score\":%s}", text);
+    cJSON_free(text);
+    TRY(buf_check(&overrides, err));
+    TRY(catalog_queue_score(pg, exchange->argument, "http",
+                            body->child != NULL ? buf_text(&overrides) : NULL, &run_id, err));
     return accept_run(exchange, run_id);
 }
 

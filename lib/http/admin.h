@@ -10,6 +10,10 @@
 /* POST /projects/{name}/train: 202 {"run_id": n}. */
 MUST_CHECK enum err_code ask_train(struct exchange *exchange, struct pg *pg, struct err *err);
 
+/* POST /projects/{name}/score {"into": "table", "from": "relation", "explain", "atomic"}, or {}
+ * where the definition says so: 202 {"run_id": n}. */
+MUST_CHECK enum err_code ask_score(struct exchange *exchange, struct pg *pg, struct err *err);
+
 /* POST /projects/{name}/deploy {"model_id": n} or {"strategy": "rollback"}: the model that is live
  * then; of best_score, 202 and the run that measures. */
 MUST_CHECK enum err_code ask_deploy(struct exchange *exchange, struct pg *pg, struct err *err);

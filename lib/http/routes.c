@@ -35,6 +35,8 @@ static const struct route routes[] = {
     {"GET", "/projects/{name}", handle_project, NULL, BY_PROJECT, "one project and its live model"},
     {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES | BY_PROJECT,
      "queue a run"},
+    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES | BY_PROJECT,
+     "predict a relation into a table"},
     {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES | BY_PROJECT,
      "make a model live"},
     {"GET", "/runs/{id}", NULL, ask_run, 0, "one run and how far it is"},

@@ -9,6 +9,7 @@
  *   labels.c       the classes of a target column, and their stored form
  *   calibration.c  calibrated probabilities, the threshold, intervals
  *   golden.c       the rows that prove encoder and forest
+ *   answer.c       probabilities and explanations as JSON
  *   value.c        one JSON value through the encoder: golden rows and requests share it
  *   members.c      the members of a JSON object in any order
  *

@@ -176,4 +176,15 @@ void pg_copy_keep(struct pg_copy *copy, const struct pg_copy_tape *tape);
 MUST_CHECK enum err_code pg_copy_replay(const struct pg_copy_tape *tape, int n_columns,
                                         struct pg_copy **ret_copy, struct err *err);
 
+/* COPY … FROM STDIN (FORMAT binary), the other way: rows as the format has them, without its header
+ * and trailer, which these functions write. Between begin and end the connection does nothing else.
+ * What the server has to say of a row may come with a later piece, or at the end. n_bytes at most
+ * INT_MAX. */
+MUST_CHECK enum err_code pg_copy_in_begin(struct pg *pg, const char *sql, struct err *err);
+MUST_CHECK enum err_code pg_copy_in_put(struct pg *pg, const void *bytes, size_t n_bytes,
+                                        struct err *err);
+MUST_CHECK enum err_code pg_copy_in_end(struct pg *pg, struct err *err);
+/* Breaks it off, for cleanup: nothing of it stays. */
+void pg_copy_in_stop(struct pg *pg);
+
 #endif

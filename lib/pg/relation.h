@@ -101,4 +101,19 @@ MUST_CHECK enum err_code relation_copy(struct pg *pg, const struct relation *rel
                                        const int *columns, int n_columns, struct pg_copy **ret_copy,
                                        struct err *err);
 
+/* The same in the order of a key whose columns come first, in the binary form of their own types,
+ * so that they can be written elsewhere as they are; NULLs come last. after[n_keys] (may be NULL):
+ * only the rows behind this key, as text. */
+struct keyed_copy {
+    const int *keys, *columns; /* indices into relation->columns */
+    int n_keys, n_columns;
+    const char *const *after;
+};
+MUST_CHECK enum err_code relation_copy_keyed(struct pg *pg, const struct relation *relation,
+                                             const struct keyed_copy *what,
+                                             struct pg_copy **ret_copy, struct err *err);
+
+/* How many rows the planner expects, for a bar that is drawn. 0: it cannot say. */
+int64_t relation_expected_rows(struct pg *pg, const struct relation *relation);
+
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/answer.h"
 #include "predict/request.h"
 
 void predict_scratch_release(struct predict_scratch *scratch)
@@ -52,17 +53,7 @@ static enum err_code prepare_explanations(const struct model *model,
     size_t n;
     double *shap;
 
-    if (!forest_has_covers(model->forest)) {
-        err_set(err, ERR_CONFLICT,
-                "model %" PRId64 " cannot be explained: it does not say how many "
-                "training rows went which way",
-                model->id);
-        return err_hint(err, "train the project again");
-    }
-    if (__builtin_mul_overflow((size_t)model_n_outputs(model),
-                               (size_t)model->encoder->n_features + 1, &n) ||
-        __builtin_add_overflow(n, forest_shap_scratch(model->forest), &n))
-        return err_nomem(err);
+    TRY(answer_explainable(model, &n, err));
     shap = scratch_grow(scratch->shap, &scratch->shap_capacity, n, sizeof(*shap));
     if (shap == NULL)
         return err_nomem(err);

@@ -1,26 +1,7 @@
 #include <string.h>
 
+#include "model/answer.h"
 #include "predict/request.h"
-
-/* What nothing was fitted to is XGBoost's float32, and written as one. */
-static void put_probabilities(const struct model *model, const double *probabilities,
-                              struct buf *reply)
-{
-    bool calibrated = model->calibration.method != CALIBRATION_NONE;
-
-    buf_puts(reply, ",\"probabilities\":{");
-    for (int i = 0; i < model->n_labels; i++) {
-        if (i > 0)
-            buf_putc(reply, ',');
-        buf_puts(reply, model->labels[i].json_key);
-        buf_putc(reply, ':');
-        if (calibrated)
-            json_put_double(reply, probabilities[i]);
-        else
-            json_put_float(reply, (float)probabilities[i]);
-    }
-    buf_putc(reply, '}');
-}
 
 static void put_interval(double value, double half_width, struct buf *reply)
 {
@@ -55,79 +36,6 @@ static void put_encoded(const struct model *model, const float *features, const 
         buf_putc(reply, ']');
 }
 
-/* What a column adds to the margin of one output: the sum of its features' SHAP values, in the
- * float32 that is shown. contributions[n_features + 1] are the output's. */
-static float column_share(const struct encoder_column *column, const double *contributions)
-{
-    double sum = 0;
-
-    for (int i = 0; i < column->n_features; i++)
-        sum += contributions[column->first_feature + i];
-    return (float)sum;
-}
-
-/* The bias takes what the margin and the shares lost in float32, so that all add up to the margin
- * as it is shown. */
-static double bias_share(const struct encoder *encoder, const double *contributions, float margin)
-{
-    double rest = (double)margin;
-
-    for (int i = 0; i < encoder->n_columns; i++)
-        rest -= (double)column_share(&encoder->columns[i], contributions);
-    return rest;
-}
-
-static void put_bias(const struct encoder *encoder, const double *contributions,
-                     const float *margins, int n_outputs, struct buf *reply)
-{
-    size_t width = (size_t)encoder->n_features + 1;
-
-    for (int k = 0; k < n_outputs; k++) {
-        if (k > 0)
-            buf_putc(reply, ',');
-        json_put_double(reply, bias_share(encoder, contributions + (size_t)k * width, margins[k]));
-    }
-}
-
-static void put_share(const struct encoder *encoder, const struct encoder_column *column,
-                      const double *contributions, int n_outputs, struct buf *reply)
-{
-    size_t width = (size_t)encoder->n_features + 1;
-
-    for (int k = 0; k < n_outputs; k++) {
-        if (k > 0)
-            buf_putc(reply, ',');
-        json_put_float(reply, column_share(column, contributions + (size_t)k * width));
-    }
-}
-
-/* What each column added to the margin; arrays where the margin is one. shap: the scratch's. */
-static void put_explanation(const struct model *model, const float *features, const float *margins,
-                            double *shap, struct buf *reply)
-{
-    const struct encoder *encoder = model->encoder;
-    int n_outputs = model_n_outputs(model);
-    const char *begin = n_outputs == 1 ? "" : "[", *end = n_outputs == 1 ? "" : "]";
-
-    forest_shap(model->forest, features, shap,
-                shap + (size_t)n_outputs * ((size_t)encoder->n_features + 1));
-    buf_puts(reply, ",\"explanation\":{\"bias\":");
-    buf_puts(reply, begin);
-    put_bias(encoder, shap, margins, n_outputs, reply);
-    buf_puts(reply, end);
-    buf_puts(reply, ",\"columns\":{");
-    for (int i = 0; i < encoder->n_columns; i++) {
-        if (i > 0)
-            buf_putc(reply, ',');
-        json_put_text(reply, encoder->columns[i].name);
-        buf_putc(reply, ':');
-        buf_puts(reply, begin);
-        put_share(encoder, &encoder->columns[i], shap, n_outputs, reply);
-        buf_puts(reply, end);
-    }
-    buf_puts(reply, "}}");
-}
-
 /* The members of row's answer. */
 static void put_answer(const struct model *model, const struct request *request,
                        const struct rows *rows, size_t row, const struct predict_scratch *scratch,
@@ -147,14 +55,17 @@ static void put_answer(const struct model *model, const struct request *request,
         json_put_float(reply, (float)value);
     } else {
         buf_puts(reply, model->labels[label].json);
-        put_probabilities(model, scratch->probabilities, reply);
+        buf_puts(reply, ",\"probabilities\":");
+        answer_put_probabilities(model, scratch->probabilities, reply);
     }
     if (request->interval > 0)
         put_interval(value, request->half_width, reply);
     if (request->encoded)
         put_encoded(model, features, margins, reply);
-    if (request->explain)
-        put_explanation(model, features, margins, scratch->shap, reply);
+    if (request->explain) {
+        buf_puts(reply, ",\"explanation\":");
+        answer_put_explanation(model, features, margins, scratch->shap, reply);
+    }
 }
 
 /* The row that is not there, in its place. */

@@ -225,6 +225,16 @@ static enum err_code decode_array(struct decoder *decoder, enum json_token token
     return ERR_OK;
 }
 
+/* Columns that the row did not name are missing. */
+static void encode_unnamed(const struct decoder *decoder, float *features)
+{
+    const struct encoder *encoder = decoder->encoder;
+
+    for (int i = 0; i < encoder->n_columns; i++)
+        if (!decoder->scratch->seen[i])
+            encode_cell(encoder, &encoder->columns[i], &encoder->columns[i].imputed, features);
+}
+
 typedef enum err_code (*decode_row_fn)(struct decoder *decoder, enum json_token token,
                                        float *features, struct err *err);
 
@@ -242,7 +252,6 @@ static enum err_code override_row(struct decoder *decoder, decode_row_fn decode,
     return decode(decoder, token, decoder->scratch->features + decoder->row * n_features, err);
 }
 
-/* One more row: its features start as missing. */
 static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
                                 enum json_token token, struct err *err)
 {
@@ -264,8 +273,9 @@ static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
         return err_nomem(err);
     scratch->features = features;
     features += decoder->row * n_features;
-    encode_missing(decoder->encoder, features);
-    return decode(decoder, token, features, err);
+    TRY(decode(decoder, token, features, err));
+    encode_unnamed(decoder, features);
+    return ERR_OK;
 }
 
 /* The rows of an array whose JSON_ARRAY_BEGIN was just returned. */

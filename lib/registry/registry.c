@@ -7,6 +7,19 @@
 
 #include "registry/view.h"
 
+/* ThreadSanitizer does not see what liburcu's own code orders: that whatever a reader did comes
+ * before the end of a grace period which waited for it. With this said, it reports what is used
+ * without the lock, or after it. */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+static char grace_period;
+#define NOTE_READ_END()  __tsan_release(&grace_period)
+#define NOTE_GRACE_END() __tsan_acquire(&grace_period)
+#else
+#define NOTE_READ_END()  ((void)0)
+#define NOTE_GRACE_END() ((void)0)
+#endif
+
 struct registry {
     struct registry_view *view; /* never NULL; swapped under RCU */
     atomic_bool loaded;
@@ -41,9 +54,10 @@ void registry_free(struct registry *registry)
 /* Returns once no reader can see the old view any more. */
 static void publish(struct registry *registry, struct registry_view *next)
 {
-    struct registry_view *old = rcu_xchg_pointer(&registry->view, next);
+    struct registry_view *old = __atomic_exchange_n(&registry->view, next, __ATOMIC_ACQ_REL);
 
     synchronize_rcu();
+    NOTE_GRACE_END();
     view_free(old);
 }
 
@@ -67,11 +81,12 @@ enum err_code registry_refresh(struct registry *registry, struct pg *pg, int *re
 const struct registry_view *registry_read_lock(const struct registry *registry)
 {
     rcu_read_lock();
-    return rcu_dereference(registry->view);
+    return __atomic_load_n(&registry->view, __ATOMIC_ACQUIRE);
 }
 
 void registry_read_unlock(void)
 {
+    NOTE_READ_END();
     rcu_read_unlock();
 }
 

@@ -18,6 +18,7 @@
 #include "train/decide.h"
 #include "train/frozen.h"
 #include "train/read.h"
+#include "train/scoring.h"
 #include "train/search.h"
 #include "train/suspicion.h"
 
@@ -569,8 +570,12 @@ enum err_code train_next(const struct train_options *options, bool *ret_claimed,
     log_info(run.helps ? "helping with a run" : "run claimed", "run=%lld attempt=%d",
              (long long)control_lease(control)->run_id, control_lease(control)->attempts);
     run.control = control;
-    code = control_lease(control)->is_contest ? champion_choose(control, options, err)
-                                              : run_all(&run, err);
+    if (control_lease(control)->is_contest)
+        code = champion_choose(control, options, err);
+    else if (control_lease(control)->is_score)
+        code = scoring_run(control, options, err);
+    else
+        code = run_all(&run, err);
     run_release(&run);
     return end_run(&run, code, err);
 }

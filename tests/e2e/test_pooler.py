@@ -1,6 +1,7 @@
 """Behind pgbouncer in transaction mode: nothing is set for a session or heard by one, and what
 others have set for theirs changes nothing."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -112,7 +113,17 @@ def run_of(result):
     return int(result.out.split()[-1])
 
 
-def test_pooled(pooled, definition, tmp_path):
+@pytest.fixture
+def start(tmp_path):
+    with contextlib.ExitStack() as stack:
+        def one(db):
+            daemon = Daemon(db, tmp_path / "state")
+            stack.callback(daemon.stop)
+            return daemon
+        yield one
+
+
+def test_pooled(pooled, definition, start, tmp_path):
     cli, before = Cli(pooled), pooled.sessions()
     folder = tmp_path / "views"
     folder.mkdir()
@@ -120,7 +131,7 @@ def test_pooled(pooled, definition, tmp_path):
     path = define(pooled, definition)
     cli.ok("migrate", folder)
     cli.ok("apply", path)
-    daemon = Daemon(pooled, tmp_path / "state")
+    daemon = start(pooled)
     assert "behind a pooler" in daemon.log
     run_id = run_of(cli.ok("train", "p", "--no-wait"))
     (first, _), = wait_for(lambda: model(pooled, run_id), 30, "a model")

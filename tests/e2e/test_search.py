@@ -169,11 +169,13 @@ def begun(db, run_id):
 
 def wait_to_kill(db, run_id, process, last, rng, usual):
     """Some time after a trial has begun: mostly before it can have ended, by the seconds that it
-    usually takes; none dies so often that it is given up. At most until the next one begins."""
+    usually takes; none dies so often that it is given up, or the run, whose deaths are its own until
+    a trial has ended. At most until the next one begins."""
     wait_for(lambda: process.poll() is not None or begun(db, run_id) != last, 60, "a trial to begin")
     number, deaths, at = db.sql("SELECT number, lease_epoch, started_at FROM pgboost.trials"
                                 " WHERE run_id = %s ORDER BY started_at DESC LIMIT 1", run_id)[0]
-    until = time.monotonic() + rng.uniform(0, (0.8 if deaths < 4 else 9) * usual[number])
+    may_die = deaths < (1 if number == 0 else 4)
+    until = time.monotonic() + (rng.uniform(0, 0.8) if may_die else 20) * usual[number]
     while time.monotonic() < until and process.poll() is None and begun(db, run_id) == at:
         time.sleep(0.005)
 

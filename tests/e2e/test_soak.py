@@ -127,8 +127,19 @@ def is_gone(pid):
         return True
 
 
-def start(db, tmp_path, i):
-    return Daemon(db, tmp_path / f"state{i}", "--poll", "200 ms")
+@pytest.fixture
+def start(project, tmp_path):
+    daemons = []
+
+    def one():
+        daemons.append(Daemon(project, tmp_path / f"state{len(daemons)}", "--poll", "200 ms"))
+        return daemons[-1]
+
+    yield one
+    for daemon in daemons:  # where the test has failed
+        if daemon.proc.poll() is None:
+            daemon.proc.send_signal(signal.SIGCONT)
+            daemon.stop(signal.SIGKILL)
 
 
 def n_shared(db):
@@ -137,13 +148,13 @@ def n_shared(db):
                     " GROUP BY run_id HAVING count(DISTINCT split_part(worker, ':', 2)) > 1) s")
 
 
-def test_kill_9(project, ledger, tmp_path):
+def test_kill_9(project, ledger, start):
     """Workers of two daemons that share the trials, or a daemon with its worker, at any moment of
     training and deployment; every run ends."""
     chance = random.Random(1)
-    daemons = [start(project, tmp_path, i) for i in range(2)]
+    daemons = [start() for _ in range(2)]
     run_id, attempts, n_hit, before = queue(project), 0, 0, n_shared(project)
-    for i in range(2, 2 + rounds(6, 500)):
+    for i in range(rounds(6, 500)):
         wait_for(lambda: status(project, run_id) != "queued", 90, "the run to be claimed")
         time.sleep(chance.random() * 2)
         one = chance.randrange(2)
@@ -156,7 +167,7 @@ def test_kill_9(project, ledger, tmp_path):
             for pid in workers:
                 wait_for(lambda: is_gone(pid), 10, "the worker to die too")
             expire(project, run_id, f"%:{daemons[one].proc.pid}:%")
-            daemons[one] = start(project, tmp_path, i)
+            daemons[one] = start()
         elif workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(workers[0], signal.SIGKILL)
@@ -181,9 +192,9 @@ def snapshot(db, run_id):
         "SELECT id, run_id FROM pgboost.models ORDER BY id")
 
 
-def test_stopped_beyond_the_lease(project, ledger, tmp_path):
+def test_stopped_beyond_the_lease(project, ledger, start):
     """A daemon and its worker under SIGSTOP, another that takes the run, then SIGCONT."""
-    both = [start(project, tmp_path, i) for i in range(2)]
+    both = [start() for _ in range(2)]
     chance = random.Random(2)
     for i in range(rounds(2, 100)):
         first, second = both[i % 2], both[1 - i % 2]
@@ -208,9 +219,9 @@ def test_stopped_beyond_the_lease(project, ledger, tmp_path):
     assert [daemon.stop() for daemon in both] == [0, 0]
 
 
-def test_postgres_restarts(project, ledger, cluster, tmp_path):
+def test_postgres_restarts(project, ledger, cluster, start):
     """Fast and immediate, while runs are under way: all of them finish."""
-    daemon = start(project, tmp_path, 0)
+    daemon = start()
     chance = random.Random(3)
     for i in range(rounds(2, 50)):
         run_id = queue(project)

@@ -1,6 +1,6 @@
 /*
  * Writes the inputs that fuzzers start from, a folder for each: values as a server gives them, COPY
- * streams of those, bodies of requests, small models, schedules.
+ * streams of those, bodies of requests, small models, schedules, requests, configurations.
  *
  *     seeds FOLDER      writes FOLDER/fuzz_cells/000, …
  */
@@ -227,6 +227,53 @@ static void write_schedules(void)
     }
 }
 
+/* Requests and configurations ------------------------------------------------------------------ */
+
+static void write_texts(const char *fuzzer, const char *const *texts, int n)
+{
+    for (int i = 0; i < n; i++) {
+        CLEANUP(buf_release) struct buf seed = {0};
+
+        buf_puts(&seed, texts[i]);
+        write_seed(fuzzer, i, &seed);
+    }
+}
+
+static void write_http(void)
+{
+    static const char *const texts[] = {
+        "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+        "POST /predict HTTP/1.1\r\nHost: a.example\r\nContent-Length: 28\r\n\r\n"
+        "{\"project\":\"p\",\"features\":{}}",
+        "POST /predict?project=p%20q HTTP/1.1\r\nHost: h\r\nContent-Type: text/csv\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n4\r\na,b\n\r\n3\r\n1,2\r\n0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: h\r\nOrigin: https://b.example\r\n\r\n",
+        "POST /projects/p/train HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        "Content-Length: 2\r\nX-Request-ID: 7\r\n\r\n{}",
+        "GET /projects HTTP/1.1\r\nHost: h\r\nAccept: text/html;q=0.5, */*\r\n"
+        "Accept-Encoding: gzip;q=0, *\r\nConnection: close\r\n\r\n",
+        "GET /projects/%C3%A9 HTTP/1.1\nHost: h\r\n X: folded\r\n\r\n",
+    };
+
+    write_texts("fuzz_http", texts, N_ELEMENTS(texts));
+}
+
+#define DIGEST "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+/* The first byte of each chooses the kind of file: even is a configuration. */
+static void write_options(void)
+{
+    static const char *const texts[] = {
+        " [pgboostd]\ndsn = host=x password='y'\nthreads = 2\nbody_limit = 64 MiB\n",
+        " # comment\npoll = 250 ms\nrole = server\nlisten = [::1]:0\nhosts = a, b\n",
+        " dsn_file = /nowhere\nprotected_mode = no\nidle_timeout = 1 h\n",
+        "!shop " DIGEST " predict projects=a,b rate=50\n# comment\n",
+        "!ops " DIGEST " predict,admin\nops 0" DIGEST " admin\n",
+    };
+
+    write_texts("fuzz_options", texts, N_ELEMENTS(texts));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -241,5 +288,7 @@ int main(int argc, char **argv)
     write_csvs();
     write_models();
     write_schedules();
+    write_http();
+    write_options();
     return EXIT_SUCCESS;
 }

@@ -539,6 +539,54 @@ static void choices_have_names(void **state)
     assert_string_equal(algorithm_name(ALGORITHM_RANDOM_FOREST), "random_forest");
 }
 
+static void reads_scores(void **state)
+{
+    static const char bare[] = "{" REQUIRED "}";
+    static const char all[] = "{" REQUIRED ", \"key\": \"id\", \"score\": {\"from\": \"f\","
+                              " \"into\": \"t\", \"after\": \"0 3 * * *\", \"explain\": true,"
+                              " \"atomic\": false}}";
+    CLEANUP(project_freep) struct project *without = NULL, *with = NULL;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(project_parse(bare, strlen(bare), "p", &without, &err), ERR_OK);
+    assert_null(without->score.into);
+    assert_int_equal(project_parse(all, strlen(all), "p", &with, &err), ERR_OK);
+    assert_string_equal(with->score.from, "f");
+    assert_string_equal(with->score.into, "t");
+    assert_string_equal(with->score.after, "0 3 * * *");
+    assert_true(with->score.explain);
+    assert_false(with->score.atomic);
+}
+
+static void refuses_scores(void **state)
+{
+    static const struct {
+        const char *keys, *field, *word;
+    } cases[] = {
+        {"\"key\": \"id\", \"score\": {\"after\": \"train\"}", "/score", "into"},
+        {"\"score\": {\"into\": \"t\"}", "/score", "key"},
+        {"\"key\": \"id\", \"score\": {\"into\": \"t\", \"after\": \"often\"}", "/score/after",
+         "train"},
+        {"\"key\": \"id\", \"score\": {\"into\": \"t\", \"explain\": 1}", "/score/explain",
+         "true or false"},
+        {"\"key\": \"id\", \"score\": {\"into\": 3}", "/score/into", "text"},
+        {"\"key\": \"id\", \"score\": \"t\"", "/score", "an object"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        CLEANUP(project_freep) struct project *p = NULL;
+        char text[400];
+        struct err err;
+
+        snprintf(text, sizeof(text), "{" REQUIRED ", %s}", cases[i].keys);
+        assert_int_equal(project_parse(text, strlen(text), "p", &p, &err), ERR_CONFIG);
+        assert_string_equal(err.field, cases[i].field);
+        assert_non_null(strstr(err.message, cases[i].word));
+    }
+}
+
 static void loads_files(void **state)
 {
     char path[] = "/tmp/pgboost-test-XXXXXX";
@@ -611,7 +659,7 @@ static void examples_are_valid(void **state)
         if (project_parse(at, (size_t)(strstr(at, "```") - at), "example", &p, &err) != ERR_OK)
             fail_msg("%s", err.message);
     }
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 7);
     if (glob("models/*.json", 0, NULL, &files) != 0)
         return; /* there need not be any */
     for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -642,6 +690,8 @@ int main(void)
         cmocka_unit_test(long_values_are_not_echoed),
         cmocka_unit_test(names),
         cmocka_unit_test(choices_have_names),
+        cmocka_unit_test(reads_scores),
+        cmocka_unit_test(refuses_scores),
         cmocka_unit_test(loads_files),
         cmocka_unit_test(readme_has_every_key),
         cmocka_unit_test(examples_are_valid),
