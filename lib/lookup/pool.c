@@ -127,14 +127,17 @@ static int next_host(struct lookup *lookup, int from, struct err *err)
     return found;
 }
 
+/* The first failure may be the connection's alone; from the second on the server is left alone. */
 static void note_failure(struct lookup *lookup, int host, const struct err *err)
 {
     struct host *state = &lookup->states[host];
+    int64_t delay_ms;
     bool news;
 
     pthread_mutex_lock(&lookup->lock);
     news = state->backoff.n_failures == 0;
-    state->retry_at_ms = clock_ms() + backoff_fail(&state->backoff, &lookup->rng);
+    delay_ms = backoff_fail(&state->backoff, &lookup->rng);
+    state->retry_at_ms = news ? 0 : clock_ms() + delay_ms;
     lookup->failure = *err;
     pthread_mutex_unlock(&lookup->lock);
     if (news)
@@ -302,8 +305,10 @@ static enum err_code read_group(struct worker *worker, struct lookup_ask *group,
 /* Is it worth another try, on another connection or with a plan that is made anew? */
 static bool may_try_again(struct worker *worker, bool is_first, const struct err *err)
 {
+    struct err unused;
+
     if (worker->pg == NULL)
-        return false;
+        return err->code == ERR_UNREACHABLE && next_host(worker->lookup, 0, &unused) >= 0;
     if (pg_broken(worker->pg)) {
         if (err->code == ERR_TIMEOUT)
             note_failure(worker->lookup, worker->host, err); /* it does not answer at all */
