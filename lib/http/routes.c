@@ -35,7 +35,8 @@ static const struct route routes[] = {
     {"GET", "/projects/{name}", handle_project, NULL, BY_PROJECT, "one project and its live model"},
     {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES | BY_PROJECT,
      "queue a run"},
-    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES | BY_PROJECT,
+    /* not by project: it names any relation to read and any table to write */
+    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES,
      "predict a relation into a table"},
     {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES | BY_PROJECT,
      "make a model live"},

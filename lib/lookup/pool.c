@@ -16,9 +16,8 @@
 #define IDLE_MS     (60 * 1000) /* of a connection that nobody needs */
 #define LIFETIME_MS (10 * 60 * 1000)
 #define AWAY_MS     (30 * 1000) /* of one that is not to the first server: back when that is */
-#define TRIES                                                                                      \
-    5 /* of what a broken connection or a changed relation spoils, while there is time             \
-       */
+/* Of what a broken connection or a changed relation spoils, while there is time. */
+#define TRIES 5
 
 /* A server, and when it may be tried again. */
 struct host {

@@ -252,6 +252,7 @@ static enum err_code override_row(struct decoder *decoder, decode_row_fn decode,
     return decode(decoder, token, decoder->scratch->features + decoder->row * n_features, err);
 }
 
+/* One more row. */
 static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
                                 enum json_token token, struct err *err)
 {
