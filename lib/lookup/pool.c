@@ -16,7 +16,8 @@
 #define IDLE_MS     (60 * 1000) /* of a connection that nobody needs */
 #define LIFETIME_MS (10 * 60 * 1000)
 #define AWAY_MS     (30 * 1000) /* of one that is not to the first server: back when that is */
-#define TRIES       2           /* of what a broken connection or a changed relation spoils */
+/* Of what a broken connection or a changed relation spoils, while there is time. */
+#define TRIES 5
 
 /* A server, and when it may be tried again. */
 struct host {
@@ -125,14 +126,17 @@ static int next_host(struct lookup *lookup, int from, struct err *err)
     return found;
 }
 
+/* The first failure may be the connection's alone; from the second on the server is left alone. */
 static void note_failure(struct lookup *lookup, int host, const struct err *err)
 {
     struct host *state = &lookup->states[host];
+    int64_t delay_ms;
     bool news;
 
     pthread_mutex_lock(&lookup->lock);
     news = state->backoff.n_failures == 0;
-    state->retry_at_ms = clock_ms() + backoff_fail(&state->backoff, &lookup->rng);
+    delay_ms = backoff_fail(&state->backoff, &lookup->rng);
+    state->retry_at_ms = news ? 0 : clock_ms() + delay_ms;
     lookup->failure = *err;
     pthread_mutex_unlock(&lookup->lock);
     if (news)
@@ -298,20 +302,27 @@ static enum err_code read_group(struct worker *worker, struct lookup_ask *group,
 }
 
 /* Is it worth another try, on another connection or with a plan that is made anew? */
-static bool may_try_again(struct worker *worker, const struct err *err)
+static bool may_try_again(struct worker *worker, bool is_first, const struct err *err)
 {
+    struct err unused;
+
     if (worker->pg == NULL)
-        return false;
+        return err->code == ERR_UNREACHABLE && next_host(worker->lookup, 0, &unused) >= 0;
     if (pg_broken(worker->pg)) {
         if (err->code == ERR_TIMEOUT)
             note_failure(worker->lookup, worker->host, err); /* it does not answer at all */
         disconnect(worker);
         return err->code == ERR_UNREACHABLE;
     }
-    if (!batch_is_stale(err))
+    if (!is_first || !batch_is_stale(err))
         return false;
     disconnect(worker); /* the statement's name is taken there */
     return true;
+}
+
+static bool is_late(const struct lookup_ask *ask)
+{
+    return deadline_left_ms(ask->deadline_ms) == 0;
 }
 
 static void serve(struct worker *worker, struct lookup_ask *group)
@@ -322,7 +333,7 @@ static void serve(struct worker *worker, struct lookup_ask *group)
 
     for (int try = 0; try < TRIES; try++) {
         code = read_group(worker, group, &plan, &err);
-        if (code == ERR_OK || !may_try_again(worker, &err))
+        if (code == ERR_OK || !may_try_again(worker, try == 0, &err) || is_late(group))
             break;
     }
     if (code == ERR_OK)
