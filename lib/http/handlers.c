@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "http/routes.h"
+#include "http/seeking.h"
 #include "predict/csv.h"
 
 /* Of a request's rows; a thread does not hold on to more. */
@@ -29,19 +30,13 @@ static enum err_code no_model(const struct registry_project *project, struct err
     return err_hint(err, "train one with: pgboost train %s", project->name);
 }
 
-/* Where a prediction looks for its model: the registry's view that the request holds. */
-struct lookup {
-    const struct registry_view *view;
-    const struct token *token; /* NULL: any project */
-};
-
-static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
-                                const struct model **ret_model, struct err *err)
+enum err_code handlers_find_model(void *context, const char *name, size_t length, int64_t model_id,
+                                  const struct model **ret_model, struct err *err)
 {
-    const struct lookup *lookup = context;
-    const struct registry_project *project = registry_find(lookup->view, name, length);
+    const struct model_finder *finder = context;
+    const struct registry_project *project = registry_find(finder->view, name, length);
 
-    if (lookup->token != NULL && !token_sees(lookup->token, name, length))
+    if (finder->token != NULL && !token_sees(finder->token, name, length))
         return err_set(err, ERR_DENIED, "the token is not good for this project");
     if (project == NULL)
         return no_project(name, length, err);
@@ -77,8 +72,7 @@ void handlers_release(struct http_service *service)
     pthread_key_delete(service->scratch_key);
 }
 
-/* This thread's buffers; NULL when memory ran out. */
-static struct predict_scratch *thread_scratch(const struct http_service *service)
+struct predict_scratch *handlers_scratch(const struct http_service *service)
 {
     struct predict_scratch *scratch = pthread_getspecific(service->scratch_key);
 
@@ -90,13 +84,39 @@ static struct predict_scratch *thread_scratch(const struct http_service *service
     return scratch;
 }
 
-static enum err_code predict(struct exchange *exchange, const struct buf *body, struct err *err)
+void handlers_shrink(struct predict_scratch *scratch)
+{
+    if (scratch->features_capacity > KEEP_FEATURES)
+        predict_scratch_release(scratch);
+}
+
+typedef enum err_code (*start_fn)(const char *body, size_t length,
+                                  const struct model_source *source,
+                                  const struct predict_limits *limits,
+                                  struct predict_scratch *scratch, struct buf *reply,
+                                  struct predict_waiting **ret_waiting, struct err *err);
+
+/* Under the registry's lock: answers, or notes what rows are wanted first. */
+static enum err_code answer(struct exchange *exchange, start_fn start, const struct buf *body,
+                            struct predict_scratch *scratch, const struct registry_view *view,
+                            struct err *err)
 {
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
-    struct predict_scratch *scratch = thread_scratch(service);
-    struct model_source source = {.find = find_model};
-    struct lookup lookup = {.token = exchange->token};
+    struct model_finder finder = {.view = view, .token = exchange->token};
+    struct model_source source = {.find = handlers_find_model, .context = &finder};
+    struct predict_waiting *waiting = NULL;
+
+    TRY(start(buf_text(body), body->length, &source, &limits, scratch, &exchange->reply.body,
+              &waiting, err));
+    return waiting == NULL ? ERR_OK : seeking_new(exchange, waiting, view, err);
+}
+
+static enum err_code predict(struct exchange *exchange, start_fn start, const struct buf *body,
+                             struct err *err)
+{
+    struct http_service *service = exchange->service;
+    struct predict_scratch *scratch = handlers_scratch(service);
     enum err_code code;
 
     if (!service->predicts) {
@@ -105,13 +125,9 @@ static enum err_code predict(struct exchange *exchange, const struct buf *body, 
     }
     if (scratch == NULL)
         return err_nomem(err);
-    source.context = &lookup;
-    lookup.view = registry_read_lock(service->registry);
-    code = predict_json(buf_text(body), body->length, &source, &limits, scratch,
-                        &exchange->reply.body, err);
+    code = answer(exchange, start, body, scratch, registry_read_lock(service->registry), err);
     registry_read_unlock();
-    if (scratch->features_capacity > KEEP_FEATURES)
-        predict_scratch_release(scratch);
+    handlers_shrink(scratch);
     return code;
 }
 
@@ -176,12 +192,18 @@ static enum err_code predict_csv(struct exchange *exchange, struct err *err)
     TRY(csv_to_table(buf_text(&exchange->body), exchange->body.length, max_rows, &body, err));
     buf_putc(&body, '}');
     TRY(buf_check(&body, err));
-    return predict(exchange, &body, err);
+    return predict(exchange, predict_start, &body, err);
 }
 
 enum err_code handle_predict(struct exchange *exchange, struct err *err)
 {
-    return exchange->is_csv ? predict_csv(exchange, err) : predict(exchange, &exchange->body, err);
+    return exchange->is_csv ? predict_csv(exchange, err)
+                            : predict(exchange, predict_start, &exchange->body, err);
+}
+
+enum err_code handle_rank(struct exchange *exchange, struct err *err)
+{
+    return predict(exchange, rank_start, &exchange->body, err);
 }
 
 /* /projects ----------------------------------------------------------------------------------- */
