@@ -5,6 +5,7 @@
  * not notice. pgboostd, `pgboost train --here` and `pgboost import` start it; an operator can start
  * it by hand.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static void print_help(void)
         "                      memory (default: PGBOOST_SPILL_ABOVE, then 64 MiB)\n"
         "  --state-dir DIR     where that file is (default: PGBOOST_STATE_DIR, TMPDIR, /var/tmp)\n"
         "  --nice N            priority, 0 to 19 (default: 10)\n"
-        "  --die-with-parent   end when the process that started this one ends\n"
+        "  --die-with-parent[=PID]  end when the process that started this one, PID, ends\n"
         "  --version, --help\n\n"
         "Prefer PGBOOST_DSN or a service file over --dsn: the command line is public.\n"
         "Exit status: 0 trained, or nothing to do; 1 the run failed; 2 usage;\n"
@@ -72,7 +73,7 @@ static const struct option long_options[] = {
     {"spill-above", required_argument, NULL, OPTION_SPILL_ABOVE},
     {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
     {"nice", required_argument, NULL, OPTION_NICE},
-    {"die-with-parent", no_argument, NULL, OPTION_DIE},
+    {"die-with-parent", optional_argument, NULL, OPTION_DIE},
     {"import", required_argument, NULL, OPTION_IMPORT},
     {"project", required_argument, NULL, OPTION_PROJECT},
     {"deploy", no_argument, NULL, OPTION_DEPLOY},
@@ -87,6 +88,7 @@ struct settings {
     const char *spill_above, *state_dir; /* NULL: not given */
     int64_t priority;
     bool die_with_parent;
+    int64_t parent; /* 0: not given */
 };
 
 static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *ret_value)
@@ -155,6 +157,7 @@ static int parse_arguments(int argc, char **argv, struct settings *settings)
             break;
         case OPTION_DIE:
             settings->die_with_parent = true;
+            valid = optarg == NULL || parse_integer(optarg, 1, INT32_MAX, &settings->parent);
             break;
         case OPTION_IMPORT:
             settings->import.file = optarg;
@@ -257,6 +260,14 @@ static void set_log_format(void)
     log_set_format(format != NULL && strcmp(format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
 }
 
+/* A process that others may stand between: a script that starts the worker. */
+static bool is_gone(pid_t parent)
+{
+    pid_t own = getppid();
+
+    return own != parent && (own == 1 || (kill(parent, 0) != 0 && errno == ESRCH));
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {.priority = 10};
@@ -275,6 +286,10 @@ int main(int argc, char **argv)
     }
     if (settings.die_with_parent)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (settings.parent != 0 && is_gone((pid_t)settings.parent)) {
+        log_info("nothing to do: who started this worker has ended", "");
+        return 0;
+    }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write */
     if (settings.priority > 0 && nice((int)settings.priority) == -1)

@@ -225,15 +225,15 @@ static void back_off(struct supervisor *supervisor)
 enum err_code supervisor_start(struct supervisor *supervisor, int64_t run_id, struct err *err)
 {
     struct slot *slot = free_slot(supervisor);
-    char run[24], name[WORKER_NAME_MAX];
-    char *arguments[] = {supervisor->worker,  "--run", run, "--name", name,
-                         "--die-with-parent", NULL};
+    char run[24], name[WORKER_NAME_MAX], parent[48];
+    char *arguments[] = {supervisor->worker, "--run", run, "--name", name, parent, NULL};
     pid_t pid;
     int failure;
 
     if (!supervisor_has_room(supervisor, clock_ms()))
         return err_set(err, ERR_CONFLICT, "no worker can be started now");
     snprintf(run, sizeof(run), "%" PRId64, run_id);
+    snprintf(parent, sizeof(parent), "--die-with-parent=%d", (int)getpid());
     snprintf(name, sizeof(name), "%s:%d:%u", supervisor->host, (int)getpid(),
              ++supervisor->n_started);
     failure = spawn(supervisor, arguments, &pid);

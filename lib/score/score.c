@@ -89,20 +89,29 @@ static enum err_code stream(struct score *score, struct err *err)
     return pipeline_run(&options, err);
 }
 
-/* Rows at fault come again, and what stands behind them in the order of the key may be at fault as
- * well: the next one begins anew. What stays is said of every failure. */
-static enum err_code explain(struct score *score, enum err_code code, struct err *err)
+/* Rows at fault come again, and the order of the key may hide them from a score that goes on behind
+ * them (NULLs come last): the next one begins anew. */
+static void forget(struct score *score)
 {
     struct writer *writer = &score->writer;
-    bool is_data = code == ERR_DATA || code == ERR_CORRUPT;
+    struct err unused;
 
-    if (code == ERR_CONFLICT && err != NULL && err->sqlstate[0] == '\0')
+    pg_copy_in_stop(writer->pg);
+    pg_rollback(writer->pg);
+    if (catalog_forget_score(writer->pg, &score->job, &writer->hold, &unused) != ERR_OK)
+        return; /* the connection is gone, or another score has begun: it begins where it wants to
+                 */
+}
+
+/* What stays in the table. */
+static enum err_code explain(struct score *score, enum err_code code, struct err *err)
+{
+    const struct writer *writer = &score->writer;
+
+    if (code == ERR_CONFLICT && err->sqlstate[0] == '\0')
         return code; /* another score has taken over */
-    if (is_data) {
-        pg_copy_in_stop(writer->pg);
-        pg_rollback(writer->pg);
-        if (catalog_forget_score(writer->pg, &score->job, &writer->hold, NULL) != ERR_OK)
-            return code;
+    if (code == ERR_DATA || code == ERR_CORRUPT) {
+        forget(score);
         return code;
     }
     if (writer->atomic)

@@ -17,13 +17,13 @@
 static bool start_one(struct helpers *helpers, const struct train_options *options, int64_t run_id,
                       char *const *environment)
 {
-    char run[24], name[160], number[16];
-    char *arguments[] = {
-        "pgboost-worker",    "--help-run", run, "--name", name, "--threads", "1", "--nice", "0",
-        "--die-with-parent", NULL};
+    char run[24], name[160], number[16], parent[48];
+    char *arguments[] = {"pgboost-worker", "--help-run", run,    "--name", name, "--threads", "1",
+                         "--nice",         "0",          parent, NULL};
     int error;
 
     snprintf(run, sizeof(run), "%lld", (long long)run_id);
+    snprintf(parent, sizeof(parent), "--die-with-parent=%d", (int)getpid());
     snprintf(number, sizeof(number), "+%d", helpers->n + 1);
     snprintf(name, sizeof(name), "%.140s%s", options->worker, number);
     error = posix_spawn(&helpers->pids[helpers->n], "/proc/self/exe", NULL, NULL, arguments,

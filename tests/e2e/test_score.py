@@ -375,6 +375,17 @@ def test_a_worker_that_is_killed(long, gate, daemon, cli):
     assert expected(long, "public.by_run")
 
 
+def test_a_run_that_is_cancelled(long, gate, daemon):
+    """Though its relation is silent; what is written stays."""
+    run_id = daemon.post("/projects/long/score",
+                         {"from": "public.gated", "into": "public.cancelled"}).json()["run_id"]
+    wait_for(lambda: written(long, "public.cancelled") == 200000, 60, "two chunks")
+    answer = daemon.post(f"/runs/{run_id}/cancel", {})
+    assert answer.status_code == 202
+    run_of(long, run_id, "cancelled")
+    assert long.value("SELECT count(*) FROM public.cancelled") == 200000
+
+
 # What is refused --------------------------------------------------------------------------------
 
 

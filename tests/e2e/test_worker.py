@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 
 from conftest import wait_for
 from test_train import rows, train  # noqa: F401
@@ -74,6 +75,14 @@ def test_cancel_reaches_a_running_worker(rows, cli, daemon):  # noqa: F811
     cli.ok("cancel", run_id)
     wait_for(lambda: rows.value("SELECT status FROM pgboost.runs WHERE id = %s", run_id)
              == "cancelled", 30, "the run to end as cancelled")
+
+
+def test_whose_parent_is_gone_already(rows, cli, daemon):  # noqa: F811
+    """A daemon may die while its worker starts, before that can ask to be told."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    result = cli("--run", "1", f"--die-with-parent={gone.pid}", program="pgboost-worker")
+    assert result.code == 0 and "who started this worker has ended" in result.err, result.err
 
 
 def test_nothing_is_left_after_sigterm(rows, cli, daemon):  # noqa: F811

@@ -285,8 +285,8 @@ static void test_arguments_and_environment(void **state)
     assert_true(end.well);
     read_output("env", &text);
     snprintf(expected, sizeof(expected),
-             "--run 17 --name %s --die-with-parent\nhost=db password='x y'||%s|3|active|%s\n",
-             end.name, folder, getenv("HOME") != NULL ? getenv("HOME") : "");
+             "--run 17 --name %s --die-with-parent=%d\nhost=db password='x y'||%s|3|active|%s\n",
+             end.name, (int)getpid(), folder, getenv("HOME") != NULL ? getenv("HOME") : "");
     assert_string_equal(buf_text(&text), expected);
 }
 
