@@ -13,6 +13,7 @@
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
+#   make bench-lookup predictions by key beside pgbench, rankings beside Python (long)
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
@@ -32,7 +33,7 @@ PYTHON ?= /usr/bin/python3
 
 # The modules in the order of their dependence: each includes only what stands before it.
 # scripts/check-includes reads this line.
-MODULES := base schedule config pg frame feature split metric forest catalog model score xgb search train registry predict http
+MODULES := base schedule config pg frame feature split metric forest catalog model score xgb search train registry lookup predict http
 PROGRAMS := pgboostd pgboost pgboost-worker
 
 PACKAGES := libpq libcjson libcrypto
@@ -227,6 +228,11 @@ bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
 bench-swap bench-scale: all
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
+
+# make bench-lookup BENCH_ARGS=--short
+.PHONY: bench-lookup
+bench-lookup: all bench-tools
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-lookup $(BENCH_ARGS)
 
 # make bench-load BENCH_ARGS='--rows 100000 --rounds 1'
 .PHONY: bench-load

@@ -392,6 +392,10 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .registry = daemon->registry,
         .predicts = options->role != ROLE_TRAINER,
         .dsn = options->dsn,
+        .lookup = {.dsn = options->read_dsn,
+                   .n_connections = (int)options->lookup_pool_size,
+                   .queue_max = (int)options->lookup_queue,
+                   .timeout_ms = options->lookup_timeout_ms},
     };
 
     TRY(http_server_start(&http_options, &daemon->server, err));

@@ -148,6 +148,10 @@ static const struct field live_fields[] = {
     {"p.metric", FIELD_TEXT, offsetof(struct live_row, metric)},
     {"m.metrics ->> p.metric", FIELD_TEXT, offsetof(struct live_row, score)},
     {SQL_TIME("d.created_at"), FIELD_TEXT, offsetof(struct live_row, deployed_at)},
+    {"coalesce(p.definition ->> 'serving', p.relation)", FIELD_TEXT,
+     offsetof(struct live_row, serving)},
+    {"p.definition -> 'key'", FIELD_TEXT, offsetof(struct live_row, key)},
+    {"p.definition ->> 'time'", FIELD_TEXT, offsetof(struct live_row, time)},
 };
 static const struct row_spec live_spec = ROW_SPEC(struct live_row, live_fields);
 

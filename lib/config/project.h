@@ -100,6 +100,7 @@ struct project {
     const char *target;
     enum task task;
     struct string_list key;
+    const char *serving;               /* the relation that look-ups read; NULL: `relation` */
     const char *time, *group, *weight; /* columns; NULL: none */
     const char *event, *target_upper;  /* survival: columns, one of the two */
     struct string_list include;        /* empty: all */

@@ -117,6 +117,7 @@ const struct project_key project_keys[] = {
     {"target", TEXT, .required = true, .offset = AT(target)},
     {"task", KEY_CHOICE, .offset = AT(task), .choices = task_choices},
     {"key", LIST, .offset = AT(key)},
+    {"serving", TEXT, .offset = AT(serving)},
     {"time", TEXT, .offset = AT(time)},
     {"group", TEXT, .offset = AT(group)},
     {"weight", TEXT, .offset = AT(weight)},

@@ -8,6 +8,7 @@
 #include "http/access.h"
 #include "http/pack.h"
 #include "http/routes.h"
+#include "http/seeking.h"
 
 /* A body over the limit is read on and thrown away up to this many bytes, since a client that still
  * sends when the connection closes never sees why. */
@@ -107,6 +108,7 @@ static void reset(struct exchange *exchange)
     exchange->chunked = false;
     exchange->is_csv = false;
     exchange->is_handed_over = false;
+    exchange->seeking = NULL;
     exchange->request_id[0] = '\0';
     exchange->refusal = 0;
     exchange->err.code = ERR_OK;
@@ -362,13 +364,25 @@ static void run_handler(struct exchange *exchange)
     exchange_handled(exchange, code);
 }
 
+/* Of a connection that is suspended: the handler's work goes on when the rows are there. */
+static void seek_rows(struct exchange *exchange)
+{
+    if (seeking_put(TAKE_PTR(exchange->seeking)))
+        return;
+    exchange_handled(exchange, exchange->err.code);
+    MHD_resume_connection(exchange->connection);
+}
+
 /* The loop comes back to the connection once it is resumed, and finds it answered. */
 static void run_job(struct bulk_job *job)
 {
     struct exchange *exchange = (void *)((char *)job - offsetof(struct exchange, job));
 
     run_handler(exchange);
-    MHD_resume_connection(exchange->connection);
+    if (exchange->seeking != NULL)
+        seek_rows(exchange);
+    else
+        MHD_resume_connection(exchange->connection);
 }
 
 static void give_to_bulk(struct exchange *exchange)
@@ -413,6 +427,12 @@ static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *
         if (hand_over(exchange))
             return MHD_YES;
         run_handler(exchange);
+        if (exchange->seeking != NULL) {
+            exchange->is_handed_over = true;
+            MHD_suspend_connection(connection);
+            seek_rows(exchange);
+            return MHD_YES;
+        }
     }
     if (exchange->refusal != 0)
         reply_problem(&exchange->reply, exchange->refusal, &exchange->err);

@@ -20,6 +20,7 @@
 #include "http/server.h"
 #include "http/stats.h"
 #include "http/target.h"
+#include "lookup/lookup.h"
 #include "predict/predict.h"
 #include "registry/registry.h"
 
@@ -27,7 +28,8 @@
 struct http_service {
     struct registry *registry;
     bool predicts;
-    struct desk *desk; /* for routes that ask the catalog */
+    struct desk *desk;     /* for routes that ask the catalog */
+    struct lookup *lookup; /* for rows that are named by key; NULL: this daemon does not predict */
     atomic_size_t body_limit_bytes, rows_limit;
     _Atomic(struct guard *) guard;
     struct connections *connections;
@@ -45,6 +47,7 @@ struct http_service {
 };
 
 struct route;
+struct seeking;
 
 struct exchange {
     struct http_service *service;
@@ -66,10 +69,12 @@ struct exchange {
     size_t n_held_bytes;   /* of n_body_bytes, those that count as the service's */
     bool chunked;
     bool is_csv;
-    bool is_handed_over; /* to a thread of bulk or the desk, which answers it, then resumes */
+    bool is_handed_over; /* to a thread of bulk, the desk or the look-ups, which answers it, then
+                            resumes */
     struct bulk_job job;
     int64_t began_us;             /* the clock, when the head had come */
     int64_t project_id, model_id; /* that were asked; 0: none */
+    struct seeking *seeking;      /* rows that the handler wants before it can go on; NULL: none */
     char request_id[65]; /* the client's, or one that is made when an error needs it; "": none */
     int refusal;         /* the status to answer with once the body has come; 0: none yet */
     struct err err;

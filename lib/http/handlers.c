@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "http/routes.h"
+#include "http/seeking.h"
 #include "predict/csv.h"
 
 /* Of a request's rows; a thread does not hold on to more. */
@@ -29,17 +30,18 @@ static enum err_code no_model(const struct registry_project *project, struct err
     return err_hint(err, "train one with: pgboost train %s", project->name);
 }
 
-enum err_code handlers_find_model(struct exchange *exchange, const struct registry_view *view,
-                                  const char *name, size_t length, int64_t model_id,
+enum err_code handlers_find_model(void *context, const char *name, size_t length, int64_t model_id,
                                   const struct model **ret_model, struct err *err)
 {
-    const struct registry_project *project = registry_find(view, name, length);
+    const struct model_finder *finder = context;
+    const struct registry_project *project = registry_find(finder->view, name, length);
 
-    if (exchange->token != NULL && !token_sees(exchange->token, name, length))
+    if (finder->token != NULL && !token_sees(finder->token, name, length))
         return err_set(err, ERR_DENIED, "the token is not good for this project");
     if (project == NULL)
         return no_project(name, length, err);
-    exchange->project_id = project->id;
+    if (finder->exchange != NULL)
+        finder->exchange->project_id = project->id;
     if (project->model == NULL)
         return no_model(project, err);
     if (model_id != 0 && model_id != project->model->id) {
@@ -50,24 +52,10 @@ enum err_code handlers_find_model(struct exchange *exchange, const struct regist
                  project->model->id);
         return err_field(err, "/model_id");
     }
-    exchange->model_id = project->model->id;
+    if (finder->exchange != NULL)
+        finder->exchange->model_id = project->model->id;
     *ret_model = project->model;
     return ERR_OK;
-}
-
-/* Who asks, and the registry's view that the request holds. */
-struct asking {
-    struct exchange *exchange;
-    const struct registry_view *view;
-};
-
-static enum err_code find_model(void *context, const char *name, size_t length, int64_t model_id,
-                                const struct model **ret_model, struct err *err)
-{
-    const struct asking *asking = context;
-
-    return handlers_find_model(asking->exchange, asking->view, name, length, model_id, ret_model,
-                               err);
 }
 
 static void scratch_free(void *scratch)
@@ -88,8 +76,7 @@ void handlers_release(struct http_service *service)
     pthread_key_delete(service->scratch_key);
 }
 
-/* This thread's buffers; NULL when memory ran out. */
-static struct predict_scratch *thread_scratch(const struct http_service *service)
+struct predict_scratch *handlers_scratch(const struct http_service *service)
 {
     struct predict_scratch *scratch = pthread_getspecific(service->scratch_key);
 
@@ -101,14 +88,61 @@ static struct predict_scratch *thread_scratch(const struct http_service *service
     return scratch;
 }
 
+void handlers_shrink(struct predict_scratch *scratch)
+{
+    if (scratch->features_capacity > KEEP_FEATURES)
+        predict_scratch_release(scratch);
+}
+
+typedef enum err_code (*start_fn)(const char *body, size_t length,
+                                  const struct model_source *source,
+                                  const struct predict_limits *limits,
+                                  struct predict_scratch *scratch, struct buf *reply,
+                                  struct predict_waiting **ret_waiting, struct err *err);
+
+/* Under the registry's lock: answers, or notes what rows are wanted first. */
+static enum err_code answer(struct exchange *exchange, start_fn start, const struct buf *body,
+                            struct predict_scratch *scratch, const struct registry_view *view,
+                            struct err *err)
+{
+    struct http_service *service = exchange->service;
+    struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
+    struct model_finder finder = {.view = view, .token = exchange->token, .exchange = exchange};
+    struct model_source source = {.find = handlers_find_model, .context = &finder};
+    struct predict_waiting *waiting = NULL;
+
+    TRY(start(buf_text(body), body->length, &source, &limits, scratch, &exchange->reply.body,
+              &waiting, err));
+    return waiting == NULL ? ERR_OK : seeking_new(exchange, waiting, view, err);
+}
+
+static enum err_code predict(struct exchange *exchange, start_fn start, const struct buf *body,
+                             struct err *err)
+{
+    struct http_service *service = exchange->service;
+    struct predict_scratch *scratch = handlers_scratch(service);
+    enum err_code code;
+
+    if (!service->predicts) {
+        err_set(err, ERR_NOT_FOUND, "this daemon trains and does not predict: its role is trainer");
+        return err_hint(err, "ask one of role all or server");
+    }
+    if (scratch == NULL)
+        return err_nomem(err);
+    code = answer(exchange, start, body, scratch, registry_read_lock(service->registry), err);
+    registry_read_unlock();
+    handlers_shrink(scratch);
+    return code;
+}
+
 enum err_code handlers_predict(struct exchange *exchange, const struct registry_view *view,
                                const struct buf *body, struct buf *reply, struct err *err)
 {
     struct http_service *service = exchange->service;
     struct predict_limits limits = {.max_rows = atomic_load(&service->rows_limit)};
-    struct predict_scratch *scratch = thread_scratch(service);
-    struct asking asking = {.exchange = exchange, .view = view};
-    struct model_source source = {.find = find_model, .context = &asking};
+    struct predict_scratch *scratch = handlers_scratch(service);
+    struct model_finder finder = {.view = view, .token = exchange->token, .exchange = exchange};
+    struct model_source source = {.find = handlers_find_model, .context = &finder};
     enum err_code code;
 
     if (!service->predicts) {
@@ -118,17 +152,7 @@ enum err_code handlers_predict(struct exchange *exchange, const struct registry_
     if (scratch == NULL)
         return err_nomem(err);
     code = predict_json(buf_text(body), body->length, &source, &limits, scratch, reply, err);
-    if (scratch->features_capacity > KEEP_FEATURES)
-        predict_scratch_release(scratch);
-    return code;
-}
-
-static enum err_code predict(struct exchange *exchange, const struct buf *body, struct err *err)
-{
-    const struct registry_view *view = registry_read_lock(exchange->service->registry);
-    enum err_code code = handlers_predict(exchange, view, body, &exchange->reply.body, err);
-
-    registry_read_unlock();
+    handlers_shrink(scratch);
     return code;
 }
 
@@ -193,12 +217,18 @@ static enum err_code predict_csv(struct exchange *exchange, struct err *err)
     TRY(csv_to_table(buf_text(&exchange->body), exchange->body.length, max_rows, &body, err));
     buf_putc(&body, '}');
     TRY(buf_check(&body, err));
-    return predict(exchange, &body, err);
+    return predict(exchange, predict_start, &body, err);
 }
 
 enum err_code handle_predict(struct exchange *exchange, struct err *err)
 {
-    return exchange->is_csv ? predict_csv(exchange, err) : predict(exchange, &exchange->body, err);
+    return exchange->is_csv ? predict_csv(exchange, err)
+                            : predict(exchange, predict_start, &exchange->body, err);
+}
+
+enum err_code handle_rank(struct exchange *exchange, struct err *err)
+{
+    return predict(exchange, rank_start, &exchange->body, err);
 }
 
 /* /projects ----------------------------------------------------------------------------------- */

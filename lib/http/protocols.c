@@ -37,14 +37,22 @@ enum err_code handle_v2_ready(struct exchange *exchange, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code find_model(struct exchange *exchange, const struct registry_view *view,
+                                const char *name, size_t length, const struct model **ret_model,
+                                struct err *err)
+{
+    struct model_finder finder = {.view = view, .token = exchange->token, .exchange = exchange};
+
+    return handlers_find_model(&finder, name, length, 0, ret_model, err);
+}
+
 static enum err_code put_model(struct exchange *exchange, const struct registry_view *view,
                                bool whole, struct err *err)
 {
     struct buf *json = &exchange->reply.body;
     const struct model *model;
 
-    TRY(handlers_find_model(exchange, view, exchange->argument, strlen(exchange->argument), 0,
-                            &model, err));
+    TRY(find_model(exchange, view, exchange->argument, strlen(exchange->argument), &model, err));
     if (whole) {
         tensors_put_metadata(model, json);
         return ERR_OK;
@@ -127,8 +135,8 @@ enum err_code handle_v2_infer(struct exchange *exchange, struct err *err)
     CLEANUP(tensors_request_release) struct tensors_request request = {0};
     const struct registry_view *view = registry_read_lock(exchange->service->registry);
     const struct model *model;
-    enum err_code code = handlers_find_model(exchange, view, exchange->argument,
-                                             strlen(exchange->argument), 0, &model, err);
+    enum err_code code =
+        find_model(exchange, view, exchange->argument, strlen(exchange->argument), &model, err);
 
     if (code == ERR_OK)
         code = infer(exchange, view, model, &request, err);
@@ -151,7 +159,7 @@ enum err_code handle_invocations(struct exchange *exchange, struct err *err)
     }
     TRY(target_decode(given, strlen(given), project, err));
     view = registry_read_lock(exchange->service->registry);
-    code = handlers_find_model(exchange, view, project, strlen(project), 0, &model, err);
+    code = find_model(exchange, view, project, strlen(project), &model, err);
     if (code == ERR_OK)
         code = invoke(exchange, view, model, err);
     registry_read_unlock();

@@ -35,11 +35,14 @@ struct route {
 static const struct route routes[] = {
     {"POST", "/predict", handle_predict, NULL, READS_JSON | READS_CSV | PREDICTS | BY_PROJECT,
      "predictions of a project's live model"},
+    {"POST", "/rank", handle_rank, NULL, READS_JSON | PREDICTS | BY_PROJECT,
+     "candidates in the order of their scores"},
     {"GET", "/projects", handle_projects, NULL, BY_PROJECT, "every project and its live model"},
     {"GET", "/projects/{name}", handle_project, NULL, BY_PROJECT, "one project and its live model"},
     {"POST", "/projects/{name}/train", NULL, ask_train, READS_JSON | CHANGES | BY_PROJECT,
      "queue a run"},
-    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES | BY_PROJECT,
+    /* not by project: it names any relation to read and any table to write */
+    {"POST", "/projects/{name}/score", NULL, ask_score, READS_JSON | CHANGES,
      "predict a relation into a table"},
     {"POST", "/projects/{name}/deploy", NULL, ask_deploy, READS_JSON | CHANGES | BY_PROJECT,
      "make a model live"},

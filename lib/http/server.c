@@ -230,6 +230,8 @@ enum err_code http_server_start(const struct http_options *options, struct http_
     http_server_set_limits(server, options->body_limit_bytes, options->rows_limit);
     TRY(stats_new(&server->service.stats, err));
     TRY(desk_new(options->dsn, &server->service.desk, err));
+    if (options->predicts)
+        TRY(lookup_new(&options->lookup, &server->service.lookup, err));
     TRY(handlers_init(&server->service, err));
     server->has_handlers = true;
     TRY(bulk_new(options->n_threads, &server->service.bulk, err));
@@ -318,6 +320,7 @@ void http_server_free(struct http_server *server)
     /* nothing may be suspended when the library stops, and nothing be handed to who is gone */
     desk_stop(server->service.desk);
     bulk_stop(server->service.bulk);
+    lookup_stop(server->service.lookup);
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
     connections_free(server->service.connections);
@@ -328,6 +331,7 @@ void http_server_free(struct http_server *server)
         unlink(server->socket_path);
     bulk_free(server->service.bulk);
     desk_free(server->service.desk);
+    lookup_free(server->service.lookup);
     if (server->has_handlers)
         handlers_release(&server->service);
     stats_free(server->service.stats);

@@ -6,7 +6,8 @@
  * exchange.c (one request and its answer), hygiene.c, guard.c (hosts, origins, tokens), target.c,
  * routes.c (the table), handlers.c, pack.c (gzip), reply.c. A large body is answered by a thread of
  * bulk.c while its connection is suspended, so that the loop's other connections do not wait for
- * it; what asks the catalog likewise by that of desk.c, with admin.c.
+ * it; what asks the catalog likewise by that of desk.c, with admin.c; what names its rows by key by
+ * one of lookup/pool.c, with seeking.c.
  *
  * Bounded: body, bodies, rows, connections, header size, idle time. Refuses: waiting for Postgres.
  */
@@ -17,6 +18,7 @@
 
 #include "http/connections.h"
 #include "http/guard.h"
+#include "lookup/lookup.h"
 #include "registry/registry.h"
 
 struct http_server;
@@ -50,9 +52,10 @@ struct http_options {
     size_t rows_limit;       /* of a request: 413 beyond */
     struct connection_limits connections;
     struct http_security security;
-    struct registry *registry; /* outlives the server */
-    bool predicts;             /* false: /predict is refused */
-    const char *dsn;           /* the catalog, for routes that ask it */
+    struct registry *registry;    /* outlives the server */
+    bool predicts;                /* false: /predict is refused */
+    const char *dsn;              /* the catalog, for routes that ask it */
+    struct lookup_options lookup; /* for rows that are named by key */
 };
 
 /* Serves from here on. ERR_IO with a hint when the address cannot be had; ERR_NOT_FOUND when the

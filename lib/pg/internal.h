@@ -53,6 +53,11 @@ MUST_CHECK enum err_code pg_send(struct pg *pg, const char *sql, int n_params,
                                  const struct pg_param *params, bool binary_results,
                                  int64_t deadline_ms, struct err *err);
 
+/* Likewise of a prepared statement, for binary results. Parameters are taken to be small. */
+MUST_CHECK enum err_code pg_send_prepared(struct pg *pg, const char *name, int n_params,
+                                          const struct pg_param *params, int64_t deadline_ms,
+                                          struct err *err);
+
 /* Everything queued goes out. */
 MUST_CHECK enum err_code pg_flush(struct pg *pg, int64_t deadline_ms, struct err *err);
 

@@ -101,6 +101,14 @@ MUST_CHECK enum err_code pg_rows_binary(struct pg *pg, const char *sql, int n_pa
                                         const struct pg_param *params, struct pg_table *ret_table,
                                         struct err *err);
 
+/* A statement that the server reads and plans once, under a name that is the connection's. Then
+ * like pg_rows_binary. Of pgbouncer only pools by session have such statements. */
+MUST_CHECK enum err_code pg_prepare(struct pg *pg, const char *name, const char *sql,
+                                    struct err *err);
+MUST_CHECK enum err_code pg_rows_prepared(struct pg *pg, const char *name, int n_params,
+                                          const struct pg_param *params, struct pg_table *ret_table,
+                                          struct err *err);
+
 /* Several statements in one string, without parameters, in one implicit or explicit transaction:
  * migrations only. On failure err's message starts with the line of the text ("line 12: …"). */
 MUST_CHECK enum err_code pg_script(struct pg *pg, const char *sql, struct err *err);

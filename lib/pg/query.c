@@ -150,6 +150,31 @@ enum err_code pg_rows_binary(struct pg *pg, const char *sql, int n_params,
     return fetch(pg, sql, n_params, params, true, ret_table, err);
 }
 
+enum err_code pg_prepare(struct pg *pg, const char *name, const char *sql, struct err *err)
+{
+    int64_t deadline_ms = pg_deadline(pg);
+
+    TRY(pg_check_usable(pg, err));
+    if (!PQsendPrepare(pg->conn, name, sql, 0, NULL))
+        return pg_lost(pg, err);
+    TRY(pg_flush(pg, deadline_ms, err));
+    return pg_collect(pg, deadline_ms, NULL, NULL, err);
+}
+
+enum err_code pg_rows_prepared(struct pg *pg, const char *name, int n_params,
+                               const struct pg_param *params, struct pg_table *ret_table,
+                               struct err *err)
+{
+    int64_t deadline_ms = pg_deadline(pg);
+    PGresult *result = NULL;
+
+    TRY(pg_check_usable(pg, err));
+    TRY(pg_send_prepared(pg, name, n_params, params, deadline_ms, err));
+    TRY(pg_collect(pg, deadline_ms, &result, NULL, err));
+    *ret_table = (struct pg_table){result, PQntuples(result), PQnfields(result)};
+    return ERR_OK;
+}
+
 enum err_code pg_row(struct pg *pg, const char *sql, int n_params, const struct pg_param *params,
                      struct pg_table *ret_table, struct err *err)
 {

@@ -272,7 +272,8 @@ static enum err_code read_columns(struct pg *pg, struct relation *relation, stru
         "FROM base JOIN pg_type t ON t.oid = typid WHERE typtype = 'd') "
         "SELECT attname, type_name, typid, CASE WHEN t.typcategory = 'A' AND e.typtype = 'e' "
         "THEN 'E' WHEN t.typcategory = 'U' AND t.typname = 'vector' THEN 'v' ELSE t.typtype END, "
-        "attnum, attnotnull, readable FROM base JOIN pg_type t ON t.oid = typid "
+        "attnum, attnotnull, readable, format_type(t.oid, -1) FROM base JOIN pg_type t ON t.oid = "
+        "typid "
         "LEFT JOIN pg_type e ON e.oid = t.typelem WHERE t.typtype <> 'd' ORDER BY attnum",
         N_ELEMENTS(params), params, &rows, err));
     relation->columns =
@@ -284,7 +285,8 @@ static enum err_code read_columns(struct pg *pg, struct relation *relation, stru
 
         column->name = arena_strdup(&relation->arena, pg_get_text(&rows, i, 0));
         column->type_name = arena_strdup(&relation->arena, pg_get_text(&rows, i, 1));
-        if (column->name == NULL || column->type_name == NULL)
+        column->cast_name = arena_strdup(&relation->arena, pg_get_text(&rows, i, 7));
+        if (column->name == NULL || column->type_name == NULL || column->cast_name == NULL)
             return err_nomem(err);
         column->type = type_of((uint32_t)pg_get_int64(&rows, i, 2), pg_get_text(&rows, i, 3)[0]);
         column->attnum = (int)pg_get_int64(&rows, i, 4);

@@ -59,6 +59,7 @@ bool pg_type_from_name(const char *name, enum pg_type *ret_type);
 struct relation_column {
     const char *name;
     const char *type_name; /* format_type: "numeric(10,2)" */
+    const char *cast_name; /* the base type's, for values that must not be cut: "numeric" */
     enum pg_type type;
     int attnum;
     bool not_null;
@@ -84,13 +85,18 @@ DEFINE_FREEP(struct relation *, relation_free)
 
 int relation_find(const struct relation *relation, const char *column); /* index, or -1 */
 
+/* Appends the expression that reads a column in the form that lib/frame's cells take, be it by COPY
+ * or as a binary result: PG_OTHER columns, enums, name-like types, uuid and bytea cast to text,
+ * inet printed as text, money cast to numeric. A column that is not readable: ERR_DENIED. */
+MUST_CHECK enum err_code relation_put_column(struct pg *pg, const struct relation *relation,
+                                             const struct relation_column *column, struct buf *sql,
+                                             struct err *err);
+
 /* Starts reading columns (indices into relation->columns) in one REPEATABLE READ READ ONLY
  * transaction: BEGIN, SET LOCAL (search_path pg_catalog, synchronize_seqscans off,
  * max_parallel_workers_per_gather 0, no statement_timeout), COPY (SELECT … FROM rel) TO STDOUT
- * (FORMAT binary). PG_OTHER columns, enums, name-like types, uuid and bytea are cast to text, inet
- * is printed as text, money cast to numeric. A column that is
- * not readable: ERR_DENIED. The transaction stays open; the connection is meant to be thrown away
- * after the read (a view's functions ran on it). */
+ * (FORMAT binary), columns as relation_put_column has them. The transaction stays open; the
+ * connection is meant to be thrown away after the read (a view's functions ran on it). */
 MUST_CHECK enum err_code relation_copy(struct pg *pg, const struct relation *relation,
                                        const int *columns, int n_columns, struct pg_copy **ret_copy,
                                        struct err *err);

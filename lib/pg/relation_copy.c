@@ -64,9 +64,9 @@ static enum err_code open_copy(struct pg *pg, const struct buf *sql, int n_colum
     return code;
 }
 
-static enum err_code put_column(struct pg *pg, const struct relation *relation,
-                                const struct relation_column *column, struct buf *sql,
-                                struct err *err)
+enum err_code relation_put_column(struct pg *pg, const struct relation *relation,
+                                  const struct relation_column *column, struct buf *sql,
+                                  struct err *err)
 {
     const struct wrapping *wrapping = &wrappings[column->type];
 
@@ -74,7 +74,7 @@ static enum err_code put_column(struct pg *pg, const struct relation *relation,
     buf_puts(sql, wrapping->before != NULL ? wrapping->before : "");
     TRY(pg_quote_identifier(pg, sql, column->name, err));
     buf_puts(sql, wrapping->after != NULL ? wrapping->after : "");
-    return ERR_OK;
+    return buf_check(sql, err);
 }
 
 enum err_code relation_copy(struct pg *pg, const struct relation *relation, const int *columns,
@@ -85,7 +85,7 @@ enum err_code relation_copy(struct pg *pg, const struct relation *relation, cons
     buf_puts(&sql, "COPY (SELECT ");
     for (int i = 0; i < n_columns; i++) {
         buf_puts(&sql, i > 0 ? ", " : "");
-        TRY(put_column(pg, relation, &relation->columns[columns[i]], &sql, err));
+        TRY(relation_put_column(pg, relation, &relation->columns[columns[i]], &sql, err));
     }
     buf_printf(&sql, " FROM %s) TO STDOUT (FORMAT binary)", relation->name);
     TRY(buf_check(&sql, err));
@@ -147,7 +147,7 @@ enum err_code relation_copy_keyed(struct pg *pg, const struct relation *relation
     TRY(put_keys(pg, relation, what, &sql, err));
     for (int i = 0; i < what->n_columns; i++) {
         buf_puts(&sql, ", ");
-        TRY(put_column(pg, relation, &relation->columns[what->columns[i]], &sql, err));
+        TRY(relation_put_column(pg, relation, &relation->columns[what->columns[i]], &sql, err));
     }
     buf_printf(&sql, " FROM %s", relation->name);
     if (what->after != NULL)

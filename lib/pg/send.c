@@ -126,6 +126,18 @@ enum err_code pg_send(struct pg *pg, const char *sql, int n_params, const struct
     return pg_flush(pg, deadline_ms, err);
 }
 
+enum err_code pg_send_prepared(struct pg *pg, const char *name, int n_params,
+                               const struct pg_param *params, int64_t deadline_ms, struct err *err)
+{
+    struct arguments arguments;
+
+    TRY(set_arguments(&arguments, n_params, params, err));
+    if (!PQsendQueryPrepared(pg->conn, name, n_params, arguments.values, arguments.lengths,
+                             arguments.formats, 1))
+        return pg_lost(pg, err);
+    return pg_flush(pg, deadline_ms, err);
+}
+
 enum err_code pg_flush(struct pg *pg, int64_t deadline_ms, struct err *err)
 {
     for (;;) {

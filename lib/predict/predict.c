@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "model/answer.h"
 #include "predict/request.h"
@@ -19,9 +20,8 @@ void predict_scratch_release(struct predict_scratch *scratch)
     *scratch = (struct predict_scratch){0};
 }
 
-/* Margins of all rows, with room behind them for one row's, and for its probabilities. */
-static enum err_code evaluate(const struct model *model, const struct rows *rows,
-                              struct predict_scratch *scratch, struct err *err)
+enum err_code predict_evaluate(const struct model *model, const struct rows *rows,
+                               struct predict_scratch *scratch, struct err *err)
 {
     size_t n_outputs = (size_t)model_n_outputs(model), n;
     size_t n_labels = model->n_labels > 0 ? (size_t)model->n_labels : 1;
@@ -103,15 +103,8 @@ static enum err_code prepare_intervals(const struct model *model, struct request
     return isfinite(request->half_width) ? ERR_OK : refuse_interval(model, request->interval, err);
 }
 
-/* Either the whole answer or nothing of it. */
-static enum err_code answer(const struct model *model, const struct request *request,
-                            const struct rows *rows, const struct predict_scratch *scratch,
-                            struct buf *reply, struct err *err)
+enum err_code predict_check(struct buf *reply, size_t length, struct err *err)
 {
-    size_t length = reply->length;
-
-    TRY(buf_check(reply, err));
-    reply_write(model, request, rows, scratch, reply);
     if (!reply->failed)
         return ERR_OK;
     reply->failed = false;
@@ -119,6 +112,21 @@ static enum err_code answer(const struct model *model, const struct request *req
     if (reply->data != NULL)
         reply->data[length] = '\0';
     return err_nomem(err);
+}
+
+/* The rows are decoded. */
+static enum err_code answer(const struct model *model, const struct request *request,
+                            const struct rows *rows, struct predict_scratch *scratch,
+                            struct buf *reply, struct err *err)
+{
+    size_t length = reply->length;
+
+    TRY(predict_evaluate(model, rows, scratch, err));
+    if (request->explain)
+        TRY(prepare_explanations(model, scratch, err));
+    TRY(buf_check(reply, err));
+    reply_write(model, request, rows, scratch, reply);
+    return predict_check(reply, length, err);
 }
 
 /* One body on its way. */
@@ -133,15 +141,22 @@ struct prediction {
     bool has_rows; /* by that model */
 };
 
-static enum err_code find(struct prediction *prediction, struct err *err)
+enum err_code predict_find(const struct request *request, const struct model_source *source,
+                           struct predict_scratch *scratch, const struct model **ret_model,
+                           struct err *err)
 {
-    struct request *request = &prediction->request;
-    const struct model_source *source = prediction->source;
     const char *project;
     size_t length;
 
-    TRY(request_project(request, &prediction->scratch->cell.string, &project, &length, err));
-    TRY(source->find(source->context, project, length, request->model_id, &prediction->model, err));
+    TRY(request_project(request, &scratch->cell.string, &project, &length, err));
+    return source->find(source->context, project, length, request->model_id, ret_model, err);
+}
+
+static enum err_code find(struct prediction *prediction, struct err *err)
+{
+    struct request *request = &prediction->request;
+
+    TRY(predict_find(request, prediction->source, prediction->scratch, &prediction->model, err));
     prediction->model_id = request->model_id;
     return ERR_OK;
 }
@@ -178,9 +193,78 @@ static bool take_rows(void *context, struct request *request, enum request_membe
     return true;
 }
 
-enum err_code predict_json(const char *body, size_t length, const struct model_source *source,
-                           const struct predict_limits *limits, struct predict_scratch *scratch,
-                           struct buf *reply, struct err *err)
+/* Rows that must be read first ----------------------------------------------------------------- */
+
+static enum lookup_form form_of(const struct request *request)
+{
+    return request_has(request, REQUEST_KEY)    ? LOOKUP_KEY
+           : request_has(request, REQUEST_KEYS) ? LOOKUP_KEYS
+                                                : LOOKUP_WHERE;
+}
+
+enum err_code predict_wait(const struct request *request, const struct model *model,
+                           struct predict_waiting **ret_waiting, struct err *err)
+{
+    static const enum request_member members[] = {
+        [LOOKUP_KEY] = REQUEST_KEY, [LOOKUP_KEYS] = REQUEST_KEYS, [LOOKUP_WHERE] = REQUEST_WHERE};
+    enum lookup_form form = form_of(request);
+    size_t length = strlen(model->project);
+    struct predict_waiting *waiting;
+    char *project;
+
+    if (ret_waiting == NULL) {
+        err_set(err, ERR_CONFLICT, "rows are looked up by a daemon alone");
+        err_field(err, "/%s", request->members[members[form]].name);
+        return err_hint(err, "ask pgboostd, or send the row's columns as \"features\"");
+    }
+    waiting = malloc(sizeof(*waiting) + length + 1);
+    if (waiting == NULL)
+        return err_nomem(err);
+    project = memcpy((char *)(waiting + 1), model->project, length + 1);
+    waiting->request = *request;
+    waiting->wanted = (struct predict_wanted){
+        .form = form,
+        .values = request->members[members[form]].value,
+        .model_id = model->id,
+        .asked_model_id = request->model_id,
+        .project = project,
+        .project_length = length,
+    };
+    *ret_waiting = waiting;
+    return ERR_OK;
+}
+
+const struct predict_wanted *predict_wanted(const struct predict_waiting *waiting)
+{
+    return &waiting->wanted;
+}
+
+void predict_waiting_free(struct predict_waiting *waiting)
+{
+    free(waiting);
+}
+
+enum err_code predict_finish(const struct predict_waiting *waiting, const struct model *model,
+                             const struct lookup_rows *found, const struct predict_limits *limits,
+                             struct predict_scratch *scratch, struct buf *reply, struct err *err)
+{
+    struct request request = waiting->request;
+    struct rows rows;
+
+    if (request.interval > 0)
+        TRY(prepare_intervals(model, &request, err));
+    TRY(rows_from_found(&request, model, limits, found, scratch, &rows, err));
+    if (request.form == REQUEST_OF_RANK)
+        return rank_rows(model, &request, &rows, scratch, reply, err);
+    return answer(model, &request, &rows, scratch, reply, err);
+}
+
+/* The way -------------------------------------------------------------------------------------- */
+
+enum err_code predict_start(const char *body, size_t length, const struct model_source *source,
+                            const struct predict_limits *limits, struct predict_scratch *scratch,
+                            struct buf *reply, struct predict_waiting **ret_waiting,
+                            struct err *err)
 {
     struct prediction prediction;
     struct request *request = &prediction.request;
@@ -193,17 +277,24 @@ enum err_code predict_json(const char *body, size_t length, const struct model_s
     prediction.has_rows = false;
     if (err == NULL)
         err = &unused;
-    TRY(request_read(body, length, &scratch->cell.string, take_rows, &prediction, request, err));
+    TRY(request_read(REQUEST_OF_PREDICT, body, length, &scratch->cell.string, take_rows,
+                     &prediction, request, err));
     if (prediction.model == NULL || prediction.model_id != request->model_id) {
         prediction.has_rows = false;
         TRY(find(&prediction, err));
     }
     if (request->interval > 0)
         TRY(prepare_intervals(prediction.model, request, err));
+    if (request_names_rows(request))
+        return predict_wait(request, prediction.model, ret_waiting, err);
     if (!prediction.has_rows)
         TRY(decode(&prediction, err));
-    TRY(evaluate(prediction.model, &prediction.rows, scratch, err));
-    if (request->explain)
-        TRY(prepare_explanations(prediction.model, scratch, err));
     return answer(prediction.model, request, &prediction.rows, scratch, reply, err);
+}
+
+enum err_code predict_json(const char *body, size_t length, const struct model_source *source,
+                           const struct predict_limits *limits, struct predict_scratch *scratch,
+                           struct buf *reply, struct err *err)
+{
+    return predict_start(body, length, source, limits, scratch, reply, NULL, err);
 }

@@ -68,19 +68,58 @@ static void put_answer(const struct model *model, const struct request *request,
     }
 }
 
+/* The row that is not there, in its place. */
+static void put_problem(const struct lookup_row *row, size_t i, struct buf *reply)
+{
+    buf_printf(reply, "\"error\":{\"status\":%d,\"detail\":", err_http_status(row->code));
+    json_put_text(reply, row->problem);
+    buf_printf(reply, ",\"field\":\"/keys/%zu", i);
+    if (row->field[0] != '\0') {
+        CLEANUP(buf_release) struct buf field = {0};
+
+        json_put_text(&field, row->field);
+        if (field.length >= 2)
+            buf_append(reply, field.data + 1, field.length - 2);
+    }
+    buf_puts(reply, "\"}");
+}
+
+/* How old the row is that was looked up. */
+static void put_age(const struct rows *rows, size_t i, struct buf *reply)
+{
+    double seconds;
+
+    if (rows->found == NULL || !lookup_age(rows->found, &rows->found->items[i], &seconds))
+        return;
+    buf_puts(reply, ",\"row_age_seconds\":");
+    json_put_double(reply, seconds);
+}
+
+static void put_item(const struct model *model, const struct request *request,
+                     const struct rows *rows, size_t row, const struct predict_scratch *scratch,
+                     struct buf *reply)
+{
+    if (rows->found != NULL && rows->found->items[row].code != ERR_OK) {
+        put_problem(&rows->found->items[row], row, reply);
+        return;
+    }
+    put_answer(model, request, rows, row, scratch, reply);
+    put_age(rows, row, reply);
+}
+
 void reply_write(const struct model *model, const struct request *request, const struct rows *rows,
                  const struct predict_scratch *scratch, struct buf *reply)
 {
     buf_puts(reply, model->json_head);
     if (rows->single) {
-        put_answer(model, request, rows, 0, scratch, reply);
+        put_item(model, request, rows, 0, scratch, reply);
         buf_putc(reply, '}');
         return;
     }
     buf_puts(reply, "\"predictions\":[");
     for (size_t row = 0; row < rows->n; row++) {
         buf_puts(reply, row > 0 ? ",{" : "{");
-        put_answer(model, request, rows, row, scratch, reply);
+        put_item(model, request, rows, row, scratch, reply);
         buf_putc(reply, '}');
     }
     buf_puts(reply, "]}");

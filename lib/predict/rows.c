@@ -18,6 +18,8 @@ struct decoder {
     bool numbered;      /* row is the second */
     size_t row;
     size_t n_columns; /* of "columns" */
+    bool overrides;   /* the rows are there already: what is read stands in place of it */
+    size_t n_rows;    /* as many as there are then */
 };
 
 void *scratch_grow(void *array, size_t *capacity, size_t n, size_t size)
@@ -236,6 +238,21 @@ static void encode_unnamed(const struct decoder *decoder, float *features)
 typedef enum err_code (*decode_row_fn)(struct decoder *decoder, enum json_token token,
                                        float *features, struct err *err);
 
+/* What one object says of the row that is there; more objects than rows are an error. */
+static enum err_code override_row(struct decoder *decoder, decode_row_fn decode,
+                                  enum json_token token, struct err *err)
+{
+    size_t n_features = (size_t)decoder->encoder->n_features;
+
+    if (decoder->row == decoder->n_rows) {
+        err_set(err, ERR_INVALID, "expected an object for each of %zu rows, found more",
+                decoder->n_rows);
+        return at_row(decoder, err);
+    }
+    return decode(decoder, token, decoder->scratch->features + decoder->row * n_features, err);
+}
+
+/* One more row. */
 static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
                                 enum json_token token, struct err *err)
 {
@@ -248,6 +265,8 @@ static enum err_code decode_row(struct decoder *decoder, decode_row_fn decode,
         err_hint(err, "send them in several requests");
         return at_row(decoder, err);
     }
+    if (decoder->overrides)
+        return override_row(decoder, decode, token, err);
     if (__builtin_mul_overflow(decoder->row + 1, n_features, &needed))
         return err_nomem(err);
     features = scratch_grow(scratch->features, &scratch->features_capacity, needed, sizeof(float));
@@ -285,9 +304,9 @@ static enum json_token turn_to(struct decoder *decoder, const struct request *re
 }
 
 static enum err_code decode_features(struct decoder *decoder, const struct request *request,
-                                     struct err *err)
+                                     enum request_member member, struct err *err)
 {
-    enum json_token token = turn_to(decoder, request, REQUEST_FEATURES, err);
+    enum json_token token = turn_to(decoder, request, member, err);
 
     if (token == JSON_ARRAY_BEGIN)
         return decode_rows(decoder, decode_object, err);
@@ -386,12 +405,51 @@ enum err_code rows_decode(const struct request *request, const struct model *mod
         .model = model, .encoder = model->encoder, .limits = limits, .scratch = scratch};
 
     TRY(prepare_scratch(scratch, n_known(model->encoder), err));
-    if (request_has(request, REQUEST_FEATURES))
-        TRY(decode_features(&decoder, request, err));
+    if (request->form == REQUEST_OF_RANK)
+        TRY(decode_features(&decoder, request, REQUEST_CANDIDATES, err));
+    else if (request_has(request, REQUEST_FEATURES))
+        TRY(decode_features(&decoder, request, REQUEST_FEATURES, err));
     else
         TRY(decode_table(&decoder, request, err));
     ret_rows->n = decoder.row;
     ret_rows->single = !decoder.numbered;
+    ret_rows->found = NULL;
     ret_rows->after = decoder.reader;
     return ERR_OK;
+}
+
+/* One object, again for each row. */
+static enum err_code override_all(struct decoder *decoder, const struct request *request,
+                                  struct err *err)
+{
+    for (; decoder->row < decoder->n_rows; decoder->row++) {
+        enum json_token token = turn_to(decoder, request, REQUEST_FEATURES, err);
+
+        TRY(decode_row(decoder, decode_object, token, err));
+    }
+    return ERR_OK;
+}
+
+enum err_code rows_override(const struct request *request, const struct model *model,
+                            const struct predict_limits *limits, size_t n_rows,
+                            struct predict_scratch *scratch, struct err *err)
+{
+    struct decoder decoder = {.model = model,
+                              .encoder = model->encoder,
+                              .limits = limits,
+                              .scratch = scratch,
+                              .overrides = true,
+                              .n_rows = n_rows};
+
+    if (!request_has(request, REQUEST_FEATURES))
+        return ERR_OK;
+    TRY(prepare_scratch(scratch, n_known(model->encoder), err));
+    if (request->members[REQUEST_FEATURES].token != JSON_ARRAY_BEGIN)
+        return override_all(&decoder, request, err);
+    TRY(decode_features(&decoder, request, REQUEST_FEATURES, err));
+    if (decoder.row == n_rows)
+        return ERR_OK;
+    err_set(err, ERR_INVALID, "expected an object for each of %zu rows, found %zu", n_rows,
+            decoder.row);
+    return err_field(err, "/features");
 }

@@ -22,6 +22,9 @@ struct registry_view; /* what was live at one moment */
 struct registry_project {
     const char *name, *task, *relation, *target, *metric;
     const char *score, *deployed_at; /* of the wanted model; NULL: none */
+    const char *serving;             /* the relation that rows are looked up in */
+    const char *key;                 /* of it, JSON: a column or an array of them; NULL: none */
+    const char *time;                /* a column of it; NULL: none */
     int64_t id, deploy_version;
     int64_t wanted_model_id;   /* live by the catalog; 0: none */
     const struct model *model; /* NULL: none, or the wanted one could not be loaded */

@@ -86,6 +86,8 @@ static const size_t text_offsets[] = {
     offsetof(struct registry_project, relation),    offsetof(struct registry_project, target),
     offsetof(struct registry_project, metric),      offsetof(struct registry_project, score),
     offsetof(struct registry_project, deployed_at), offsetof(struct registry_project, problem),
+    offsetof(struct registry_project, serving),     offsetof(struct registry_project, key),
+    offsetof(struct registry_project, time),
 };
 
 static const char **text_at(struct registry_project *project, size_t i)
@@ -134,6 +136,9 @@ static struct registry_project project_from_row(const struct live_row *row)
         .metric = row->metric,
         .score = row->score,
         .deployed_at = row->deployed_at,
+        .serving = row->serving,
+        .key = row->key,
+        .time = row->time,
         .id = row->project_id,
         .deploy_version = row->deploy_version,
         .wanted_model_id = row->model_id,

@@ -80,6 +80,9 @@ static void defaults(void **state)
     assert_int_equal(o.role, ROLE_ALL);
     assert_int_equal(o.body_limit_bytes, 16 * 1024 * 1024);
     assert_int_equal(o.rows_limit, 10000);
+    assert_int_equal(o.lookup_pool_size, 4);
+    assert_int_equal(o.lookup_queue, 1000);
+    assert_int_equal(o.lookup_timeout_ms, 2000);
     assert_int_equal(o.poll_ms, 2000);
     assert_int_equal(o.log_level, OPTIONS_LOG_INFO);
 }
@@ -332,6 +335,7 @@ static void units(void **state)
         {"body_limit", "1MB", 1048576},
         {"body_limit", "1 GiB", 1073741824},
         {"rows_limit", "1", 1},
+        {"lookup_queue", "1", 1},
         {"threads", "0", 0},
     };
 

@@ -85,10 +85,16 @@ static void test_bodies(void **state)
 static void test_options(void **state)
 {
     static const struct refusal refusals[] = {
-        {"{" P ",\"key\":{\"id\":1}}", ERR_INVALID, "/key",
-         "\"key\" is not available in this version", "send the row's columns as \"features\""},
-        {"{" P ",\"keys\":[]}", ERR_INVALID, "/keys", "\"keys\" is not available in this version",
-         "send the row's columns as \"features\""},
+        {"{" P ",\"key\":{\"id\":1}}", ERR_CONFLICT, "/key", "rows are looked up by a daemon alone",
+         "ask pgboostd, or send the row's columns as \"features\""},
+        {"{" P ",\"keys\":[]}", ERR_CONFLICT, "/keys", "rows are looked up by a daemon alone",
+         "ask pgboostd, or send the row's columns as \"features\""},
+        {"{" P ",\"key\":1,\"keys\":[]}", ERR_INVALID, "/keys",
+         "\"key\" and \"keys\" exclude each other", ""},
+        {"{" P ",\"keys\":[],\"rows\":[]}", ERR_INVALID, "/rows",
+         "\"keys\" and \"rows\" exclude each other", ""},
+        {"{" P ",\"features\":{},\"where\":{}}", ERR_INVALID, "/where",
+         "POST /predict has no member \"where\"", ""},
         {"{" P ",\"features\":{},\"explain\":1}", ERR_INVALID, "/explain",
          "expected true or false, found a number", ""},
         {"{" P ",\"features\":{},\"interval\":0.9}", ERR_CONFLICT, "/interval",
