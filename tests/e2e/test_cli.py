@@ -15,7 +15,7 @@ from conftest import BIN, wait_for
 
 COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "delete", "deploy", "predict",
             "evaluate", "score", "runs", "trials", "models", "deployments", "export", "import", "check",
-            "token", "version", "help"]
+            "status", "token", "version", "help"]
 HOSTILE = 'ev"il; --\x1b[31m\n\u202e\u732b'  # colours, a line's end, right to left, a wide character
 
 
