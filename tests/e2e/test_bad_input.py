@@ -156,7 +156,6 @@ ASKED = [
     ({"columns": ["a"], "rows": [{"a": 1}]}, 400, "/rows/0", ['one for each of "columns"']),
     ({"rows": [[1]]}, 400, "/columns", ['"columns" is missing', '"rows": [[value, …], …]']),
     ({"a": 1}, 400, "/a", ['unknown member "a"', '"features": {"column": value']),
-    ({"key": {"id": 1}}, 400, "/key", ["not available", '"features"']),
     ({"features": {}, "model_id": 999999}, 404, "/model_id", ["is not live", "live is model"]),
 ]
 
