@@ -13,7 +13,7 @@
 #include "search/sampler.h"
 
 #define BUDGET_TRIALS     50 /* of random and tpe where the definition sets no bound */
-#define BUDGET_POLISHES   3
+#define BUDGET_POLISHES   2
 #define BUDGET_POLISH_ALL 30 /* trials that are worth so many; of fewer one is a polish */
 
 struct budget {

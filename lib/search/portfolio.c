@@ -30,7 +30,7 @@ static const struct row cautious = {{{ETA},
                                      {"min_child_weight", 5, NULL},
                                      {"subsample", 0.7, NULL},
                                      {"colsample_bytree", 0.7, NULL},
-                                     {"max_cat_to_onehot", 1000, NULL}}};
+                                     {"max_cat_to_onehot", SEARCH_ONEHOT_ALL, NULL}}};
 
 /* The same with shallow trees, for few rows or much noise. */
 static const struct row shallow = {{{ETA},
@@ -38,7 +38,7 @@ static const struct row shallow = {{{ETA},
                                     {"min_child_weight", 10, NULL},
                                     {"subsample", 0.6, NULL},
                                     {"colsample_bytree", 0.5, NULL},
-                                    {"max_cat_to_onehot", 1000, NULL}}};
+                                    {"max_cat_to_onehot", SEARCH_ONEHOT_ALL, NULL}}};
 
 /* LightGBM's defaults (31 leaves of 20 rows), as far as XGBoost has them. */
 static const struct row leafwise = {{{ETA},

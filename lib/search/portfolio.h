@@ -14,6 +14,8 @@
 
 /* The eta that settings of boosted trees are compared at, unless a definition says otherwise. */
 #define SEARCH_ETA 0.1
+/* max_cat_to_onehot beyond the categories that a native column has. */
+#define SEARCH_ONEHOT_ALL 2000
 
 /* What a trial tries. */
 struct setting {

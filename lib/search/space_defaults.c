@@ -34,7 +34,7 @@ static const struct row xgboost_rows[] = {
     {"gamma", 1e-3, 10, LOG | OR_ZERO},
     {"grow_policy", 0, 0, 0},
     {"max_leaves", 8, 1024, LOG | LOSSGUIDE},
-    {"max_cat_to_onehot", 4, 1000, LOG | CATEGORIES | ALWAYS},
+    {"max_cat_to_onehot", 0, 0, CATEGORIES | ALWAYS},
     {NULL, 0, 0, 0},
 };
 
@@ -86,6 +86,11 @@ static const struct {
 
 static const struct dimension_choice policies[] = {{0, "depthwise"}, {0, "lossguide"}};
 
+/* Sorted by their targets and cut in two, or each split off by itself: all columns alike. Between
+ * the two a column would go from one to the other with a category more, from the folds to the model
+ * that is fitted on all of them. */
+static const struct dimension_choice category_splits[] = {{4, ""}, {SEARCH_ONEHOT_ALL, ""}};
+
 static struct dimension dimension_of(const struct row *row)
 {
     struct dimension dimension = {
@@ -97,7 +102,10 @@ static struct dimension dimension_of(const struct row *row)
         .only_lossguide = row->flags & LOSSGUIDE,
     };
 
-    if (dimension.param->type == HYPERPARAM_CHOICE) {
+    if (row->flags & CATEGORIES) {
+        dimension.choices = category_splits;
+        dimension.n_choices = (int)N_ELEMENTS(category_splits);
+    } else if (dimension.param->type == HYPERPARAM_CHOICE) {
         dimension.choices = policies;
         dimension.n_choices = (int)N_ELEMENTS(policies);
     } else if (dimension.param->type == HYPERPARAM_INT && !dimension.log) {

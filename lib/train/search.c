@@ -15,7 +15,7 @@
 #include "train/trials.h"
 
 #define WAIT_US      50000 /* for a trial of another worker */
-#define PARALLEL_MIN 4     /* so that a second worker finds something to do */
+#define PARALLEL_MIN 8     /* so that a second worker finds something to do */
 
 struct search {
     const struct search_request *request;

@@ -49,9 +49,9 @@ static void test_budgets(void **state)
         {"{\"trials\":7}", "\"xgboost\"", 7, 0, 0},
         {"{\"trials\":8}", "\"xgboost\"", 8, 0, 1},
         {"{\"trials\":29}", "\"xgboost\"", 29, 0, 1},
-        {"{\"trials\":30}", "\"xgboost\"", 30, 0, 3},
-        {"{\"trials\":40}", "[\"xgboost\",\"linear\"]", 40, 0, 3},
-        {"{\"minutes\":10}", "\"xgboost\"", 0, 600, 3},
+        {"{\"trials\":30}", "\"xgboost\"", 30, 0, 2},
+        {"{\"trials\":40}", "[\"xgboost\",\"linear\"]", 40, 0, 2},
+        {"{\"minutes\":10}", "\"xgboost\"", 0, 600, 2},
     };
 
     (void)state;

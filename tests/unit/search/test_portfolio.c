@@ -79,7 +79,7 @@ static void test_known_settings(void **state)
     assert_setting(true, 0, "{\"eta\":0.1}");
     assert_setting(false, 1,
                    "{\"eta\":0.1,\"min_child_weight\":5,\"subsample\":0.7,"
-                   "\"colsample_bytree\":0.7,\"max_cat_to_onehot\":1000}");
+                   "\"colsample_bytree\":0.7,\"max_cat_to_onehot\":2000}");
     assert_setting(true, 2,
                    "{\"eta\":0.1,\"max_depth\":6,\"min_child_weight\":5e-06,\"lambda\":0,"
                    "\"colsample_bylevel\":0.9,\"subsample\":0.65}");
