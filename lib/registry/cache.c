@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 
-#define MAGIC      "pgboost cache 1\n"
+#define MAGIC      "pgboost cache 2\n"
 #define FILE_MAX   ((size_t)2 << 30)
 #define NO_TEXT    UINT64_MAX /* the length of NULL */
 #define KEY_DIGITS 16         /* of the catalog's hash, in the folder's name */
@@ -69,6 +69,9 @@ static const struct stored live_fields[] = {
     {TEXT, LIVE(metric), 0},
     {TEXT, LIVE(score), 0},
     {TEXT, LIVE(deployed_at), 0},
+    {TEXT, LIVE(serving), 0},
+    {TEXT, LIVE(key), 0},
+    {TEXT, LIVE(time), 0},
 };
 
 static void put_u64(struct buf *file, uint64_t value)

@@ -53,6 +53,8 @@ def test_restart_without_postgres(own, tmp_path):
     daemon = Daemon(database, state, "--role", "server")
     daemon.wait_live("first"), daemon.wait_live("second")
     expected, listed = everything(daemon), daemon.get("/projects").json()
+    by_key = {"project": "first", "key": 5}
+    found = daemon.post("/predict", by_key).json()["prediction"]
     assert daemon.stop() == 0
     database.connection.close()
     own.stop()
@@ -67,12 +69,15 @@ def test_restart_without_postgres(own, tmp_path):
     assert "the catalog cannot be reached" in daemon.log and "from the cache" in daemon.log
     assert "pgboost_catalog_up 0\n" in daemon.get("/metrics").text
     assert daemon.post("/projects/first/train", {}).status_code == 503
+    assert daemon.post("/predict", by_key).status_code == 503  # its row is not to be had
 
     # Postgres comes back: news are heard and runs are made, without a restart.
     own.start()
     database.reconnect()
     wait_for(lambda: daemon.get("/readyz").json()["degraded"] is None, what="the daemon's return")
     assert daemon.log.count("model is live") == 2  # none was loaded again
+    wait_for(lambda: daemon.post("/predict", by_key).status_code == 200, what="the look-ups")
+    assert daemon.post("/predict", by_key).json()["prediction"] == found
     run_id = daemon.post("/projects/first/train", {}).json()["run_id"]
     wait_for(lambda: daemon.get(f"/runs/{run_id}").json()["status"] == "succeeded", 60, "the run")
 
