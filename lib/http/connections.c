@@ -11,9 +11,10 @@
 
 #include "base/clock.h"
 
-#define TICK_MS    100 /* the thread's pace, and the unit of time here */
-#define PHASE_BITS 8
-#define SETTLED    5 /* ticks: a new connection that has said nothing so long counts as idle */
+#define TICK_MS           100 /* the thread's pace, and the unit of time here */
+#define PHASE_BITS        8
+#define UNCOUNTED_WINDOWS 10
+#define SETTLED           5 /* ticks: a new connection that has said nothing so long counts as idle */
 
 /* Addresses are counted by a hash with a secret key: two that meet in a bucket share a limit, which
  * is rare and which nobody can bring about; there is nothing to look up, to grow or to forget. */
@@ -98,15 +99,17 @@ static bool cut(struct connection *connection, uint64_t state)
 
 /* Progress ------------------------------------------------------------------------------------ */
 
-/* What has come from the client, or what it has acknowledged; 0 where the kernel does not say. */
-static uint64_t bytes_moved(const struct connection *connection, enum connection_phase phase)
+/* What has come from the client, or what it has acknowledged. False, and 0, where the kernel does
+ * not say: of a Unix socket. */
+static bool bytes_moved(const struct connection *connection, enum connection_phase phase,
+                        uint64_t *ret_n_bytes)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
+    bool counted = getsockopt(connection->socket_fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
 
-    if (getsockopt(connection->socket_fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return 0;
-    return phase == CONNECTION_REPLY ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
+    *ret_n_bytes = phase == CONNECTION_REPLY ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
+    return counted;
 }
 
 static uint32_t ticks(int64_t ms)
@@ -123,7 +126,8 @@ static void open_window(struct connection *connection, uint64_t state, uint64_t 
     connection->window.moved = false;
 }
 
-/* A body that comes, or an answer that is read: by as much in each window as the rate asks for. */
+/* A body that comes, or an answer that is read: by as much in each window as the rate asks for, and
+ * where nobody counts, in so many windows. */
 static void check_pace(struct connection *connection, uint64_t state, uint32_t now,
                        int64_t limit_ms)
 {
@@ -131,13 +135,16 @@ static void check_pace(struct connection *connection, uint64_t state, uint32_t n
     uint64_t n_bytes, least = CONNECTION_RATE * (uint64_t)limit_ms / 1000;
 
     if (connection->window.state != state) {
-        open_window(connection, state, bytes_moved(connection, phase), now);
+        (void)bytes_moved(connection, phase, &n_bytes);
+        open_window(connection, state, n_bytes, now);
         connection->window.tick = tick_of(state);
         return;
     }
     if (now - connection->window.tick < ticks(limit_ms))
         return;
-    n_bytes = bytes_moved(connection, phase);
+    if (!bytes_moved(connection, phase, &n_bytes) &&
+        now - connection->window.tick < ticks(limit_ms * UNCOUNTED_WINDOWS))
+        return;
     if (n_bytes - connection->window.n_bytes < least)
         cut(connection, state);
     else
@@ -157,7 +164,7 @@ static void check_idle(struct connection *connection, uint64_t state, uint32_t n
     }
     if (age < SETTLED)
         return;
-    n_bytes = bytes_moved(connection, CONNECTION_IDLE);
+    (void)bytes_moved(connection, CONNECTION_IDLE, &n_bytes);
     if (connection->window.state != state) {
         open_window(connection, state, n_bytes, now);
     } else if (!connection->window.moved && n_bytes != connection->window.n_bytes) {
@@ -173,12 +180,14 @@ static void look_at(struct connection *connection, uint32_t now)
 {
     const struct connection_limits *limits = &connection->all->limits;
     uint64_t state = atomic_load(&connection->state);
+    uint64_t n_bytes;
 
     switch (phase_of(state)) {
     case CONNECTION_NEW:
     case CONNECTION_HEAD:
         if (now - tick_of(state) >= ticks(limits->head_ms)) {
-            connection->window.moved = bytes_moved(connection, CONNECTION_NEW) > 0;
+            (void)bytes_moved(connection, CONNECTION_NEW, &n_bytes);
+            connection->window.moved = n_bytes > 0;
             cut(connection, state);
         }
         return;

@@ -67,6 +67,13 @@ static void shrink(struct buf *buf)
     buf_clear(buf);
 }
 
+/* The service's count of what bodies hold, once this one's is gone. */
+static void let_go(struct exchange *exchange)
+{
+    atomic_fetch_sub(&exchange->service->n_held_bytes, exchange->n_held_bytes);
+    exchange->n_held_bytes = 0;
+}
+
 void exchange_completed(void *cls, struct MHD_Connection *connection, void **state,
                         enum MHD_RequestTerminationCode why)
 {
@@ -82,8 +89,7 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **sta
         return;
     exchange->has_begun = false;
     (void)connection_enter(&exchange->link, CONNECTION_IDLE);
-    atomic_fetch_sub(&service->n_held_bytes, exchange->n_held_bytes);
-    exchange->n_held_bytes = 0;
+    let_go(exchange);
     shrink(&exchange->body);
     shrink(&exchange->reply.body);
     atomic_fetch_sub(&service->n_requests, 1);
@@ -331,6 +337,7 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
         hold(exchange);
     } else {
         buf_release(&exchange->body);
+        let_go(exchange);
     }
     if (exchange->n_body_bytes > limit + DISCARD_MAX ||
         (exchange->chunked && ++exchange->n_pieces > PIECES_MAX))
