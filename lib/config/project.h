@@ -115,7 +115,7 @@ struct project {
     enum search_strategy search_strategy;
     int search_folds; /* 1: a hold-out; 0: by the number of rows */
     enum snapshot snapshot;
-    int search_parallel; /* trials under way at once; 0: by the threads */
+    int search_parallel; /* trials under way at once; 0: by their number */
     enum on_cancel on_cancel;
     int search_trials;          /* 0: no bound of its own */
     double search_minutes;      /* 0: no bound */

@@ -10,7 +10,7 @@
  *   grid     every combination of "search.params", one algorithm after the other
  *   random   a point of the space, algorithms with the same probability
  *   tpe      random until TPE_STARTUP trials have finished, then tpe.h
- *   auto     the portfolios, then tpe.h
+ *   auto     the portfolios, then tpe.h once TPE_STARTUP_KNOWN trials have finished
  *
  * Several algorithms share tpe's trials by how they do: an algorithm is drawn with probability
  * (b + 1 ÷ k) ÷ (n + 1), where b of the n best trials (a tenth of the finished) are its own and k

@@ -15,7 +15,7 @@
 #include "train/trials.h"
 
 #define WAIT_US      50000 /* for a trial of another worker */
-#define PARALLEL_MIN 8     /* so that a second worker finds something to do */
+#define PARALLEL_MAX 8     /* where the definition does not say */
 
 struct search {
     const struct search_request *request;
@@ -536,18 +536,21 @@ static enum err_code choose_best(struct search *search, struct err *err)
     return ERR_OK;
 }
 
-static int default_parallel(const struct trial_setup *setup)
+/* The same on every machine, as trials depend on it: enough that a second worker finds something to
+ * do, few enough that most trials know of others. */
+static int default_parallel(const struct search *search)
 {
-    if (setup->project->search_parallel > 0)
-        return setup->project->search_parallel;
-    return 2 * setup->threads > PARALLEL_MIN ? 2 * setup->threads : PARALLEL_MIN;
+    int given = search->setup.project->search_parallel, n = search->budget.n_trials;
+
+    if (given > 0)
+        return given;
+    return n == 0 || n / 4 > PARALLEL_MAX ? PARALLEL_MAX : n / 4 > 0 ? n / 4 : 1;
 }
 
 static enum err_code open_search(struct search *search, struct err *err)
 {
     double seconds = search->budget.seconds > 0 ? search->budget.seconds : INFINITY;
-    struct search_offer offer = {search->budget.n_trials, default_parallel(&search->setup), seconds,
-                                 false};
+    struct search_offer offer = {search->budget.n_trials, default_parallel(search), seconds, false};
     struct pg *pg;
 
     TRY(control_pg(search->request->control, &pg, err));
