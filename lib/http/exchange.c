@@ -337,7 +337,6 @@ static enum MHD_Result receive(struct exchange *exchange, const char *data, size
         hold(exchange);
     } else {
         buf_release(&exchange->body);
-        let_go(exchange);
     }
     if (exchange->n_body_bytes > limit + DISCARD_MAX ||
         (exchange->chunked && ++exchange->n_pieces > PIECES_MAX))

@@ -40,7 +40,7 @@ static void start(void)
         .body_limit_bytes = 4096,
         .rows_limit = 10,
         .connections =
-            {.all = 64, .head_ms = 60000, .body_ms = 60000, .reply_ms = 60000, .idle_ms = 60000},
+            {.all = 2000, .head_ms = 1000, .body_ms = 1000, .reply_ms = 1000, .idle_ms = 1000},
         .security = {.rules = {"", "a.example", "https://b.example"},
                      .tls_cert = "",
                      .tls_key = ""},
