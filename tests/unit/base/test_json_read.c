@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json_scan.h"
 
 /* One letter a token, so that a text's tokens are a word. */
 static void tokens_of(const char *text, size_t length, char *out, size_t size, struct err *err)
