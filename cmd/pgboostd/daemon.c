@@ -44,7 +44,8 @@ struct daemon {
     char *refreshed[REFRESHED_MAX]; /* relations, as notifications named them */
     int64_t due_in_ms;              /* until a run is due, as last seen */
     struct pg *pg;                  /* NULL: Postgres is away */
-    char away[640];                 /* why, as last logged; "": it is there */
+    char away[640];                 /* why, as last seen; "": it is there */
+    unsigned away_codes;            /* the kinds of reasons that were logged: a bit for each */
     int64_t away_since_ms;
     char cache_of[OFFLINE_MOMENT_MAX]; /* models come from the cache of that moment; "": they do not
                                         */
@@ -129,19 +130,25 @@ static void say_degraded(struct daemon *daemon)
     registry_set_degraded(daemon->registry, why);
 }
 
-/* Logs a reason once, however often it comes. */
+/* An outage is logged once, however often it is met and in whatever words (a server that stops says
+ * so, breaks connections, then is not there), and once more for each other kind that it becomes:
+ * denied where it was unreachable. What is shown is its latest reason. */
 static void note_away(struct daemon *daemon, const struct err *err)
 {
+    bool is_news = (daemon->away_codes >> err->code & 1) == 0;
+
     pg_close(TAKE_PTR(daemon->pg));
-    if (strcmp(daemon->away, err->message) == 0)
-        return;
     if (daemon->away[0] == '\0')
         daemon->away_since_ms = clock_ms();
-    snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
-    say_degraded(daemon);
+    daemon->away_codes |= 1U << err->code;
+    if (strcmp(daemon->away, err->message) != 0) {
+        snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
+        say_degraded(daemon);
+    }
     if (daemon->server != NULL) /* else it starts with that */
         http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
-    log_err(LOG_WARNING, "the catalog cannot be reached; predictions go on", err);
+    if (is_news)
+        log_err(LOG_WARNING, "the catalog cannot be reached; predictions go on", err);
 }
 
 static void note_back(struct daemon *daemon)
@@ -151,6 +158,7 @@ static void note_back(struct daemon *daemon)
         return;
     log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
     daemon->away[0] = daemon->cache_of[0] = '\0';
+    daemon->away_codes = 0;
     registry_set_degraded(daemon->registry, NULL);
     http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
 }
