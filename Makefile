@@ -10,6 +10,7 @@
 #   make bench-serve  … beside what the HTTP library can answer at all, and beside Python (long)
 #   make bench-swap   deployments while /predict is under load
 #   make bench-scale  a thousand projects in one daemon
+#   make bench-tail   the latency of /predict while a run trains
 #   make bench-load   relation to model on three million flights, beside COPY and pandas (long)
 #   make bench-score  a relation into a table, beside COPY, pandas and plpython3u (long)
 #   make bench-search the search beside Optuna's, on nine data sets (long)
@@ -231,11 +232,13 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 	$(call say,LINK,$@)
 	$(link) $(LIBS_HTTP) -lm
 
-.PHONY: bench-tools bench-serve bench-swap bench-scale
+.PHONY: bench-tools bench-serve bench-swap bench-scale bench-tail
 bench-tools: $(BENCH_TOOLS) $(BENCH_FOREST)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
 bench-swap bench-scale: all
+	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
+bench-tail: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/$@ $(BENCH_ARGS)
 
 # make bench-lookup BENCH_ARGS=--short

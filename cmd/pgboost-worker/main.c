@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/scheduling.h"
 #include "config/options.h"
 #include "train/import.h"
 #include "train/run.h"
@@ -292,7 +293,8 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write */
-    if (settings.priority > 0 && nice((int)settings.priority) == -1)
+    if (settings.priority > 0 && !scheduling_be_patient((int)settings.priority) &&
+        nice((int)settings.priority) == -1)
         log_warning("the priority stays as it is", "");
     return err_exit_status(settings.import.file != NULL ? import(&settings) : train(&settings));
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/scheduling.h"
 #include "base/systemd.h"
 #include "calendar.h"
 #include "host.h"
@@ -456,6 +457,7 @@ static void notify_ready(const struct daemon *daemon)
 static enum err_code start(struct daemon *daemon, struct err *err)
 {
     host_raise_file_limit();
+    scheduling_be_quick(); /* before there are threads; workers leave it again */
     TRY(host_make_folder(daemon->options->state_dir, err));
     TRY(registry_new(&daemon->registry, err));
     TRY(calendar_new(&daemon->calendar, err));
