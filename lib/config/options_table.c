@@ -141,7 +141,8 @@ const struct option_row option_rows[] = {
      .low = 10,
      .high = HOUR,
      .placeholder = "TIME",
-     .help = "how long a look-up may wait for a connection, and how long Postgres may take for it"},
+     .help = "how long a look-up may take in all: its wait for a connection, Postgres, what is "
+             "tried again"},
     {.name = "tokens",
      .type = OPTION_TEXT,
      .offset = AT(tokens),

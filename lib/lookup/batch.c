@@ -208,21 +208,21 @@ static bool is_of_value(const char *sqlstate)
            strcmp(sqlstate, "22007") == 0 || strcmp(sqlstate, "22008") == 0;
 }
 
-bool batch_is_stale(const struct err *err)
+/* An internal error may be the plan's, of things that are gone, or a row's. */
+bool batch_is_stale(const struct err *err, bool is_fresh)
 {
-    static const char *const states[] = {"0A000", "26000", "42P01", "42703",
-                                         "42804", "42883", "XX000"};
+    static const char *const states[] = {"0A000", "26000", "42P01", "42703", "42804", "42883"};
 
     for (size_t i = 0; i < N_ELEMENTS(states); i++)
         if (strcmp(err->sqlstate, states[i]) == 0)
             return true;
-    return false;
+    return !is_fresh && strcmp(err->sqlstate, "XX000") == 0;
 }
 
 /* Is it one row's fault rather than the connection's, the plan's, or time's? */
-static bool is_of_row(const struct pg *pg, const struct err *err)
+static bool is_of_row(const struct batch *batch, const struct pg *pg, const struct err *err)
 {
-    return !pg_broken(pg) && !batch_is_stale(err) && err->code == ERR_SQL;
+    return !pg_broken(pg) && !batch_is_stale(err, batch->is_fresh) && err->code == ERR_SQL;
 }
 
 static enum err_code blame(struct batch *batch, const struct lookup_plan *plan, size_t key,
@@ -248,7 +248,7 @@ static enum err_code run_range(struct batch *batch, const struct lookup_plan *pl
     TRY(put_literals(batch, plan, first, n, params, err));
     if (fetch(batch, plan, pg, plan->n_params, params, &result, &problem) == ERR_OK)
         return deal(batch, result, first, n, err);
-    if (!is_of_row(pg, &problem)) {
+    if (!is_of_row(batch, pg, &problem)) {
         *err = problem;
         return err->code;
     }

@@ -6,15 +6,17 @@
  * prepared statement, and calls each ask's `done` with its rows, whose cells are the ones that
  * training reads (frame/cell.h). Nobody but the pool's threads waits for Postgres.
  *
- *   pool.c    the queue, the threads, their connections
- *   hosts.c   the servers of a connection string, in their order
+ *   pool.c    the queue, and the threads
+ *   link.c    a thread's connection, and the plans that are prepared on it
+ *   servers.c which server is asked; hosts.c: those of a connection string, in their order
  *   plan.c    what is read of a relation, as a prepared statement
  *   keys.c    keys in JSON, checked against the types of the key's columns
  *   batch.c   one statement for many keys, and again in halves where a row of them fails
  *
- * Bounded: connections, how many asks wait, how long one takes. A connection that breaks is opened
- * again and its asks are read once more; a server that fails is left alone for a moment that
- * doubles (schedule/backoff.h), and the next one of the string is taken meanwhile.
+ * Bounded: connections, how many asks wait, how long one takes, from the moment that it is put to
+ * its answer, whatever is tried for it meanwhile. A connection that breaks is opened again and its
+ * asks are read once more; a server that fails is left alone for a moment, and the next one of the
+ * string is taken meanwhile.
  *
  * Refuses: SQL from clients (values are parameters, columns are found in the relation), knowing
  * what a model is.
@@ -34,7 +36,7 @@ struct lookup_options {
     const char *dsn;    /* several hosts: the first that answers */
     int n_connections;  /* at least 1 */
     int queue_max;      /* asks that may wait */
-    int64_t timeout_ms; /* of an ask: as long may it wait, and as long its statement may take */
+    int64_t timeout_ms; /* of an ask: its wait, its statement and what is tried again, together */
 };
 
 struct lookup_column {
@@ -105,12 +107,12 @@ struct lookup_ask {
     size_t max_rows;           /* ERR_LIMIT beyond, of all but LOOKUP_KEY */
     const char *signature;     /* asks of the same one have the same spec */
     size_t signature_length;
-    /* Fills the spec. On a thread of the pool, as done; seldom. */
+    /* Fills the spec. On a thread of the pool, as done; seldom. A failure is this ask's alone. */
     enum err_code (*describe)(struct lookup_ask *ask, struct lookup_spec *spec, struct err *err);
-    /* rows NULL: *err says why. It may put the ask again. */
+    /* rows NULL: *err says why. It may put the ask again, whose time goes on. */
     void (*done)(struct lookup_ask *ask, const struct lookup_rows *rows);
     struct err *err;
-    int64_t deadline_ms;     /* the pool's */
+    int64_t deadline_ms;     /* the pool's; 0 before the ask is put */
     struct lookup_ask *next; /* likewise */
 };
 

@@ -214,6 +214,27 @@ def test_a_relation_at_fault(catalog, cli, served, tmp_path_factory):
     assert "prediction" in found(served, "faulty", key=2)
 
 
+def test_an_internal_error_is_one_rows(catalog, cli, served, tmp_path_factory):
+    """XX000 may mean that what was prepared no longer fits, or what a row's function says."""
+    catalog.sql("""
+        CREATE TABLE shop.inner AS SELECT i AS id, i % 7 AS x, sin(i) AS y
+            FROM generate_series(1, 300) i;
+        CREATE FUNCTION shop.inside(x int) RETURNS int LANGUAGE plpgsql AS $$
+        BEGIN
+            IF x = 6 THEN RAISE EXCEPTION 'inside' USING ERRCODE = 'XX000'; END IF;
+            RETURN x;
+        END $$;
+        CREATE VIEW shop.outer AS SELECT id, shop.inside(x) AS x, y FROM shop.inner WHERE x < 6""")
+    train(cli, tmp_path_factory, "inside", relation="shop.outer", target="y", key=["id"])
+    served.wait_live("inside")
+    catalog.sql("""CREATE OR REPLACE VIEW shop.outer AS
+                   SELECT id, shop.inside(x) AS x, y FROM shop.inner""")
+    for _ in range(2):
+        items = found(served, "inside", keys=[1, 6, 2, 13, 3])["predictions"]
+        assert ["error" in item for item in items] == [False, True, False, True, False]
+        assert "inside" in items[1]["error"]["detail"]
+
+
 def test_a_project_without_a_key(catalog, cli, served, tmp_path_factory):
     train(cli, tmp_path_factory, "keyless", relation="shop.base", target="y")
     served.wait_live("keyless")
