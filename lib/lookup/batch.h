@@ -38,6 +38,9 @@ MUST_CHECK enum err_code batch_run_where(struct batch *batch, const struct looku
                                          struct pg *pg, const struct lookup_ask *ask,
                                          struct err *err);
 
+/* Puts the rows of a plan that sorts_here into the order of their keys. */
+void batch_sort(struct batch *batch, const struct lookup_plan *plan);
+
 /* Does the error say that the statement no longer fits the relation? Of one that was made just now
  * fewer do. */
 bool batch_is_stale(const struct err *err, bool is_fresh);

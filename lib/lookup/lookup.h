@@ -12,6 +12,7 @@
  *   plan.c    what is read of a relation, as a prepared statement
  *   keys.c    keys in JSON, checked against the types of the key's columns
  *   batch.c   one statement for many keys, and again in halves where a row of them fails
+ *   rows.c    what stands in a row that came back
  *
  * Bounded: connections, how many asks wait, how long one takes, from the moment that it is put to
  * its answer, whatever is tried for it meanwhile. A connection that breaks is opened again and its
@@ -62,8 +63,10 @@ struct lookup_spec {
 struct lookup_plan {
     struct relation *relation;
     struct zone *zone;
-    int n_columns, n_keys;  /* of the result: columns, and keys as JSON behind them */
+    int n_columns, n_keys;  /* of the result: columns, and keys behind them */
     const char **key_names; /* [n_keys] */
+    bool *key_is_int;       /* [n_keys] a whole number as it is; else JSON's text */
+    bool sorts_here;        /* of is_where: all are, and Postgres need not sort whole rows */
     int n_params, *params;  /* the columns compared, indices into relation->columns */
     bool is_where;          /* compared with one value each, not with a list */
     bool has_age;           /* behind the keys: the time column, and the server's clock */
@@ -89,8 +92,9 @@ struct lookup_rows {
 
 /* The spec's i-th column of a row that is there; false: NULL. */
 bool lookup_field(const struct lookup_row *row, int column, struct pg_field *ret_field);
-/* The i-th column of the row's key as JSON. */
-struct pg_field lookup_key(const struct lookup_rows *rows, const struct lookup_row *row, int key);
+/* Appends the column of the row's key as JSON. */
+void lookup_put_key(const struct lookup_rows *rows, const struct lookup_row *row, int key,
+                    struct buf *json);
 /* How long ago, by the server's clock, the row's time column was; false: nobody can say. */
 bool lookup_age(const struct lookup_rows *rows, const struct lookup_row *row, double *ret_seconds);
 

@@ -131,16 +131,11 @@ static void put_key(const struct lookup_rows *found, size_t row, struct buf *rep
 
     buf_puts(reply, "\"key\":{");
     for (int i = 0; i < plan->n_keys; i++) {
-        struct pg_field key = lookup_key(found, &found->items[row], i);
-
         if (i > 0)
             buf_putc(reply, ',');
         json_put_text(reply, plan->key_names[i]);
         buf_putc(reply, ':');
-        if (key.data != NULL)
-            buf_append(reply, key.data, key.n_bytes);
-        else
-            buf_puts(reply, "null");
+        lookup_put_key(found, &found->items[row], i, reply);
     }
     buf_putc(reply, '}');
 }
