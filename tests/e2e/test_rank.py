@@ -173,3 +173,11 @@ def test_columns_in_any_order_and_number(catalog, with_one_connection):
             where = {name: row[name] for name in ("shop", "item", *names)}
             assert rank(daemon, "by_clicks", where=where) == answer
     assert before and before <= started(), "no connection was opened anew"
+
+
+def test_the_first_ones_are_those_of_all(served):
+    """Of 160 candidates with many equal scores, in whatever way they are chosen."""
+    every = rank(served, "by_clicks", where={"kind": 1})["candidates"]
+    assert len(every) == 160 and len({item["score"] for item in every}) < 100
+    for top in (1, 2, 10, 63, 64, 65, 159, 160, 1000):
+        assert rank(served, "by_clicks", where={"kind": 1}, top=top)["candidates"] == every[:top]
