@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -123,15 +123,21 @@ class Frozen:
     """The server's processes stop, as on a machine that hangs: nothing is closed, nothing said."""
 
     def __init__(self, data):
-        self.pids = processes(Path(data))
+        self.data = Path(data)
+        self.pids = []
+
+    def send(self, pids, sent):
+        for pid in pids:
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(pid, sent)
 
     def __enter__(self):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
+        self.send(processes(self.data)[:1], signal.SIGSTOP)  # which starts the others
+        self.pids = processes(self.data)
+        self.send(self.pids, signal.SIGSTOP)
 
     def __exit__(self, *_):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGCONT)
+        self.send(self.pids, signal.SIGCONT)
 
 
 def test_a_frozen_server_delays_look_ups_alone(away, serve):
