@@ -395,6 +395,7 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .lookup = {.dsn = options->read_dsn,
                    .n_connections = (int)options->lookup_pool_size,
                    .queue_max = (int)options->lookup_queue,
+                   .cache_bytes = (size_t)options->lookup_cache_bytes,
                    .timeout_ms = options->lookup_timeout_ms},
     };
 

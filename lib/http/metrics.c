@@ -217,6 +217,26 @@ static enum err_code put_traffic(struct buf *text, struct http_service *service,
     return ERR_OK;
 }
 
+/* Rows by key --------------------------------------------------------------------------------- */
+
+static void put_lookups(struct buf *text, struct lookup *lookup)
+{
+    struct lookup_counts counts;
+
+    if (lookup == NULL)
+        return;
+    lookup_count(lookup, &counts);
+    put_value(text, "pgboost_lookup_cache_hits_total", "counter",
+              "Rows by key that were answered from memory.", (double)counts.n_hits);
+    put_value(text, "pgboost_lookup_cache_misses_total", "counter",
+              "Rows by key of projects with cache_seconds that were read.",
+              (double)counts.n_misses);
+    put_value(text, "pgboost_lookup_cache_rows", "gauge", "Rows that are kept.",
+              (double)counts.n_rows);
+    put_value(text, "pgboost_lookup_cache_bytes", "gauge", "Memory that they take.",
+              (double)counts.n_bytes);
+}
+
 /* Models -------------------------------------------------------------------------------------- */
 
 static void put_project(struct buf *text, const char *name, const char *project)
@@ -363,6 +383,7 @@ static enum err_code put_view(struct buf *text, struct http_service *service,
 
     TRY(names_init(&names, view, err));
     TRY(put_traffic(text, service, &names, err));
+    put_lookups(text, service->lookup);
     put_models(text, view);
     put_projects(text, view);
     return ERR_OK;

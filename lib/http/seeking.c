@@ -115,6 +115,8 @@ static enum err_code sign(struct seeking *seeking, const struct registry_view *v
         return err_hint(err, "name its columns as \"key\" in the definition, and apply that");
     }
     seeking->model_id = model->id;
+    seeking->ask.keep_ms =
+        project->cache_seconds != NULL ? (int64_t)(strtod(project->cache_seconds, NULL) * 1000) : 0;
     buf_clear(signature);
     buf_append(signature, &model->id, sizeof(model->id));
     buf_putc(signature, wanted->form == LOOKUP_WHERE ? 'w' : 'k');

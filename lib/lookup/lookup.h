@@ -13,6 +13,7 @@
  *   keys.c    keys in JSON, checked against the types of the key's columns
  *   batch.c   one statement for many keys, and again in halves where a row of them fails
  *   rows.c    what stands in a row that came back
+ *   cache.c   rows that may be answered again for a while, where a project says so
  *
  * Bounded: connections, how many asks wait, how long one takes, from the moment that it is put to
  * its answer, whatever is tried for it meanwhile. A connection that breaks is opened again and its
@@ -37,7 +38,14 @@ struct lookup_options {
     const char *dsn;    /* several hosts: the first that answers */
     int n_connections;  /* at least 1 */
     int queue_max;      /* asks that may wait */
+    size_t cache_bytes; /* of rows that are kept for asks with keep_ms */
     int64_t timeout_ms; /* of an ask: its wait, its statement and what is tried again, together */
+};
+
+/* Of rows that are kept. */
+struct lookup_counts {
+    uint64_t n_hits, n_misses; /* of asks that may be answered from them, ever */
+    size_t n_rows, n_bytes;    /* at present */
 };
 
 struct lookup_column {
@@ -76,16 +84,19 @@ struct lookup_plan {
     struct arena arena;
 };
 
+struct kept_row;
+
 /* One key, or one row of LOOKUP_WHERE. */
 struct lookup_row {
-    const PGresult *result; /* NULL: there is no row, and code says why */
-    int row;                /* of result */
+    const PGresult *result;      /* NULL: there is no row, and code says why */
+    int row;                     /* of result */
+    const struct kept_row *kept; /* stands in place of result; NULL: it was read now */
     enum err_code code;
     const char *problem, *field; /* field: a JSON pointer below the key; "": the key itself */
 };
 
 struct lookup_rows {
-    const struct lookup_plan *plan;
+    const struct lookup_plan *plan; /* NULL: of a row that is kept */
     size_t n;
     const struct lookup_row *items;
 };
@@ -95,7 +106,8 @@ bool lookup_field(const struct lookup_row *row, int column, struct pg_field *ret
 /* Appends the column of the row's key as JSON. */
 void lookup_put_key(const struct lookup_rows *rows, const struct lookup_row *row, int key,
                     struct buf *json);
-/* How long ago, by the server's clock, the row's time column was; false: nobody can say. */
+/* How long ago, by the server's clock, the row's time column was; false: nobody can say. Of a row
+ * that is kept: by now. */
 bool lookup_age(const struct lookup_rows *rows, const struct lookup_row *row, double *ret_seconds);
 
 enum lookup_form {
@@ -111,6 +123,7 @@ struct lookup_ask {
     size_t max_rows;           /* ERR_LIMIT beyond, of all but LOOKUP_KEY */
     const char *signature;     /* asks of the same one have the same spec */
     size_t signature_length;
+    int64_t keep_ms; /* of LOOKUP_KEY: how old a row that was read before may be; 0: it is read */
     /* Fills the spec. On a thread of the pool, as done; seldom. A failure is this ask's alone. */
     enum err_code (*describe)(struct lookup_ask *ask, struct lookup_spec *spec, struct err *err);
     /* rows NULL: *err says why. It may put the ask again, whose time goes on. */
@@ -124,9 +137,11 @@ struct lookup_ask {
 MUST_CHECK enum err_code lookup_new(const struct lookup_options *options,
                                     struct lookup **ret_lookup, struct err *err);
 
-/* Any thread. False: too many wait (*err, ERR_UNREACHABLE) or the pool has stopped; the ask is the
- * caller's still. */
+/* Any thread; done may be called before it returns. False: too many wait (*err, ERR_UNREACHABLE) or
+ * the pool has stopped; the ask is the caller's still. */
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err);
+
+void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts);
 
 /* Answers what waits with an error, after the statements under way, and takes nothing more. */
 void lookup_stop(struct lookup *lookup);

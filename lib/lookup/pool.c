@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "lookup/batch.h"
+#include "lookup/cache.h"
 #include "lookup/link.h"
 
 #define GATHER_MAX 256         /* keys of one statement, of asks for one key each */
@@ -14,6 +15,7 @@
 struct lookup {
     struct lookup_options options;
     struct servers servers;
+    struct row_cache *cache;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t came;
     struct lookup_ask *first, **last;
@@ -28,6 +30,7 @@ struct worker {
     pthread_t thread;
     struct link link;
     struct batch batch;
+    int64_t asked_us; /* when what is in batch was asked for */
 };
 
 /* Plans --------------------------------------------------------------------------------------- */
@@ -98,11 +101,14 @@ static void refuse_all(struct lookup_ask *group, const struct err *err)
 }
 
 /* What is wrong with the one key of an ask is what is wrong with the ask. */
-static void deliver_key(struct lookup_ask *ask, const struct lookup_rows *rows)
+static void deliver_key(struct worker *worker, struct lookup_ask *ask,
+                        const struct lookup_rows *rows)
 {
     const struct lookup_row *row = &rows->items[0];
 
     if (row->code == ERR_OK) {
+        if (ask->keep_ms > 0)
+            row_cache_keep(worker->lookup->cache, ask, rows, row, worker->asked_us);
         ask->done(ask, rows);
         return;
     }
@@ -113,9 +119,9 @@ static void deliver_key(struct lookup_ask *ask, const struct lookup_rows *rows)
     ask->done(ask, NULL);
 }
 
-static void deliver(struct lookup_ask *group, const struct lookup_plan *plan,
-                    const struct batch *batch)
+static void deliver(struct worker *worker, struct lookup_ask *group, const struct lookup_plan *plan)
 {
+    const struct batch *batch = &worker->batch;
     struct lookup_rows rows = {.plan = plan, .n = batch->n, .items = batch->rows};
 
     if (!gathers(group)) {
@@ -126,7 +132,7 @@ static void deliver(struct lookup_ask *group, const struct lookup_plan *plan,
     while (group != NULL) {
         struct lookup_ask *next = group->next;
 
-        deliver_key(group, &rows);
+        deliver_key(worker, group, &rows);
         rows.items++;
         group = next;
     }
@@ -156,6 +162,7 @@ static enum err_code read_group(struct worker *worker, struct lookup_ask **group
     TRY(find_plan(&worker->link, group, ret_plan, err));
     plan = (*ret_plan)->plan;
     batch->is_fresh = link_is_fresh(*ret_plan);
+    worker->asked_us = clock_us();
     if ((*group)->form == LOOKUP_WHERE)
         return batch_run_where(batch, plan, worker->link.pg, *group, err);
     for (const struct lookup_ask *ask = *group; ask != NULL; ask = ask->next)
@@ -177,14 +184,17 @@ static bool may_connect_again(struct link *link, const struct err *err)
 }
 
 /* Is it worth another try, on another connection or, once, with a plan that is made anew? */
-static bool may_try_again(struct link *link, struct link_plan *plan, bool *is_made_anew,
+static bool may_try_again(struct worker *worker, struct link_plan *plan, bool *is_made_anew,
                           const struct err *err)
 {
+    struct link *link = &worker->link;
+
     if (link->pg == NULL || pg_broken(link->pg))
         return may_connect_again(link, err);
     if (plan == NULL || !batch_is_stale(err, link_is_fresh(plan)))
         return false;
     link_forget(link, plan);
+    row_cache_forget(worker->lookup->cache);
     if (*is_made_anew)
         return false;
     *is_made_anew = true;
@@ -201,11 +211,11 @@ static void serve(struct worker *worker, struct lookup_ask *group)
     for (int try = 0; try < TRIES && group != NULL; try++) {
         code = read_group(worker, &group, &plan, &err);
         if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
-            !may_try_again(&worker->link, plan, &is_made_anew, &err))
+            !may_try_again(worker, plan, &is_made_anew, &err))
             break;
     }
     if (code == ERR_OK)
-        deliver(group, plan->plan, &worker->batch);
+        deliver(worker, group, plan->plan);
     else
         refuse_all(group, &err);
     batch_clear(&worker->batch);
@@ -322,9 +332,30 @@ static void *work(void *context)
     return NULL;
 }
 
+/* From a row that is kept, if there is one. */
+static bool answer_at_once(struct lookup *lookup, struct lookup_ask *ask)
+{
+    struct kept_row *kept;
+    struct lookup_row row = {.code = ERR_OK, .field = ""};
+    struct lookup_rows rows = {.n = 1, .items = &row};
+
+    if (ask->keep_ms <= 0 || !gathers(ask))
+        return false;
+    kept = row_cache_find(lookup->cache, ask);
+    if (kept == NULL)
+        return false;
+    row.kept = kept;
+    ask->done(ask, &rows);
+    row_cache_let_go(lookup->cache, kept);
+    return true;
+}
+
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
 {
     bool taken;
+
+    if (answer_at_once(lookup, ask))
+        return true;
 
     ask->next = NULL;
     if (ask->deadline_ms == 0)
@@ -389,9 +420,15 @@ enum err_code lookup_new(const struct lookup_options *options, struct lookup **r
     init_waiting(lookup);
     lookup->options = *options;
     TRY(servers_init(&lookup->servers, options->dsn, err));
+    TRY(row_cache_new(options->cache_bytes, &lookup->cache, err));
     TRY(start_workers(lookup, err));
     *ret_lookup = TAKE_PTR(lookup);
     return ERR_OK;
+}
+
+void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts)
+{
+    row_cache_count(lookup->cache, ret_counts);
 }
 
 void lookup_stop(struct lookup *lookup)
@@ -419,6 +456,7 @@ void lookup_free(struct lookup *lookup)
     pthread_cond_destroy(&lookup->came);
     pthread_mutex_destroy(&lookup->lock);
     servers_release(&lookup->servers);
+    row_cache_free(lookup->cache);
     free(lookup->workers);
     free(lookup);
 }

@@ -1,7 +1,9 @@
 /* What stands in a row that was looked up: cells, its key, its age. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "lookup/batch.h"
+#include "lookup/cache.h"
 
 /* Two calls of libpq rather than three: what has a length is not NULL. */
 static struct pg_field field_at(const struct lookup_row *row, int column)
@@ -18,7 +20,7 @@ static struct pg_field field_at(const struct lookup_row *row, int column)
 
 bool lookup_field(const struct lookup_row *row, int column, struct pg_field *ret_field)
 {
-    *ret_field = field_at(row, 1 + column);
+    *ret_field = row->kept != NULL ? row->kept->fields[column] : field_at(row, 1 + column);
     return ret_field->data != NULL;
 }
 
@@ -94,16 +96,26 @@ void batch_sort(struct batch *batch, const struct lookup_plan *plan)
 
 /* Age ----------------------------------------------------------------------------------------- */
 
+static bool kept_age(const struct kept_row *row, double *ret_seconds)
+{
+    if (row->has_age)
+        *ret_seconds = row->age_seconds + (double)(clock_us() - row->read_us) / 1e6;
+    return row->has_age;
+}
+
 bool lookup_age(const struct lookup_rows *rows, const struct lookup_row *row, double *ret_seconds)
 {
     const struct lookup_plan *plan = rows->plan;
-    int column = 1 + plan->n_columns + plan->n_keys;
     struct pg_field then, now;
     struct cell from, to;
     int64_t us;
+    int column;
 
+    if (row->kept != NULL)
+        return kept_age(row->kept, ret_seconds);
     if (!plan->has_age)
         return false;
+    column = 1 + plan->n_columns + plan->n_keys;
     then = field_at(row, column);
     now = field_at(row, column + 1);
     if (then.data == NULL || now.data == NULL ||
