@@ -13,6 +13,7 @@
  *   keys.c    keys in JSON, checked against the types of the key's columns
  *   batch.c   one statement for many keys, and again in halves where a row of them fails
  *   rows.c    what stands in a row that came back
+ *   foresee.c what a definition's look-ups will meet, when it is applied
  *   cache.c   rows that may be answered again for a while, where a project says so
  *
  * Bounded: connections, how many asks wait, how long one takes, from the moment that it is put to

@@ -323,3 +323,33 @@ def test_a_relation_that_changed_is_read_anew(catalog, cli, served, with_one_con
     catalog.sql("ALTER TABLE shop.turned ALTER id TYPE bigint; UPDATE shop.turned SET x = x + 100")
     assert [found(daemon, "turned", key=key, encoded=True)["encoded"]["x"]
             for key in (1, 3, 1)] == [1, 103, 101]
+
+
+def test_what_look_ups_will_meet_is_said_when_it_is_applied(catalog, cli, served, tmp_path):
+    catalog.sql("""
+        CREATE TABLE shop.large AS SELECT i AS id, i % 7 AS x, repeat('-', 500) AS filler, sin(i) AS y
+            FROM generate_series(1, 20000) i;
+        ANALYZE shop.large;
+        CREATE VIEW shop.behind AS SELECT id AS code, x, y FROM shop.large;
+        CREATE TABLE shop.lacking AS SELECT id AS code FROM shop.large LIMIT 5""")
+
+    def said(**more):
+        path = tmp_path / "warned.json"
+        path.write_text(json.dumps({"project": "warned", "relation": "shop.behind", "target": "y",
+                                    "key": "code", **more}))
+        applied = cli.ok("apply", path).err
+        return applied, [(item["status"], item["detail"])
+                         for item in json.loads(cli("check", "--json").out)["items"]
+                         if item["check"] == "warned: look-ups"]
+
+    applied, [(status, detail)] = said()
+    assert 'costs reading all of "large"' in detail and status == "warn"
+    assert f"warned: look-ups by key: {detail}\nhint: make an index" in applied
+    catalog.sql("CREATE INDEX ON shop.large (id)")
+    applied, [(status, detail)] = said()
+    assert "look-ups" not in applied and status == "ok"
+    applied, [(status, detail)] = said(serving="shop.nowhere")
+    assert 'no relation "nowhere"' in detail and detail in applied and status == "warn"
+    applied, [(status, detail)] = said(serving="shop.lacking")
+    assert 'shop.lacking has no column "x"' in detail and detail in applied and status == "warn"
+    assert said(key=None) == ("", [])
