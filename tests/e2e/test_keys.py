@@ -305,7 +305,8 @@ def test_rows_are_kept_so_long(catalog, cli, served, tmp_path_factory):
 
 @pytest.fixture
 def with_one_connection(catalog, tmp_path):
-    daemon = Daemon(catalog, tmp_path, "--role", "server", "--lookup-pool-size", "1")
+    daemon = Daemon(catalog, tmp_path, "--role", "server", "--lookup-pool-size", "1",
+                    "--lookup-timeout", "60 s")
     yield daemon
     assert daemon.stop() == 0, daemon.log
 

@@ -224,7 +224,7 @@ def test_the_timeout_is_of_the_whole_wait(away, serve):
         second = threads.submit(ask)
         assert first.result()[0] == 504 and second.result()[0] in (503, 504)
         assert second.result()[1] < 3, "not its time in line and a statement's beside"
-    assert by_key(daemon, 1).status_code == 200
+    wait_for(lambda: by_key(daemon, 1).status_code == 200, what="look-ups to come back")
 
 
 class Standby:
@@ -272,7 +272,7 @@ def replica_first(db, standby):
 
 
 def test_a_replica_stops_and_the_primary_goes_on(away, standby, serve):
-    daemon = serve("--read-dsn", replica_first(away, standby))
+    daemon = serve("--read-dsn", replica_first(away, standby), "--lookup-timeout", "20 s")
     assert by_key(daemon, 3).status_code == 200
     assert backends(away) == 0, "the first server of the string is asked"
     standby.stop("immediate")
@@ -291,5 +291,6 @@ def test_a_replica_is_frozen_and_the_primary_goes_on(away, standby, serve):
     assert by_key(daemon, 3).status_code == 200
     with Frozen(standby.home / "data"):
         assert by_key(daemon, 3).status_code == 504
+        wait_for(lambda: by_key(daemon, 3).status_code == 200, what="the primary")
         assert [by_key(daemon, 1 + i).status_code for i in range(5)] == [200] * 5
         assert backends(away) == 1

@@ -145,7 +145,8 @@ def test_more_rows_than_a_request_may_have(catalog, cli, served, tmp_path):
 
 @pytest.fixture
 def with_one_connection(catalog, served, tmp_path):
-    daemon = Daemon(catalog, tmp_path, "--role", "server", "--lookup-pool-size", "1")
+    daemon = Daemon(catalog, tmp_path, "--role", "server", "--lookup-pool-size", "1",
+                    "--lookup-timeout", "60 s")
     daemon.wait_live("by_clicks")
     yield daemon
     assert daemon.stop() == 0, daemon.log
