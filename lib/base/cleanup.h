@@ -44,5 +44,7 @@ void close_fd(const int *fd);
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define MUST_CHECK             __attribute__((warn_unused_result))
+#define CACHE_LINE             64 /* bytes that processors pass between them as one */
+#define COLD                   __attribute__((cold)) /* what leads here is unlikely: kept apart */
 
 #endif

@@ -44,21 +44,21 @@ struct err {
 
 /* Fills err (when not NULL), clearing field, hint and sqlstate. Returns code, so that a failing
  * function can end with `return err_set(…)`. Text beyond the bounds is cut at a character. */
-enum err_code err_set(struct err *err, enum err_code code, const char *format, ...)
+COLD enum err_code err_set(struct err *err, enum err_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
 /* Add to an error that is set. Both return err's code; where err is NULL, that of the thread's
  * last err_set. */
-enum err_code err_hint(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
-enum err_code err_field(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
+COLD enum err_code err_hint(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
+COLD enum err_code err_field(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Puts "what: " before the message, to say where it happened. Returns err's code. */
-enum err_code err_prefix(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
+COLD enum err_code err_prefix(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
-enum err_code err_nomem(struct err *err);
+COLD enum err_code err_nomem(struct err *err);
 
 /* ERR_IO with strerror(error_number) appended. */
-enum err_code err_errno(struct err *err, int error_number, const char *format, ...)
+COLD enum err_code err_errno(struct err *err, int error_number, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
 /* The table behind the codes. exit status: 1 failed, 2 usage, 69 unreachable, 78 configuration. */

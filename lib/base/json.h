@@ -53,12 +53,6 @@ void json_reader_init(struct json_reader *reader, const char *text, size_t lengt
 /* The next token. On JSON_ERROR err (ERR_INVALID; ERR_LIMIT for depth) names line and column. */
 enum json_token json_next(struct json_reader *reader, struct err *err);
 
-/* Takes the next token when it is a member's name that is written as `quoted`, a JSON string of
- * length bytes with its quotes: true, as if json_next had returned JSON_KEY, but that text, length
- * and escaped are not set. False: nothing was read, and json_next says what is there. For names
- * that are expected. */
-bool json_take_key(struct json_reader *reader, const char *quoted, size_t length);
-
 /* Skips the value whose first token was just returned (a scalar: nothing to do). */
 MUST_CHECK enum err_code json_skip(struct json_reader *reader, enum json_token first,
                                    struct err *err);

@@ -1,18 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_scan.h"
 #include "base/utf8.h"
-
-/* What the reader waits for. State and position change only with a token that was read whole, so
- * that a reader in error reports the same error again. */
-enum {
-    WANT_VALUE = 0, /* at the start, after ":" and after "," in an array */
-    WANT_ITEM,      /* after "[": a value or "]" */
-    WANT_FIRST_KEY, /* after "{": a key or "}" */
-    WANT_KEY,       /* after "," in an object */
-    WANT_SEPARATOR, /* after a value: "," or the end of what holds it */
-};
 
 void json_reader_init(struct json_reader *reader, const char *text, size_t length)
 {
@@ -66,13 +56,6 @@ __attribute__((noinline, cold)) static enum err_code refuse(const struct json_re
     return begins(reader, at, "NaN") || begins(reader, at, "Infinity")
                ? err_hint(err, "JSON has no NaN and no Infinity")
                : ERR_INVALID;
-}
-
-static const char *skip_space(const char *at, const char *end)
-{
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
-        at++;
-    return at;
 }
 
 /* The value of four hexadecimal digits, -1 when they are not there. */
@@ -187,73 +170,15 @@ static enum err_code read_string(struct json_reader *reader, const char *at, con
     return ERR_OK;
 }
 
-static bool is_digit(const char *at, const char *end)
-{
-    return at < end && *at >= '0' && *at <= '9';
-}
-
-/* Appends the digits that stand there. */
-static const char *scan_digits(const char *at, const char *end, uint64_t *value)
-{
-    uint64_t digits = *value;
-
-    for (; is_digit(at, end); at++)
-        digits = digits * 10 + (uint64_t)(*at - '0');
-    *value = digits;
-    return at;
-}
-
-/* The digits of an exponent, saturating. */
-static const char *scan_exponent(const char *at, const char *end, int *ret_value)
-{
-    int value = 0;
-
-    for (; is_digit(at, end); at++)
-        if (value < NUMBER_EXPONENT_MAX / 10)
-            value = value * 10 + (*at - '0');
-    *ret_value = value;
-    return at;
-}
-
-/* number = [ "-" ] int [ "." digits ] [ e [ sign ] digits ], int without leading zeros */
 static enum err_code read_number(struct json_reader *reader, const char *at, const char **ret_after,
                                  struct err *err)
 {
-    const char *first = at, *end = reader->end, *digits;
-    struct number number = {.negative = *at == '-'};
-    int exponent = 0;
-    ptrdiff_t n_digits, n_behind = 0;
+    const char *expected = scan_number(at, reader->end, &reader->number, ret_after);
 
-    digits = at += number.negative;
-    if (!is_digit(at, end))
-        return refuse(reader, at, "a digit", err);
-    if (*at == '0' && is_digit(at + 1, end))
-        return refuse(reader, at, "a number without leading zeros", err);
-    at = scan_digits(at, end, &number.digits);
-    n_digits = at - digits;
-    if (at < end && *at == '.') {
-        if (!is_digit(++at, end))
-            return refuse(reader, at, "a digit", err);
-        digits = at;
-        at = scan_digits(at, end, &number.digits);
-        n_behind = at - digits;
-    }
-    if (at < end && (*at == 'e' || *at == 'E')) {
-        bool below = ++at < end && *at == '-';
-
-        if (at < end && (*at == '+' || *at == '-'))
-            at++;
-        if (!is_digit(at, end))
-            return refuse(reader, at, "a digit", err);
-        at = scan_exponent(at, end, &exponent);
-        exponent = below ? -exponent : exponent;
-    }
-    number.cut = n_digits + n_behind > NUMBER_DIGITS;
-    number.exponent = number.cut ? 0 : exponent - (int)n_behind;
-    reader->number = number;
-    reader->text = first;
-    reader->length = (size_t)(at - first);
-    *ret_after = at;
+    if (expected != NULL)
+        return refuse(reader, *ret_after, expected, err);
+    reader->text = at;
+    reader->length = (size_t)(*ret_after - at);
     return ERR_OK;
 }
 
@@ -398,28 +323,6 @@ enum json_token json_next(struct json_reader *reader, struct err *err)
     enum json_token token = JSON_ERROR;
 
     return next(reader, &token, err) == ERR_OK ? token : JSON_ERROR;
-}
-
-bool json_take_key(struct json_reader *reader, const char *quoted, size_t length)
-{
-    const char *at = skip_space(reader->at, reader->end);
-
-    if (reader->state == WANT_SEPARATOR) {
-        if (reader->depth == 0 || !reader->is_object[reader->depth - 1] || at >= reader->end ||
-            *at != ',')
-            return false;
-        at = skip_space(at + 1, reader->end);
-    } else if (reader->state != WANT_FIRST_KEY) {
-        return false;
-    }
-    if ((size_t)(reader->end - at) <= length || memcmp(at, quoted, length) != 0)
-        return false;
-    at = skip_space(at + length, reader->end);
-    if (at >= reader->end || *at != ':')
-        return false;
-    reader->state = WANT_VALUE;
-    reader->at = at + 1;
-    return true;
 }
 
 enum err_code json_skip(struct json_reader *reader, enum json_token first, struct err *err)

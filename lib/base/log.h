@@ -24,13 +24,13 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
-void log_write(enum log_level level, const char *message, const char *pairs_format, ...)
+COLD void log_write(enum log_level level, const char *message, const char *pairs_format, ...)
     PRINTF_LIKE(3, 4);
 
 /* The error with its code, SQLSTATE and hint as pairs, after others where there are some. */
-void log_err(enum log_level level, const char *message, const struct err *err);
-void log_err_with(enum log_level level, const char *message, const struct err *err,
-                  const char *pairs_format, ...) PRINTF_LIKE(4, 5);
+COLD void log_err(enum log_level level, const char *message, const struct err *err);
+COLD void log_err_with(enum log_level level, const char *message, const struct err *err,
+                       const char *pairs_format, ...) PRINTF_LIKE(4, 5);
 
 /* A line of logfmt as a JSON object: what is quoted is a string, of the rest what looks like a
  * number is one. Text that is not UTF-8 comes out as U+FFFD. */

@@ -75,46 +75,40 @@ static bool in_reach(const struct number *number)
     return !number->cut && number->exponent >= POWER_MIN && number->exponent <= POWER_MAX;
 }
 
-/* Where both are exact, one operation is rounded correctly (Clinger's fast path). */
-bool number_to_double(const struct number *number, double *ret_value)
+const double number_tens[NUMBER_TENS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                         1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                         1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const float number_float_tens[NUMBER_FLOAT_TENS] = {1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F,
+                                                    1e6F, 1e7F, 1e8F, 1e9F, 1e10F};
+
+bool number_to_double_exactly(const struct number *number, double *ret_value)
 {
-    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     static const struct format format = {53, -1074, 971};
-    uint64_t digits = number->digits, bits;
+    uint64_t bits;
     int q = number->exponent;
     double value;
 
-    if (digits <= UINT64_C(1) << 53 && q >= -22 && q <= 22 && !number->cut) {
-        value = q < 0 ? (double)digits / tens[-q] : (double)digits * tens[q];
-    } else {
-        if (!in_reach(number) || digits == 0 || !nearest(&format, digits, q, &bits, &q))
-            return false;
-        bits = (bits & ~(UINT64_C(1) << 52)) | (uint64_t)(q + 1075) << 52;
-        memcpy(&value, &bits, sizeof(value));
-    }
+    if (!in_reach(number) || number->digits == 0 || !nearest(&format, number->digits, q, &bits, &q))
+        return false;
+    bits = (bits & ~(UINT64_C(1) << 52)) | (uint64_t)(q + 1075) << 52;
+    memcpy(&value, &bits, sizeof(value));
     *ret_value = number->negative ? -value : value;
     return true;
 }
 
-bool number_to_float(const struct number *number, float *ret_value)
+bool number_to_float_exactly(const struct number *number, float *ret_value)
 {
-    static const float tens[] = {1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F, 1e6F, 1e7F, 1e8F, 1e9F, 1e10F};
     static const struct format format = {24, -149, 104};
-    uint64_t digits = number->digits, significand;
+    uint64_t significand;
     int q = number->exponent;
     uint32_t bits;
     float value;
 
-    if (digits <= UINT64_C(1) << 24 && q >= -10 && q <= 10 && !number->cut) {
-        value = q < 0 ? (float)digits / tens[-q] : (float)digits * tens[q];
-    } else {
-        if (!in_reach(number) || digits == 0 || !nearest(&format, digits, q, &significand, &q))
-            return false;
-        bits = ((uint32_t)significand & ~(UINT32_C(1) << 23)) | (uint32_t)(q + 150) << 23;
-        memcpy(&value, &bits, sizeof(value));
-    }
+    if (!in_reach(number) || number->digits == 0 ||
+        !nearest(&format, number->digits, q, &significand, &q))
+        return false;
+    bits = ((uint32_t)significand & ~(UINT32_C(1) << 23)) | (uint32_t)(q + 150) << 23;
+    memcpy(&value, &bits, sizeof(value));
     *ret_value = number->negative ? -value : value;
     return true;
 }

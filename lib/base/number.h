@@ -27,9 +27,43 @@ struct number {
 #define NUMBER_DIGITS       19
 #define NUMBER_EXPONENT_MAX 1000000
 
-/* False: the quick way is not sure. Zero keeps its sign. */
-bool number_to_double(const struct number *number, double *ret_value);
-bool number_to_float(const struct number *number, float *ret_value);
+#define NUMBER_TENS       23
+#define NUMBER_FLOAT_TENS 11
+extern const double number_tens[NUMBER_TENS]; /* 10^i, exact */
+extern const float number_float_tens[NUMBER_FLOAT_TENS];
+
+/* Where digits and power of ten are not both exact. */
+bool number_to_double_exactly(const struct number *number, double *ret_value);
+bool number_to_float_exactly(const struct number *number, float *ret_value);
+
+/* False: the quick way is not sure. Zero keeps its sign. Where both are exact, one operation is
+ * rounded correctly (Clinger's fast path). */
+static inline bool number_to_double(const struct number *number, double *ret_value)
+{
+    int q = number->exponent;
+    double value;
+
+    if (number->digits > UINT64_C(1) << 53 || q <= -NUMBER_TENS || q >= NUMBER_TENS || number->cut)
+        return number_to_double_exactly(number, ret_value);
+    value = q < 0 ? (double)(int64_t)number->digits / number_tens[-q]
+                  : (double)(int64_t)number->digits * number_tens[q];
+    *ret_value = number->negative ? -value : value;
+    return true;
+}
+
+static inline bool number_to_float(const struct number *number, float *ret_value)
+{
+    int q = number->exponent;
+    float value;
+
+    if (number->digits > UINT64_C(1) << 24 || q <= -NUMBER_FLOAT_TENS || q >= NUMBER_FLOAT_TENS ||
+        number->cut)
+        return number_to_float_exactly(number, ret_value);
+    value = q < 0 ? (float)(int32_t)number->digits / number_float_tens[-q]
+                  : (float)(int32_t)number->digits * number_float_tens[q];
+    *ret_value = number->negative ? -value : value;
+    return true;
+}
 
 /* Room for either, with the NUL that they end in. */
 #define NUMBER_TEXT_SIZE 32

@@ -11,7 +11,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "feature/encoder.h"
+#include "feature/encode_decimal.h"
 #include "feature/stored.h"
 #include "feature/types.h"
 
@@ -109,21 +109,6 @@ static inline void fit_cell(const struct fit *fit, const struct column *from, si
 }
 
 /* Within what a float32 holds; NaN stays. */
-static inline double clamped(double value)
-{
-    return value > (double)FLT_MAX    ? (double)FLT_MAX
-           : value < -(double)FLT_MAX ? -(double)FLT_MAX
-                                      : value;
-}
-
-/* The one cast to float32: clamped, and -0 as +0, also where a small double became one. */
-static inline float to_feature(double value)
-{
-    float feature = (float)clamped(value);
-
-    return feature == 0 ? 0.0F : feature;
-}
-
 static inline void fill_missing(float *features, int n)
 {
     for (int i = 0; i < n; i++)

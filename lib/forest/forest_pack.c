@@ -8,8 +8,7 @@
 
 #include "forest/forest_step.h"
 
-#define CACHE_LINE 64
-#define NODES_MAX  (UINT32_MAX / 2)
+#define NODES_MAX (UINT32_MAX / 2)
 
 _Static_assert(NODES_PER_LINE * sizeof(struct node) == CACHE_LINE, "trees begin on a line");
 

@@ -40,6 +40,7 @@
 #ifndef PGBOOST_FRAME_CELL_H
 #define PGBOOST_FRAME_CELL_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -131,6 +132,51 @@ MUST_CHECK enum err_code cell_from_text(enum pg_type type, const struct zone *zo
  * number that is not whole, or beyond the type: ERR_INVALID. */
 MUST_CHECK enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_bytes,
                                           struct cell *ret_cell, struct err *err);
+/* Is a JSON number a value of the type? Not of times and intervals, which have no one unit. */
+static inline bool cell_takes_numbers(enum pg_type type)
+{
+    enum cell_kind kind = cell_kind_of(type);
+
+    return kind == CELL_INT || kind == CELL_FLOAT4 ||
+           (kind == CELL_DOUBLE && type != PG_TIME && type != PG_INTERVAL);
+}
+
+extern const struct cell_int_range {
+    int64_t min, max;
+} cell_int_ranges[PG_TYPES]; /* of integer types */
+
+static inline bool cell_int_is_in_range(enum pg_type type, int64_t value)
+{
+    return value >= cell_int_ranges[type].min && value <= cell_int_ranges[type].max;
+}
+
+/* The same of a number that was scanned, the quick way. False: cell_from_number or, of a type that
+ * takes no numbers, cell_from_json says what it is, or what is wrong with it. */
+static inline bool cell_from_decimal(enum pg_type type, const struct number *number,
+                                     struct cell *ret_cell)
+{
+    struct cell cell = {.kind = cell_kind_of(type)};
+
+    switch (cell.kind) {
+    case CELL_INT:
+        if (number->cut || number->exponent != 0 || number->digits > INT64_MAX)
+            return false;
+        cell.int_value = number->negative ? -(int64_t)number->digits : (int64_t)number->digits;
+        if (!cell_int_is_in_range(type, cell.int_value))
+            return false;
+        break;
+    case CELL_FLOAT4:
+        if (!number_to_float(number, &cell.float_value))
+            return false;
+        break;
+    default:
+        if (!cell_takes_numbers(type) || !number_to_double(number, &cell.double_value))
+            return false;
+    }
+    *ret_cell = cell;
+    return true;
+}
+
 /* From JSON true or false: boolean columns only. */
 MUST_CHECK enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell,
                                         struct err *err);
@@ -163,6 +209,20 @@ void cell_to_text(enum pg_type type, const struct cell *cell, struct buf *text);
 void cell_to_json(enum pg_type type, const struct cell *cell, struct buf *json);
 
 /* A number, boolean (0 or 1) or timestamp (its microseconds); null is NaN. */
-double cell_as_number(const struct cell *cell);
+static inline double cell_as_number(const struct cell *cell)
+{
+    if (cell->is_null)
+        return NAN;
+    switch (cell->kind) {
+    case CELL_BOOL:
+        return cell->bool_value ? 1 : 0;
+    case CELL_FLOAT4:
+        return (double)cell->float_value;
+    case CELL_DOUBLE:
+        return cell->double_value;
+    default:
+        return (double)cell->int_value;
+    }
+}
 
 #endif

@@ -289,8 +289,7 @@ enum err_code cell_from_json(enum pg_type type, const struct zone *zone, struct 
                              enum json_token token, struct cell_scratch *scratch,
                              struct cell *ret_cell, struct err *err)
 {
-    if (token == JSON_NUMBER && cell_takes_numbers(type) &&
-        cell_from_decimal(type, &reader->number, ret_cell))
+    if (token == JSON_NUMBER && cell_from_decimal(type, &reader->number, ret_cell))
         return ERR_OK;
     return read_other(type, zone, reader, token, scratch, ret_cell, err);
 }

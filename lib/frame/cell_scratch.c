@@ -99,22 +99,6 @@ void cell_set_list(struct cell *cell, const struct cell_scratch *scratch, size_t
         cell->items = scratch->items;
 }
 
-double cell_as_number(const struct cell *cell)
-{
-    if (cell->is_null)
-        return NAN;
-    switch (cell->kind) {
-    case CELL_BOOL:
-        return cell->bool_value ? 1 : 0;
-    case CELL_FLOAT4:
-        return (double)cell->float_value;
-    case CELL_DOUBLE:
-        return cell->double_value;
-    default:
-        return (double)cell->int_value;
-    }
-}
-
 enum err_code cell_unexpected(enum pg_type type, struct err *err)
 {
     return err_set(err, ERR_INVALID, "expected %s", cell_expected(type));

@@ -47,9 +47,7 @@ static const char *const expected[PG_TYPES] = {
     [PG_OTHER] = "a string",
 };
 
-static const struct {
-    int64_t min, max;
-} int_ranges[PG_TYPES] = {
+const struct cell_int_range cell_int_ranges[PG_TYPES] = {
     [PG_INT2] = {INT16_MIN, INT16_MAX},
     [PG_INT4] = {INT32_MIN, INT32_MAX},
     [PG_INT8] = {INT64_MIN, INT64_MAX},
@@ -87,11 +85,6 @@ static bool parse_bool(const char *text, size_t n_bytes, struct cell *cell)
     return false;
 }
 
-static bool in_range(enum pg_type type, int64_t value)
-{
-    return value >= int_ranges[type].min && value <= int_ranges[type].max;
-}
-
 /* A sign and digits: 1.0 and 1e3 are no integers in Postgres's text. */
 static bool parse_int(enum pg_type type, const char *text, size_t n_bytes, struct cell *cell)
 {
@@ -101,7 +94,7 @@ static bool parse_int(enum pg_type type, const char *text, size_t n_bytes, struc
         if (text[i] == '.' || text[i] == 'e' || text[i] == 'E')
             return false;
     return decimal_parse(&decimal, text, n_bytes) && decimal_to_int64(&decimal, &cell->int_value) &&
-           in_range(type, cell->int_value);
+           cell_int_is_in_range(type, cell->int_value);
 }
 
 /* NaN and the infinities, as float8in and numeric_in spell them. */
@@ -262,7 +255,8 @@ enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_byt
     if (!cell_takes_numbers(type) || !decimal_parse(&decimal, text, n_bytes))
         return cell_unexpected(type, err);
     if (cell.kind == CELL_INT) {
-        if (!decimal_to_int64(&decimal, &cell.int_value) || !in_range(type, cell.int_value))
+        if (!decimal_to_int64(&decimal, &cell.int_value) ||
+            !cell_int_is_in_range(type, cell.int_value))
             return err_set(err, ERR_INVALID, "expected %s, found %.*s%s", cell_expected(type),
                            n_shown, text, more);
     } else if (!set_decimal(type, &decimal, false, &cell)) {
@@ -271,30 +265,6 @@ enum err_code cell_from_number(enum pg_type type, const char *text, size_t n_byt
     }
     *ret_cell = cell;
     return ERR_OK;
-}
-
-bool cell_from_decimal(enum pg_type type, const struct number *number, struct cell *ret_cell)
-{
-    struct cell cell = {.kind = cell_kind_of(type)};
-
-    switch (cell.kind) {
-    case CELL_INT:
-        if (number->cut || number->exponent != 0 || number->digits > INT64_MAX)
-            return false;
-        cell.int_value = number->negative ? -(int64_t)number->digits : (int64_t)number->digits;
-        if (!in_range(type, cell.int_value))
-            return false;
-        break;
-    case CELL_FLOAT4:
-        if (!number_to_float(number, &cell.float_value))
-            return false;
-        break;
-    default:
-        if (!number_to_double(number, &cell.double_value))
-            return false;
-    }
-    *ret_cell = cell;
-    return true;
 }
 
 enum err_code cell_from_bool(enum pg_type type, bool value, struct cell *ret_cell, struct err *err)

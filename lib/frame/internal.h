@@ -46,18 +46,6 @@ enum pg_type cell_item_type(enum pg_type type);
 bool cell_is_array(enum pg_type type); /* also vectors */
 bool cell_is_range(enum pg_type type);
 
-/* Is a JSON number a value of the type? Not of times and intervals, which have no one unit. */
-static inline bool cell_takes_numbers(enum pg_type type)
-{
-    enum cell_kind kind = cell_kind_of(type);
-
-    return kind == CELL_INT || kind == CELL_FLOAT4 ||
-           (kind == CELL_DOUBLE && type != PG_TIME && type != PG_INTERVAL);
-}
-
-/* A JSON number of a type that takes numbers. False: only cell_from_number can say. */
-bool cell_from_decimal(enum pg_type type, const struct number *number, struct cell *ret_cell);
-
 #define CELL_SHOWN_MAX 40 /* bytes of a request's value in a message */
 
 /* "expected …" */

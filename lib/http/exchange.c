@@ -70,6 +70,8 @@ static void shrink(struct buf *buf)
 /* The service's count of what bodies hold, once this one's is gone. */
 static void let_go(struct exchange *exchange)
 {
+    if (exchange->n_held_bytes == 0)
+        return;
     atomic_fetch_sub(&exchange->service->n_held_bytes, exchange->n_held_bytes);
     exchange->n_held_bytes = 0;
 }

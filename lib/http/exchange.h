@@ -35,15 +35,17 @@ struct http_service {
     struct connections *connections;
     bool reads_in_place; /* the HTTP library does: see head_begin */
     atomic_bool draining;
-    atomic_int n_connections, n_requests; /* open, under way */
-    atomic_size_t n_held_bytes;           /* of large bodies, all together */
-    atomic_uint_fast64_t n_request_ids;
     uint64_t request_id_base;
     struct bulk *bulk;         /* where those are answered */
     pthread_key_t scratch_key; /* struct predict_scratch of each serving thread */
     struct stats *stats;
     _Atomic int64_t slow_us; /* requests that take so long are logged; 0: none */
     _Atomic int64_t gauges[HTTP_GAUGES];
+    /* What requests write stands apart from what all of them read. */
+    _Alignas(CACHE_LINE) atomic_int n_requests; /* under way */
+    atomic_int n_connections;                   /* open */
+    atomic_size_t n_held_bytes;                 /* of large bodies, all together */
+    atomic_uint_fast64_t n_request_ids;
 };
 
 struct route;

@@ -1,5 +1,6 @@
 #include "http/hygiene.h"
 
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,13 +27,20 @@ static const struct {
 static const char *const known_methods[] = {"GET",   "HEAD",    "POST",  "PUT",    "DELETE",
                                             "PATCH", "OPTIONS", "TRACE", "CONNECT"};
 
-/* RFC 9110, 5.6.2. The length of a token; 0: it is none. */
+/* RFC 9110, 5.6.2: tchar. */
+static const bool token_chars[UCHAR_MAX + 1] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['!'] = true,  ['#'] = true,
+    ['$'] = true,         ['%'] = true,         ['&'] = true,         ['\''] = true, ['*'] = true,
+    ['+'] = true,         ['-'] = true,         ['.'] = true,         ['^'] = true,  ['_'] = true,
+    ['`'] = true,         ['|'] = true,         ['~'] = true,
+};
+
+/* The length of a token; 0: it is none. */
 static size_t token_length(const char *text)
 {
     const char *c = text;
 
-    while ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '-' ||
-           (*c >= '0' && *c <= '9') || (*c != '\0' && strchr("!#$%&'*+.^_`|~", *c) != NULL))
+    while (token_chars[(unsigned char)*c])
         c++;
     return *c == '\0' ? (size_t)(c - text) : 0;
 }

@@ -215,11 +215,13 @@ static enum err_code open_socket(struct http_server *server, const char *listen,
 enum err_code http_server_start(const struct http_options *options, struct http_server **ret_server,
                                 struct err *err)
 {
-    CLEANUP(http_server_freep) struct http_server *server = calloc(1, sizeof(*server));
+    CLEANUP(http_server_freep)
+    struct http_server *server = aligned_alloc(CACHE_LINE, sizeof(*server));
     struct connection_limits limits;
 
     if (server == NULL)
         return err_nomem(err);
+    memset(server, 0, sizeof(*server));
     server->listen_fd = -1;
     server->service.reads_in_place = MHD_get_version()[0] == '0';
     if (getrandom(&server->service.request_id_base, sizeof(uint64_t), 0) != sizeof(uint64_t))

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define INDEX_SIZE (2 * STATS_SERIES_MAX) /* a power of two */
-#define CACHE_LINE 64
 
 const int64_t stats_bounds_us[STATS_BUCKETS] = {50,     100,     250,     500,     1000,    2500,
                                                 5000,   10000,   25000,   50000,   100000,  250000,

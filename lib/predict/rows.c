@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_scan.h"
+#include "feature/encode_decimal.h"
 #include "model/value.h"
 
 /* Where the decoding stands. Columns are numbered through: the encoder's first, then the relation's
@@ -17,6 +19,7 @@ struct decoder {
     const char *member; /* "features", "rows" or "columns": the first part of pointers */
     bool numbered;      /* row is the second */
     size_t row;
+    size_t n_known;   /* columns there are */
     size_t n_columns; /* of "columns" */
     bool overrides;   /* the rows are there already: what is read stands in place of it */
     size_t n_rows;    /* as many as there are then */
@@ -64,11 +67,6 @@ static enum err_code at_index(const struct decoder *decoder, size_t index, struc
     char text[24];
 
     return at_name(decoder, text, (size_t)snprintf(text, sizeof(text), "%zu", index), err);
-}
-
-static size_t n_known(const struct encoder *encoder)
-{
-    return (size_t)encoder->n_columns + encoder->other_names.n_keys;
 }
 
 static uint32_t find_column(const struct encoder *encoder, const char *name, size_t length)
@@ -143,15 +141,15 @@ static enum err_code read_value(struct decoder *decoder, uint32_t column, enum j
 
 /* The name of the i-th member, when it is the one that the last row had there: compared as it is
  * written, it need not be read, nor looked up. */
-static bool take_expected(struct decoder *decoder, size_t i, uint32_t *ret_column)
+static inline bool take_expected(struct decoder *decoder, size_t i, uint32_t *ret_column)
 {
     const struct fragment *key;
     uint32_t column;
 
-    if (i >= n_known(decoder->encoder))
+    if (i >= decoder->n_known)
         return false;
     column = decoder->scratch->order[i];
-    if (column >= n_known(decoder->encoder) || decoder->scratch->seen[column])
+    if (column >= decoder->n_known || decoder->scratch->seen[column])
         return false;
     key = &decoder->model->column_keys[column];
     if (!json_take_key(&decoder->reader, key->text, key->length))
@@ -159,6 +157,19 @@ static bool take_expected(struct decoder *decoder, size_t i, uint32_t *ret_colum
     decoder->scratch->seen[column] = 1;
     *ret_column = column;
     return true;
+}
+
+/* The value of a column, when it is a number, to the end. Most are. */
+static inline bool take_number(struct decoder *decoder, uint32_t column, enum json_token *ret_token,
+                               float *features)
+{
+    const struct encoder *encoder = decoder->encoder;
+
+    if (!json_take_number(&decoder->reader))
+        return false;
+    *ret_token = JSON_NUMBER;
+    return column < (uint32_t)encoder->n_columns &&
+           encode_decimal(&encoder->columns[column], &decoder->reader.number, features);
 }
 
 /* One row as {column: value, …}. */
@@ -169,7 +180,7 @@ static enum err_code decode_object(struct decoder *decoder, enum json_token toke
         err_set(err, ERR_INVALID, "expected an object, found %s", json_found(token));
         return at_row(decoder, err);
     }
-    memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
+    memset(decoder->scratch->seen, 0, decoder->n_known);
     for (size_t i = 0;; i++) {
         const struct strmap_key *known;
         const char *name = "";
@@ -186,7 +197,11 @@ static enum err_code decode_object(struct decoder *decoder, enum json_token toke
                 return at_name(decoder, name, length, err);
             decoder->scratch->order[i] = column; /* each comes once: there is room */
         }
-        token = json_next(&decoder->reader, err);
+        token = JSON_ERROR;
+        if (take_number(decoder, column, &token, features))
+            continue;
+        if (token != JSON_NUMBER)
+            token = json_next(&decoder->reader, err);
         if (read_value(decoder, column, token, features, err)) {
             known = column_name(decoder->encoder, column); /* name may have been overwritten */
             return at_name(decoder, known->text, known->length, err);
@@ -325,7 +340,7 @@ static enum err_code read_columns(struct decoder *decoder, uint32_t *columns, st
 {
     size_t n = 0;
 
-    memset(decoder->scratch->seen, 0, n_known(decoder->encoder));
+    memset(decoder->scratch->seen, 0, decoder->n_known);
     for (;; n++) {
         enum json_token token = json_next(&decoder->reader, err);
         const char *name = "";
@@ -358,8 +373,8 @@ static enum err_code decode_columns(struct decoder *decoder, const struct reques
         return at_row(decoder, err);
     }
     /* one more: the name after the last possible one is read before it is refused */
-    columns = scratch_grow(scratch->columns, &scratch->columns_capacity,
-                           n_known(decoder->encoder) + 1, sizeof(*columns));
+    columns = scratch_grow(scratch->columns, &scratch->columns_capacity, decoder->n_known + 1,
+                           sizeof(*columns));
     if (columns == NULL)
         return err_nomem(err);
     scratch->columns = columns;
@@ -376,6 +391,11 @@ static enum err_code decode_table(struct decoder *decoder, const struct request 
         return at_row(decoder, err);
     }
     return decode_rows(decoder, decode_array, err);
+}
+
+static size_t n_known(const struct encoder *encoder)
+{
+    return (size_t)encoder->n_columns + encoder->other_names.n_keys;
 }
 
 /* What is kept of each known column. */
@@ -401,10 +421,13 @@ enum err_code rows_decode(const struct request *request, const struct model *mod
                           const struct predict_limits *limits, struct predict_scratch *scratch,
                           struct rows *ret_rows, struct err *err)
 {
-    struct decoder decoder = {
-        .model = model, .encoder = model->encoder, .limits = limits, .scratch = scratch};
+    struct decoder decoder = {.model = model,
+                              .encoder = model->encoder,
+                              .n_known = n_known(model->encoder),
+                              .limits = limits,
+                              .scratch = scratch};
 
-    TRY(prepare_scratch(scratch, n_known(model->encoder), err));
+    TRY(prepare_scratch(scratch, decoder.n_known, err));
     if (request->form == REQUEST_OF_RANK)
         TRY(decode_features(&decoder, request, REQUEST_CANDIDATES, err));
     else if (request_has(request, REQUEST_FEATURES))
@@ -436,6 +459,7 @@ enum err_code rows_override(const struct request *request, const struct model *m
 {
     struct decoder decoder = {.model = model,
                               .encoder = model->encoder,
+                              .n_known = n_known(model->encoder),
                               .limits = limits,
                               .scratch = scratch,
                               .overrides = true,
@@ -443,7 +467,7 @@ enum err_code rows_override(const struct request *request, const struct model *m
 
     if (!request_has(request, REQUEST_FEATURES))
         return ERR_OK;
-    TRY(prepare_scratch(scratch, n_known(model->encoder), err));
+    TRY(prepare_scratch(scratch, decoder.n_known, err));
     if (request->members[REQUEST_FEATURES].token != JSON_ARRAY_BEGIN)
         return override_all(&decoder, request, err);
     TRY(decode_features(&decoder, request, REQUEST_FEATURES, err));

@@ -3,11 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/json_scan.h"
 
 /* One letter a token, so that a text's tokens are a word. */
 static void tokens_of(const char *text, size_t length, char *out, size_t size, struct err *err)
@@ -280,6 +282,123 @@ static void takes_an_expected_key(void **state)
     }
 }
 
+/* Names of every length, around the words that are compared at once. */
+static void takes_keys_of_any_length(void **state)
+{
+    char text[64], quoted[64];
+
+    (void)state;
+    for (int n = 0; n <= 40; n++) {
+        size_t length = (size_t)snprintf(quoted, sizeof(quoted), "\"%.*s\"", n,
+                                         "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
+        size_t n_bytes = (size_t)snprintf(text, sizeof(text), "{%s:1}", quoted);
+
+        for (size_t other = 0; other <= length; other++) { /* length: the name as it is */
+            struct json_reader reader;
+
+            json_reader_init(&reader, text, n_bytes);
+            json_next(&reader, NULL);
+            if (other < length)
+                quoted[other] ^= 1;
+            assert_int_equal(json_take_key(&reader, quoted, length), other == length);
+            if (other < length)
+                quoted[other] ^= 1;
+        }
+    }
+}
+
+/* The second number of an array, in memory that ends with the text: a byte too many is seen. */
+static void check_number(const char *text, size_t length, uint64_t digits, int n_digits,
+                         int n_behind, enum json_token after)
+{
+    char *exact = malloc(length);
+    struct json_reader reader;
+
+    memcpy(exact, text, length);
+    json_reader_init(&reader, exact, length);
+    assert_int_equal(json_next(&reader, NULL), JSON_ARRAY_BEGIN);
+    assert_int_equal(json_next(&reader, NULL), JSON_NUMBER);
+    assert_int_equal(json_next(&reader, NULL), JSON_NUMBER);
+    assert_int_equal(reader.number.cut, n_digits > NUMBER_DIGITS);
+    if (!reader.number.cut) {
+        assert_true(reader.number.digits == digits);
+        assert_int_equal(reader.number.exponent, -n_behind);
+    }
+    assert_int_equal(json_next(&reader, NULL), after);
+    free(exact);
+}
+
+static void reads_digits_by_eights(void **state)
+{
+    static const char digits[] = "8171936405128640937261508";
+
+    (void)state;
+    for (int n = 1; n <= 25; n++) {
+        for (int n_behind = 0; n_behind < n; n_behind++) {
+            for (int n_more = 0; n_more < 10; n_more++) {
+                char text[64];
+                uint64_t value = 0;
+                int length = snprintf(text, sizeof(text), "[1,%.*s%s%.*s%.*s", n - n_behind, digits,
+                                      n_behind > 0 ? "." : "", n_behind, digits + n - n_behind,
+                                      n_more, "]         ");
+
+                for (int i = 0; i < n; i++)
+                    value = value * 10 + (uint64_t)(digits[i] - '0');
+                check_number(text, (size_t)length, value, n, n_behind,
+                             n_more > 0 ? JSON_ARRAY_END : JSON_ERROR);
+            }
+        }
+    }
+}
+
+/* Whatever byte stands behind the digits ends them. */
+static void digits_end_at_any_other_byte(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        for (size_t at = 1; at < 8; at++) {
+            char text[17] = "1234567812345678";
+            struct json_reader reader;
+            size_t n = c >= '0' && c <= '9' ? 16 : at;
+
+            if (c == '.' || c == 'e' || c == 'E')
+                continue;
+            text[at] = (char)c;
+            json_reader_init(&reader, text, 16);
+            assert_int_equal(json_next(&reader, NULL), JSON_NUMBER);
+            assert_int_equal(reader.length, n);
+        }
+    }
+}
+
+static void takes_a_number(void **state)
+{
+    static const struct {
+        const char *text; /* after its first token */
+        bool taken;
+    } cases[] = {
+        {"{\"a\":12.5e3}", true}, {"{\"a\": -0 }", true}, {"{\"a\":\"1\"}", false},
+        {"{\"a\":01}", false},    {"{\"a\":-}", false},   {"{\"a\":1.}", false},
+        {"{\"a\":null}", false},  {"{\"a\":", false},     {"{\"a\":]", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct json_reader reader, before;
+
+        json_reader_init(&reader, cases[i].text, strlen(cases[i].text));
+        assert_int_equal(json_next(&reader, NULL), JSON_OBJECT_BEGIN);
+        assert_false(json_take_number(&reader)); /* a name comes first */
+        assert_int_equal(json_next(&reader, NULL), JSON_KEY);
+        before = reader;
+        assert_int_equal(json_take_number(&reader), cases[i].taken);
+        if (cases[i].taken)
+            assert_int_equal(json_next(&before, NULL), JSON_NUMBER);
+        assert_memory_equal(&reader, &before, sizeof(reader));
+        assert_false(json_take_number(&reader) && cases[i].taken); /* a comma comes first */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +407,10 @@ int main(void)
         cmocka_unit_test(a_nul_byte_is_no_end),
         cmocka_unit_test(stays_in_error),
         cmocka_unit_test(takes_an_expected_key),
+        cmocka_unit_test(takes_keys_of_any_length),
+        cmocka_unit_test(reads_digits_by_eights),
+        cmocka_unit_test(digits_end_at_any_other_byte),
+        cmocka_unit_test(takes_a_number),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(skips),
         cmocka_unit_test(unescapes),
