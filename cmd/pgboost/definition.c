@@ -67,7 +67,7 @@ static enum err_code describe_features(const struct definition *definition,
     if (spec->columns == NULL)
         return err_nomem(err);
     for (int i = 0; i < schema->n_features; i++) {
-        const struct relation_column *column = &definition->relation->columns[schema->features[i]];
+        const struct schema_column *column = &schema->columns[schema->features[i]];
 
         spec->columns[i] = (struct lookup_column){.name = column->name, .type = column->type};
     }
