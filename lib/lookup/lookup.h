@@ -10,6 +10,7 @@
  *   hosts.c   the servers of a connection string, in their order
  *   plan.c    what is read of a relation, as a prepared statement
  *   keys.c    keys in JSON, checked against the types of the key's columns
+ *   counts.c  what became of them, for /metrics
  *   batch.c   one statement for many keys, and again in halves where a row of them fails
  *
  * Bounded: connections, how many asks wait, how long one takes. A connection that breaks is opened
@@ -24,6 +25,7 @@
 
 #include "base/json.h"
 #include "base/zone.h"
+#include "lookup/counts.h"
 #include "pg/relation.h"
 
 #define LOOKUP_KEYS_MAX 32 /* columns of a key: as many as an index of Postgres has */
@@ -110,8 +112,8 @@ struct lookup_ask {
     /* rows NULL: *err says why. It may put the ask again. */
     void (*done)(struct lookup_ask *ask, const struct lookup_rows *rows);
     struct err *err;
-    int64_t deadline_ms;     /* the pool's */
-    struct lookup_ask *next; /* likewise */
+    int64_t began_us, deadline_ms; /* the pool's */
+    struct lookup_ask *next;       /* likewise */
 };
 
 /* Connects when the first ask comes. ERR_CONFIG: dsn cannot be parsed. */
@@ -121,6 +123,9 @@ MUST_CHECK enum err_code lookup_new(const struct lookup_options *options,
 /* Any thread. False: too many wait (*err, ERR_UNREACHABLE) or the pool has stopped; the ask is the
  * caller's still. */
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err);
+
+/* As of now, since the start. Any thread. */
+void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts);
 
 /* Answers what waits with an error, after the statements under way, and takes nothing more. */
 void lookup_stop(struct lookup *lookup);

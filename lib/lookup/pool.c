@@ -34,7 +34,7 @@ struct lookup {
     struct err failure;  /* why the last connection could not be opened */
     struct rng rng;
     struct lookup_ask *first, **last;
-    int n_waiting;
+    struct lookup_counts counts;
     bool ending;
     int n_workers;
     struct worker *workers;
@@ -71,8 +71,18 @@ static void forget_plans(struct worker *worker)
     }
 }
 
+/* Adds to one of the counts. */
+static void count(struct lookup *lookup, int *n, int by)
+{
+    pthread_mutex_lock(&lookup->lock);
+    *n += by;
+    pthread_mutex_unlock(&lookup->lock);
+}
+
 static void disconnect(struct worker *worker)
 {
+    if (worker->pg != NULL)
+        count(worker->lookup, &worker->lookup->counts.n_connections, -1);
     forget_plans(worker);
     pg_close(TAKE_PTR(worker->pg));
     worker->n_plans = 0;
@@ -92,7 +102,7 @@ static enum err_code prepare_connection(struct pg *pg, struct err *err)
 
 static enum err_code open_host(struct worker *worker, int host, struct err *err)
 {
-    const struct lookup *lookup = worker->lookup;
+    struct lookup *lookup = worker->lookup;
     const struct pg_options options = {
         .dsn = lookup->hosts.dsns[host],
         .application_name = "pgboostd (look-ups)",
@@ -108,6 +118,7 @@ static enum err_code open_host(struct worker *worker, int host, struct err *err)
     worker->pg = TAKE_PTR(pg);
     worker->host = host;
     worker->opened_ms = clock_ms();
+    count(lookup, &lookup->counts.n_connections, 1);
     return ERR_OK;
 }
 
@@ -325,6 +336,31 @@ static bool is_late(const struct lookup_ask *ask)
     return deadline_left_ms(ask->deadline_ms) == 0;
 }
 
+/* Before it is delivered, as the asks are gone then. */
+static void note_served(struct lookup *lookup, const struct lookup_ask *group, enum err_code code,
+                        const struct batch *batch)
+{
+    const struct lookup_row *row = batch->rows;
+    int64_t now_us = clock_us();
+
+    pthread_mutex_lock(&lookup->lock);
+    lookup->counts.n_busy--;
+    for (; group != NULL; group = group->next, row++)
+        counts_note(&lookup->counts,
+                    counts_result(code == ERR_OK && gathers(group) ? row->code : code),
+                    now_us - group->began_us);
+    pthread_mutex_unlock(&lookup->lock);
+}
+
+static void note_try(struct lookup *lookup, int try)
+{
+    pthread_mutex_lock(&lookup->lock);
+    lookup->counts.n_busy += try == 0;
+    lookup->counts.n_batches += try == 0;
+    lookup->counts.n_retries += try > 0;
+    pthread_mutex_unlock(&lookup->lock);
+}
+
 static void serve(struct worker *worker, struct lookup_ask *group)
 {
     const struct lookup_plan *plan = NULL;
@@ -332,10 +368,12 @@ static void serve(struct worker *worker, struct lookup_ask *group)
     struct err err = {0};
 
     for (int try = 0; try < TRIES; try++) {
+        note_try(worker->lookup, try);
         code = read_group(worker, group, &plan, &err);
         if (code == ERR_OK || !may_try_again(worker, try == 0, &err) || is_late(group))
             break;
     }
+    note_served(worker->lookup, group, code, &worker->batch);
     if (code == ERR_OK)
         deliver(group, plan, &worker->batch);
     else
@@ -354,7 +392,7 @@ static struct lookup_ask *unlink_ask(struct lookup *lookup, struct lookup_ask **
     if (lookup->last == &ask->next)
         lookup->last = at;
     ask->next = NULL;
-    lookup->n_waiting--;
+    lookup->counts.n_waiting--;
     return ask;
 }
 
@@ -383,6 +421,7 @@ static struct lookup_ask *take_overdue(struct lookup *lookup)
 
     while (lookup->first != NULL && deadline_left_ms(lookup->first->deadline_ms) == 0) {
         *end = unlink_ask(lookup, &lookup->first);
+        counts_note(&lookup->counts, LOOKUP_OVERDUE, clock_us() - (*end)->began_us);
         end = &(*end)->next;
     }
     return overdue;
@@ -449,14 +488,17 @@ bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
     bool taken;
 
     ask->next = NULL;
+    ask->began_us = clock_us();
     ask->deadline_ms = deadline_in(lookup->options.timeout_ms);
     pthread_mutex_lock(&lookup->lock);
-    taken = !lookup->ending && lookup->n_waiting < lookup->options.queue_max;
+    taken = !lookup->ending && lookup->counts.n_waiting < lookup->options.queue_max;
     if (taken) {
         *lookup->last = ask;
         lookup->last = &ask->next;
-        lookup->n_waiting++;
+        lookup->counts.n_waiting++;
         pthread_cond_signal(&lookup->came);
+    } else {
+        lookup->counts.n_by_result[LOOKUP_QUEUE_FULL]++;
     }
     pthread_mutex_unlock(&lookup->lock);
     if (taken)
@@ -464,6 +506,13 @@ bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
     err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
     err_hint(err, "come back in a moment; the option lookup_queue bounds this");
     return false;
+}
+
+void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts)
+{
+    pthread_mutex_lock(&lookup->lock);
+    *ret_counts = lookup->counts;
+    pthread_mutex_unlock(&lookup->lock);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
