@@ -297,6 +297,11 @@ def test_frozen_backend_does_not_stop_answers(alone, sole):
     assert sole.stop() == 0
 
 
+def outages(daemon):
+    """As many as the log has: one however long it is and in how many words Postgres is away."""
+    return daemon.log.count("the catalog cannot be reached")
+
+
 def test_postgres_stopped_and_started(cluster, db, alone, sole):
     add_project(alone, "steady")
     wait_for(lambda: sole.get("/projects/steady").status_code == 200, what="the project")
@@ -308,8 +313,10 @@ def test_postgres_stopped_and_started(cluster, db, alone, sole):
         assert sole.get("/readyz").status_code == 200
         assert sole.get("/projects/steady").status_code == 200
         assert sole.post("/predict", {"project": "steady", "features": {}}).status_code == 409
+        wait_for(lambda: "cannot reach" in sole.get("/readyz").json()["degraded"],
+                 what="a try after the connection was cut")
         time.sleep(1)  # several tries
-        assert 1 <= sole.log.count("the catalog cannot be reached") <= 3
+        assert outages(sole) == 1
     finally:
         cluster.start()
         db.reconnect()
@@ -317,7 +324,28 @@ def test_postgres_stopped_and_started(cluster, db, alone, sole):
     wait_for(lambda: sole.get("/readyz").json()["degraded"] is None, what="the daemon's return")
     add_project(alone, "again")
     wait_for(lambda: sole.get("/projects/again").status_code == 200, what="news")
+    assert outages(sole) == 1 and sole.log.count("the catalog is back") == 1
     assert sole.stop() == 0
+
+
+def test_outage_of_another_kind(cluster, db, alone, sole):
+    """Postgres is gone, comes back and refuses the daemon: two events, of one outage."""
+    db.sql(f'ALTER DATABASE "{alone.name}" ALLOW_CONNECTIONS false')
+    cluster.stop()
+    try:
+        wait_for(lambda: sole.get("/readyz").json()["degraded"], what="the daemon to notice")
+    finally:
+        cluster.start()
+        db.reconnect()
+    try:
+        wait_for(lambda: "not currently accepting" in sole.get("/readyz").json()["degraded"],
+                 what="the refusal")
+        assert outages(sole) == 2
+    finally:
+        db.sql(f'ALTER DATABASE "{alone.name}" ALLOW_CONNECTIONS true')
+        alone.reconnect()
+    wait_for(lambda: sole.get("/readyz").json()["degraded"] is None, what="the daemon's return")
+    assert outages(sole) == 2 and sole.log.count("the catalog is back") == 1
 
 
 @pytest.mark.alone
