@@ -123,10 +123,13 @@ def test_stops_on(catalog, daemon_factory, number):
 
 
 def hold_request(daemon, size=100):
-    """A connection in the middle of a request's body."""
+    """A connection in the middle of a request's body, whose head has been read."""
     connection = socket.create_connection((daemon.host, daemon.port), timeout=10)
-    head = f"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n"
-    connection.sendall(head.encode() + padded(size)[:10])
+    head = (f"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n"
+            "Expect: 100-continue\r\n\r\n")
+    connection.sendall(head.encode())
+    assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    connection.sendall(padded(size)[:10])
     return connection
 
 
@@ -141,8 +144,6 @@ def refuses(daemon):
 def test_drain_answers_what_is_under_way(catalog, daemon_factory):
     daemon = daemon_factory()
     connection = hold_request(daemon)
-    assert daemon.get("/healthz").status_code == 200  # so the other's head has been read, or is now
-    time.sleep(0.1)
     daemon.proc.send_signal(signal.SIGTERM)
     wait_for(lambda: refuses(daemon), what="the end of accepting")
     assert daemon.proc.poll() is None
@@ -150,18 +151,17 @@ def test_drain_answers_what_is_under_way(catalog, daemon_factory):
     answer = connection.recv(65536)
     assert answer.startswith(b"HTTP/1.1 404 ") and b"Connection: close" in answer
     connection.close()
-    assert daemon.proc.wait(5) == 0
+    assert daemon.proc.wait(20) == 0
 
 
 def test_second_sigterm_stops_at_once(catalog, daemon_factory):
     daemon = daemon_factory()
     connection = hold_request(daemon)
-    time.sleep(0.1)
     daemon.proc.send_signal(signal.SIGTERM)
     wait_for(lambda: refuses(daemon), what="the end of accepting")
     assert daemon.proc.poll() is None
     daemon.proc.send_signal(signal.SIGTERM)
-    assert daemon.proc.wait(2) == 128 + signal.SIGTERM
+    assert daemon.proc.wait(20) == 128 + signal.SIGTERM  # one that drained would end with 0
     connection.close()
 
 
@@ -205,10 +205,10 @@ def test_notify_and_poll(catalog, daemon_factory):
     polling = daemon_factory("--poll", "200 ms")
     add_project(catalog, "notified")
     for daemon in (notified, polling):
-        wait_for(lambda: daemon.get("/projects/notified").status_code == 200, 5, "the notification")
+        wait_for(lambda: daemon.get("/projects/notified").status_code == 200, what="the news")
     catalog.sql("UPDATE pgboost.projects SET relation = 'public.other' WHERE name = 'notified'")
-    wait_for(lambda: polling.get("/projects/notified").json()["relation"] == "public.other", 5,
-             "the poll")
+    wait_for(lambda: polling.get("/projects/notified").json()["relation"] == "public.other",
+             what="the poll")
     assert notified.get("/projects/notified").json()["relation"] == "public.r"
 
 
@@ -291,7 +291,7 @@ def test_frozen_backend_does_not_stop_answers(alone, sole):
         for _ in range(20):
             began = time.monotonic()
             assert sole.get("/projects").status_code == 200
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 10  # not the thirty seconds of the statement
     finally:
         os.kill(pid, signal.SIGCONT)
     assert sole.stop() == 0
