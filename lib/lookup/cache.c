@@ -14,7 +14,7 @@ struct row_cache {
     struct kept_row **slots;
     size_t n_slots; /* a power of two */
     struct kept_row *newest, *oldest;
-    struct lookup_counts counts;
+    struct row_cache_counts counts;
 };
 
 /* What an ask is found by. */
@@ -276,7 +276,7 @@ void row_cache_forget(struct row_cache *cache)
     pthread_mutex_unlock(&cache->lock);
 }
 
-void row_cache_count(struct row_cache *cache, struct lookup_counts *ret_counts)
+void row_cache_count(struct row_cache *cache, struct row_cache_counts *ret_counts)
 {
     pthread_mutex_lock(&cache->lock);
     *ret_counts = cache->counts;

@@ -45,6 +45,6 @@ void row_cache_keep(struct row_cache *cache, const struct lookup_ask *ask,
 /* All of them: a relation is another. */
 void row_cache_forget(struct row_cache *cache);
 
-void row_cache_count(struct row_cache *cache, struct lookup_counts *ret_counts);
+void row_cache_count(struct row_cache *cache, struct row_cache_counts *ret_counts);
 
 #endif

@@ -11,6 +11,7 @@
  *   servers.c which server is asked; hosts.c: those of a connection string, in their order
  *   plan.c    what is read of a relation, as a prepared statement
  *   keys.c    keys in JSON, checked against the types of the key's columns
+ *   counts.c  what became of them, for /metrics
  *   batch.c   one statement for many keys, and again in halves where a row of them fails
  *   rows.c    what stands in a row that came back
  *   foresee.c what a definition's look-ups will meet, when it is applied
@@ -29,6 +30,7 @@
 
 #include "base/json.h"
 #include "base/zone.h"
+#include "lookup/counts.h"
 #include "pg/relation.h"
 
 #define LOOKUP_KEYS_MAX 32 /* columns of a key: as many as an index of Postgres has */
@@ -41,12 +43,6 @@ struct lookup_options {
     int queue_max;      /* asks that may wait */
     size_t cache_bytes; /* of rows that are kept for asks with keep_ms */
     int64_t timeout_ms; /* of an ask: its wait, its statement and what is tried again, together */
-};
-
-/* Of rows that are kept. */
-struct lookup_counts {
-    uint64_t n_hits, n_misses; /* of asks that may be answered from them, ever */
-    size_t n_rows, n_bytes;    /* at present */
 };
 
 struct lookup_column {
@@ -130,8 +126,8 @@ struct lookup_ask {
     /* rows NULL: *err says why. It may put the ask again, whose time goes on. */
     void (*done)(struct lookup_ask *ask, const struct lookup_rows *rows);
     struct err *err;
-    int64_t deadline_ms;     /* the pool's; 0 before the ask is put */
-    struct lookup_ask *next; /* likewise */
+    int64_t began_us, deadline_ms; /* the pool's; 0 before the ask is put */
+    struct lookup_ask *next;       /* likewise */
 };
 
 /* Connects when the first ask comes. ERR_CONFIG: dsn cannot be parsed. */
@@ -142,6 +138,7 @@ MUST_CHECK enum err_code lookup_new(const struct lookup_options *options,
  * the pool has stopped; the ask is the caller's still. */
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err);
 
+/* As of now, since the start. Any thread. */
 void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts);
 
 /* Answers what waits with an error, after the statements under way, and takes nothing more. */

@@ -19,7 +19,7 @@ struct lookup {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t came;
     struct lookup_ask *first, **last;
-    int n_waiting;
+    struct lookup_counts counts;
     bool ending;
     int n_workers;
     struct worker *workers;
@@ -29,6 +29,7 @@ struct worker {
     struct lookup *lookup;
     pthread_t thread;
     struct link link;
+    bool is_counted; /* its connection, among the open ones */
     struct batch batch;
     int64_t asked_us; /* when what is in batch was asked for */
 };
@@ -201,6 +202,49 @@ static bool may_try_again(struct worker *worker, struct link_plan *plan, bool *i
     return true;
 }
 
+/* The lock is held. */
+static void count_connection(struct worker *worker)
+{
+    bool is_open = worker->link.pg != NULL;
+
+    worker->lookup->counts.n_connections += is_open - worker->is_counted;
+    worker->is_counted = is_open;
+}
+
+static void disconnect(struct worker *worker)
+{
+    link_close(&worker->link);
+    pthread_mutex_lock(&worker->lookup->lock);
+    count_connection(worker);
+    pthread_mutex_unlock(&worker->lookup->lock);
+}
+
+/* Before it is delivered, as the asks are gone then. */
+static void note_served(struct worker *worker, const struct lookup_ask *group, enum err_code code)
+{
+    struct lookup *lookup = worker->lookup;
+    const struct lookup_row *row = worker->batch.rows;
+    int64_t now_us = clock_us();
+
+    pthread_mutex_lock(&lookup->lock);
+    lookup->counts.n_busy--;
+    count_connection(worker);
+    for (; group != NULL; group = group->next, row++)
+        counts_note(&lookup->counts,
+                    counts_result(code == ERR_OK && gathers(group) ? row->code : code),
+                    now_us - group->began_us);
+    pthread_mutex_unlock(&lookup->lock);
+}
+
+static void note_try(struct lookup *lookup, int try)
+{
+    pthread_mutex_lock(&lookup->lock);
+    lookup->counts.n_busy += try == 0;
+    lookup->counts.n_batches += try == 0;
+    lookup->counts.n_retries += try > 0;
+    pthread_mutex_unlock(&lookup->lock);
+}
+
 static void serve(struct worker *worker, struct lookup_ask *group)
 {
     struct link_plan *plan = NULL;
@@ -209,11 +253,13 @@ static void serve(struct worker *worker, struct lookup_ask *group)
     bool is_made_anew = false;
 
     for (int try = 0; try < TRIES && group != NULL; try++) {
+        note_try(worker->lookup, try);
         code = read_group(worker, &group, &plan, &err);
         if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
             !may_try_again(worker, plan, &is_made_anew, &err))
             break;
     }
+    note_served(worker, group, code);
     if (code == ERR_OK)
         deliver(worker, group, plan->plan);
     else
@@ -232,7 +278,7 @@ static struct lookup_ask *unlink_ask(struct lookup *lookup, struct lookup_ask **
     if (lookup->last == &ask->next)
         lookup->last = at;
     ask->next = NULL;
-    lookup->n_waiting--;
+    lookup->counts.n_waiting--;
     return ask;
 }
 
@@ -271,6 +317,7 @@ static struct lookup_ask *take_overdue(struct lookup *lookup)
             continue;
         }
         *end = unlink_ask(lookup, at);
+        counts_note(&lookup->counts, LOOKUP_OVERDUE, clock_us() - (*end)->began_us);
         end = &(*end)->next;
     }
     return overdue;
@@ -317,7 +364,7 @@ static bool work_once(struct worker *worker)
     if (group != NULL)
         serve(worker, group);
     else if (idle)
-        link_close(&worker->link);
+        disconnect(worker);
     return !ending;
 }
 
@@ -327,7 +374,7 @@ static void *work(void *context)
 
     while (work_once(worker))
         ;
-    link_close(&worker->link);
+    disconnect(worker);
     batch_release(&worker->batch);
     return NULL;
 }
@@ -356,17 +403,20 @@ bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
 
     if (answer_at_once(lookup, ask))
         return true;
-
     ask->next = NULL;
-    if (ask->deadline_ms == 0)
+    if (ask->deadline_ms == 0) {
+        ask->began_us = clock_us();
         ask->deadline_ms = deadline_in(lookup->options.timeout_ms);
+    }
     pthread_mutex_lock(&lookup->lock);
-    taken = !lookup->ending && lookup->n_waiting < lookup->options.queue_max;
+    taken = !lookup->ending && lookup->counts.n_waiting < lookup->options.queue_max;
     if (taken) {
         *lookup->last = ask;
         lookup->last = &ask->next;
-        lookup->n_waiting++;
+        lookup->counts.n_waiting++;
         pthread_cond_signal(&lookup->came);
+    } else {
+        lookup->counts.n_by_result[LOOKUP_QUEUE_FULL]++;
     }
     pthread_mutex_unlock(&lookup->lock);
     if (taken)
@@ -374,6 +424,14 @@ bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
     err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
     err_hint(err, "come back in a moment; the option lookup_queue bounds this");
     return false;
+}
+
+void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts)
+{
+    pthread_mutex_lock(&lookup->lock);
+    *ret_counts = lookup->counts;
+    pthread_mutex_unlock(&lookup->lock);
+    row_cache_count(lookup->cache, &ret_counts->cache);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
@@ -424,11 +482,6 @@ enum err_code lookup_new(const struct lookup_options *options, struct lookup **r
     TRY(start_workers(lookup, err));
     *ret_lookup = TAKE_PTR(lookup);
     return ERR_OK;
-}
-
-void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts)
-{
-    row_cache_count(lookup->cache, ret_counts);
 }
 
 void lookup_stop(struct lookup *lookup)

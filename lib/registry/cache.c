@@ -273,6 +273,17 @@ enum err_code cache_put_model(struct cache *cache, const struct model_row *row, 
     return end_file(cache, name, &file, err);
 }
 
+/* It was written whole, or it would not stand there. */
+bool cache_has_model(const struct cache *cache, int64_t model_id)
+{
+    char path[4096], name[40];
+    struct stat status;
+
+    model_name(model_id, name, sizeof(name));
+    snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 enum err_code cache_get_model(struct cache *cache, int64_t model_id, struct model_rows *ret_row,
                               struct err *err)
 {

@@ -214,7 +214,7 @@ class Daemon:
         if self.proc.poll() is None:
             self.proc.send_signal(sig)
         try:
-            code = self.proc.wait(20)
+            code = self.proc.wait(60)
         finally:
             if self.proc.poll() is None:
                 self.proc.kill()
