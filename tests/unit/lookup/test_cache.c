@@ -84,7 +84,7 @@ static bool finds(struct fixture *fixture, const char *signature, int key, int64
 static void found_by_what_was_asked(void **state)
 {
     struct fixture fixture;
-    struct lookup_counts counts;
+    struct row_cache_counts counts;
 
     (void)state;
     fixture_init(&fixture, 1 << 20);
@@ -104,7 +104,7 @@ static void found_by_what_was_asked(void **state)
 static void as_long_as_the_ask_allows(void **state)
 {
     struct fixture fixture;
-    struct lookup_counts counts;
+    struct row_cache_counts counts;
 
     (void)state;
     fixture_init(&fixture, 1 << 20);
@@ -120,7 +120,7 @@ static void as_long_as_the_ask_allows(void **state)
 static void within_its_bytes(void **state)
 {
     struct fixture fixture;
-    struct lookup_counts counts;
+    struct row_cache_counts counts;
     size_t n_found = 0;
 
     (void)state;
