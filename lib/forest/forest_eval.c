@@ -81,15 +81,6 @@ static ALWAYS_INLINE void add_group(const struct forest *forest, const struct gr
     add_leaves(forest, group, leaves, margins);
 }
 
-/* A model among a thousand that was not asked for a while is in no cache: where the next group's
- * walks begin is on its way while this one is walked. */
-static ALWAYS_INLINE void send_for_roots(const struct forest *forest, const struct group *group)
-{
-#pragma GCC unroll 10
-    for (int i = 0; i < GROUP_TREES; i++)
-        __builtin_prefetch(&forest->nodes[group->roots[i]]);
-}
-
 static void start_margins(const struct forest *forest, float *ret_margins)
 {
     for (int k = 0; k < forest->n_outputs; k++)
@@ -114,20 +105,16 @@ static void block_margins(const struct forest *forest, const float *features, si
                           float *ret_margins)
 {
     size_t width = (size_t)forest->n_features, n_outputs = (size_t)forest->n_outputs;
-    size_t n_groups = forest_n_groups(forest);
     uint32_t codes[CODES_MAX];
 
     for (size_t i = 0; i < n_rows; i++) {
         row_codes(forest, features + i * width, codes + i * forest->slots.n);
         start_margins(forest, ret_margins + i * n_outputs);
     }
-    for (size_t g = 0; g < n_groups; g++) {
-        if (g + 1 < n_groups)
-            send_for_roots(forest, &forest->groups[g + 1]);
+    for (size_t g = 0; g < forest_n_groups(forest); g++)
         for (size_t i = 0; i < n_rows; i++)
             add_group(forest, &forest->groups[g], codes + i * forest->slots.n,
                       ret_margins + i * n_outputs);
-    }
 }
 
 void forest_margin(const struct forest *forest, const float *features, float *ret_margins)
