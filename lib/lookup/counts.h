@@ -30,9 +30,10 @@ struct lookup_counts {
     uint64_t n_by_result[LOOKUP_RESULTS];
     uint64_t n_by_bucket[LOOKUP_BUCKETS + 1]; /* from when it was put until it was done */
     uint64_t sum_us;
-    uint64_t n_batches;                   /* asks that were read together count as one */
-    uint64_t n_retries;                   /* of batches, on another connection or with a new plan */
-    int n_connections, n_busy, n_waiting; /* at present: open, at work; asks in the queue */
+    uint64_t n_batches; /* asks that were read together count as one */
+    uint64_t n_retries; /* of batches, on another connection or with a new plan */
+    /* at present: open, at work; asks in the queue */
+    int n_connections, n_busy, n_waiting;
 };
 
 /* What a code that a batch or a row ended with is. */
