@@ -272,6 +272,15 @@ static void put_lookups(struct buf *text, struct lookup *lookup)
               "Connections for look-ups that are at work, or being opened.", counts.n_busy);
     put_value(text, "pgboost_lookup_waiting", "gauge", "Look-ups that wait for a connection.",
               counts.n_waiting);
+    put_value(text, "pgboost_lookup_cache_hits_total", "counter",
+              "Rows by key that were answered from memory.", (double)counts.cache.n_hits);
+    put_value(text, "pgboost_lookup_cache_misses_total", "counter",
+              "Rows by key of projects with cache_seconds that were read.",
+              (double)counts.cache.n_misses);
+    put_value(text, "pgboost_lookup_cache_rows", "gauge", "Rows that are kept.",
+              (double)counts.cache.n_rows);
+    put_value(text, "pgboost_lookup_cache_bytes", "gauge", "Memory that they take.",
+              (double)counts.cache.n_bytes);
 }
 
 /* Models -------------------------------------------------------------------------------------- */

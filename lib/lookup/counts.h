@@ -26,14 +26,20 @@ enum lookup_result {
 /* Upper bounds in microseconds, inclusive. */
 extern const int64_t lookup_bounds_us[LOOKUP_BUCKETS];
 
+/* Of projects whose rows may be answered from memory. */
+struct row_cache_counts {
+    uint64_t n_hits, n_misses; /* of asks that may be answered from them, ever */
+    size_t n_rows, n_bytes;    /* at present */
+};
+
 struct lookup_counts {
     uint64_t n_by_result[LOOKUP_RESULTS];
     uint64_t n_by_bucket[LOOKUP_BUCKETS + 1]; /* from when it was put until it was done */
     uint64_t sum_us;
-    uint64_t n_batches; /* asks that were read together count as one */
-    uint64_t n_retries; /* of batches, on another connection or with a new plan */
-    /* at present: open, at work; asks in the queue */
-    int n_connections, n_busy, n_waiting;
+    uint64_t n_batches;                   /* asks that were read together count as one */
+    uint64_t n_retries;                   /* of batches, on another connection or with a new plan */
+    int n_connections, n_busy, n_waiting; /* at present: open, at work; asks in the queue */
+    struct row_cache_counts cache;
 };
 
 /* What a code that a batch or a row ended with is. */

@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 
-#define MAGIC      "pgboost cache 2\n"
+#define MAGIC      "pgboost cache 3\n"
 #define FILE_MAX   ((size_t)2 << 30)
 #define NO_TEXT    UINT64_MAX /* the length of NULL */
 #define KEY_DIGITS 16         /* of the catalog's hash, in the folder's name */
@@ -72,6 +72,7 @@ static const struct stored live_fields[] = {
     {TEXT, LIVE(serving), 0},
     {TEXT, LIVE(key), 0},
     {TEXT, LIVE(time), 0},
+    {TEXT, LIVE(cache_seconds), 0},
 };
 
 static void put_u64(struct buf *file, uint64_t value)

@@ -29,7 +29,7 @@ def served(catalog, cli, daemon_factory, tmp_path_factory):
     cli.ok("train", "seen", "--here")
     add_project(catalog, NAME)
     daemon = daemon_factory("--threads", "2", "--role", "server", "--log-format", "json",
-                            "--slow-request", "20 ms", "--poll", "100 ms")
+                            "--slow-request", "300 ms", "--poll", "100 ms")
     daemon.wait_live("seen")
     return daemon
 
@@ -139,13 +139,15 @@ def lines(daemon, message):
 
 
 def predict_slowly(daemon, n):
-    """n requests at once whose bodies come 300 ms after their heads."""
+    """n requests at once whose bodies come 400 ms after their heads."""
     body = b'{"project": "seen", "features": {"a": 424242}}'
-    head = f"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = (f"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n"
+            "Expect: 100-continue\r\n\r\n").encode()
     connections = [socket.create_connection((daemon.host, daemon.port), 30) for _ in range(n)]
     for connection in connections:
         connection.sendall(head)
-    time.sleep(0.3)  # the heads are read by now, also on a busy machine
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    time.sleep(0.4)
     for connection in connections:
         connection.sendall(body)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
@@ -163,7 +165,7 @@ def test_slow_requests(served):
         return slow()[began:]
 
     found = wait_for(is_logged, what="the line")
-    assert found[0]["model"] == model_id and found[0]["status"] == 200 and found[0]["ms"] >= 20
+    assert found[0]["model"] == model_id and found[0]["status"] == 200 and found[0]["ms"] >= 400
     assert "424242" not in served.log
     before, started = len(lines(served, "slow request")), time.monotonic()
     predict_slowly(served, 100)
