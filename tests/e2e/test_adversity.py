@@ -310,4 +310,5 @@ def test_stopped_daemon(fresh, start, definition):
     time.sleep(120 if LONG else 1)
     sleeper.proc.send_signal(signal.SIGCONT)
     sleeper.wait_live("p", second, 5)
-    assert len(said(sleeper)) <= 2 and "the catalog is back" in sleeper.log
+    wait_for(lambda: "the catalog is back" in sleeper.log, what="the log to say so")
+    assert len(said(sleeper)) <= 2, sleeper.log

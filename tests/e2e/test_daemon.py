@@ -309,7 +309,8 @@ def test_postgres_stopped_and_started(cluster, db, alone, sole):
         assert sole.get("/projects/steady").status_code == 200
         assert sole.post("/predict", {"project": "steady", "features": {}}).status_code == 409
         time.sleep(1)  # several tries
-        assert 1 <= sole.log.count("the catalog cannot be reached") <= 3
+        # one outage, whatever the tries met: at most two kinds, as the server went down amid one
+        assert 1 <= sole.log.count("the catalog cannot be reached") <= 2
     finally:
         cluster.start()
         db.reconnect()
