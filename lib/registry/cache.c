@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 
-#define MAGIC      "pgboost cache 3\n"
+#define MAGIC      "pgboost cache 4\n"
 #define FILE_MAX   ((size_t)2 << 30)
 #define NO_TEXT    UINT64_MAX /* the length of NULL */
 #define KEY_DIGITS 16         /* of the catalog's hash, in the folder's name */
@@ -69,6 +69,7 @@ static const struct stored live_fields[] = {
     {TEXT, LIVE(serving), 0},
     {TEXT, LIVE(key), 0},
     {TEXT, LIVE(time), 0},
+    {TEXT, LIVE(cache_seconds), 0},
     {TEXT, LIVE(row_version), 0},
     {INTEGER, LIVE(model_bytes), 0},
 };
@@ -308,17 +309,41 @@ static enum err_code sync_models(struct cache *cache, struct err *err)
     return ERR_OK;
 }
 
+static void remove_model(const struct cache *cache, int64_t model_id)
+{
+    char path[4096], name[40];
+
+    model_name(model_id, name, sizeof(name));
+    snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
+    unlink(path);
+}
+
 enum err_code cache_put_model(struct cache *cache, const struct model_row *row, struct err *err)
 {
     CLEANUP(buf_release) struct buf file = {0};
     char name[40];
+    enum err_code code;
 
     model_name(row->id, name, sizeof(name));
     begin_file(cache, &file);
     put_row(&file, model_fields, N_ELEMENTS(model_fields), row);
-    TRY(end_file(cache, name, false, &file, err));
-    note_unsynced(cache, row->id);
-    return ERR_OK;
+    code = end_file(cache, name, false, &file, err);
+    if (code == ERR_OK)
+        note_unsynced(cache, row->id);
+    else
+        remove_model(cache, row->id);
+    return code;
+}
+
+/* It was written whole, or it would not stand there. */
+bool cache_has_model(const struct cache *cache, int64_t model_id)
+{
+    char path[4096], name[40];
+    struct stat status;
+
+    model_name(model_id, name, sizeof(name));
+    snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 enum err_code cache_get_model(struct cache *cache, int64_t model_id, struct model_rows *ret_row,

@@ -24,9 +24,10 @@ MUST_CHECK enum err_code cache_new(const char *state_dir, const char *catalog,
 void cache_free(struct cache *cache);
 DEFINE_FREEP(struct cache *, cache_free)
 
-/* On the disk with the next cache_put_live. */
+/* On the disk with the next cache_put_live. On failure there is no file of the model any more. */
 MUST_CHECK enum err_code cache_put_model(struct cache *cache, const struct model_row *row,
                                          struct err *err);
+bool cache_has_model(const struct cache *cache, int64_t model_id);
 /* Models that are not in it are deleted. */
 MUST_CHECK enum err_code cache_put_live(struct cache *cache, const struct live_rows *rows,
                                         struct err *err);

@@ -29,6 +29,7 @@ struct registry {
     bool cache_is_behind;       /* of what was published */
     struct live_rows latest;    /* as the catalog was last read */
     int n_threads;              /* that load models */
+    bool cache_fails;           /* and that was logged */
     struct registry_view *view; /* never NULL; swapped under RCU */
     atomic_bool loaded;
     pthread_mutex_t degraded_lock; /* guards degraded: read by /readyz, written on a change */
@@ -110,12 +111,13 @@ static void find_cached(struct cache *cache, struct load *load, struct model_row
         model_rows_release(rows);
 }
 
+/* What cannot be written now is by registry_save, which says so. */
 static void keep(struct cache *cache, const struct model_row *row)
 {
-    struct err failure;
+    struct err unused;
 
-    if (cache != NULL && cache_put_model(cache, row, &failure) != ERR_OK)
-        log_err(LOG_WARNING, "a model cannot be cached", &failure);
+    if (cache != NULL)
+        (void)!cache_put_model(cache, row, &unused);
 }
 
 static void find_fetched(struct load *load, const struct model_rows *rows)
@@ -208,16 +210,56 @@ enum err_code registry_refresh(struct registry *registry, struct pg *pg, int *re
     return ERR_OK;
 }
 
-void registry_save(struct registry *registry)
+/* A live model whose file could not be written when it was loaded. */
+static enum err_code cache_missing(struct registry *registry, struct pg *pg, int64_t model_id,
+                                   struct err *err)
 {
+    CLEANUP(model_rows_release) struct model_rows row = {0};
+
+    if (model_id == 0 || cache_has_model(registry->cache, model_id))
+        return ERR_OK;
+    TRY(catalog_model(pg, model_id, &row, err));
+    return cache_put_model(registry->cache, &row.items[0], err);
+}
+
+/* The list last, so that what is listed is there; but also where a model could not be written, for
+ * the sake of the others. */
+static enum err_code write_files(struct registry *registry, struct pg *pg,
+                                 const struct live_rows *rows, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    struct err unused;
+
+    for (int i = 0; i < rows->n && code == ERR_OK; i++)
+        code = cache_missing(registry, pg, rows->items[i].model_id, err);
+    if (code == ERR_OK)
+        return cache_put_live(registry->cache, rows, err);
+    (void)!cache_put_live(registry->cache, rows, &unused);
+    return code;
+}
+
+/* What cannot be written, as long as a disk is full, is said once. */
+static void note_uncached(struct registry *registry, const struct err *err)
+{
+    if (!registry->cache_fails)
+        log_err(LOG_WARNING, "the live models cannot be cached; this is tried again", err);
+    registry->cache_fails = true;
+}
+
+void registry_save(struct registry *registry, struct pg *pg)
+{
+    const struct live_rows *rows = &registry->latest;
     struct err err;
 
     if (registry->cache == NULL || !registry->cache_is_behind)
         return;
-    if (cache_put_live(registry->cache, &registry->latest, &err) == ERR_OK)
-        registry->cache_is_behind = false;
-    else
-        log_err(LOG_WARNING, "the list of live models cannot be cached", &err);
+    if (write_files(registry, pg, rows, &err) != ERR_OK) {
+        note_uncached(registry, &err);
+        return;
+    }
+    if (registry->cache_fails)
+        log_info("the live models are cached again", "n=%d", rows->n);
+    registry->cache_is_behind = registry->cache_fails = false;
 }
 
 enum err_code registry_keep_cache(struct registry *registry, const char *state_dir,

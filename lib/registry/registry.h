@@ -25,6 +25,7 @@ struct registry_project {
     const char *serving;             /* the relation that rows are looked up in */
     const char *key;                 /* of it, JSON: a column or an array of them; NULL: none */
     const char *time;                /* a column of it; NULL: none */
+    const char *cache_seconds;       /* for how long its rows may be kept; NULL: not at all */
     int64_t id, deploy_version;
     int64_t wanted_model_id;   /* live by the catalog; 0: none */
     const struct model *model; /* NULL: none, or the wanted one could not be loaded */
@@ -56,7 +57,7 @@ MUST_CHECK enum err_code registry_keep_cache(struct registry *registry, const ch
 /* Brings to the disk what refresh has read, when that is not there yet: apart from refresh, as it
  * may take a while and nobody needs to wait for it. Tried again at every call until it is written.
  */
-void registry_save(struct registry *registry);
+void registry_save(struct registry *registry, struct pg *pg);
 
 /* Brings the registry to what the cache says, as refresh does with the catalog. ERR_NOT_FOUND:
  * there is none. *ret_saved_at: when it was written, seconds since 1970. */

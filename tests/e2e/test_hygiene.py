@@ -7,6 +7,7 @@ answered.
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -23,13 +24,19 @@ SECRET = "GET /projects HTTP/1.1\r\nHost: h\r\n\r\n"
 def served(catalog, daemon_factory):
     add_project(catalog, "followed")
     daemon = daemon_factory("--head-timeout", "1 s", "--body-timeout", "1 s",
-                            "--reply-timeout", "1 s", "--idle-timeout", "3 s")
+                            "--reply-timeout", "1 s", "--idle-timeout", "4 s")
     wait_for(lambda: daemon.get("/projects/followed").status_code == 200, what="the project")
     return daemon
 
 
 def connect(daemon, seconds=10):
     return socket.create_connection((daemon.host, daemon.port), timeout=seconds)
+
+
+def send_head(connection, *lines):
+    """A request whose body is still to come; returns once the daemon has read the head."""
+    connection.sendall(post(*lines, "Expect: 100-continue").encode())
+    assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def read_to_end(connection):
@@ -301,7 +308,7 @@ SLOW = {
 def test_slow_requests_are_cut(served, case):
     first, more, answer = SLOW[case]
     seconds, received = seconds_until_cut(served, first, more)
-    assert 0.7 < seconds < 3, seconds
+    assert 0.7 < seconds < 7, seconds  # not the eight seconds of who says nothing of it
     assert received.startswith(answer) and received.count(b"HTTP/1.1") == (answer != b"")
 
 
@@ -319,7 +326,7 @@ def test_slow_next_request_is_cut(served):
             except socket.timeout:
                 connection.sendall(b"G")
     assert received.startswith(b"HTTP/1.1 408 ") or received == b""
-    assert time.monotonic() - began < 2.5  # before it would count as idle too long
+    assert time.monotonic() - began < 3.5  # before it would count as idle too long
 
 
 def test_idle_connections_end(served):
@@ -328,13 +335,13 @@ def test_idle_connections_end(served):
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         began = time.monotonic()
         assert connection.recv(65536) == b""
-        assert 2.5 < time.monotonic() - began < 5
+        assert 3.5 < time.monotonic() - began < 25  # not the minute of who says nothing of it
 
 
 def test_an_honest_slow_body_is_read(catalog, daemon_factory):
     """A large body at a modest rate may take longer than any window."""
-    daemon = daemon_factory("--body-timeout", "1 s")
-    size, piece = 400_000, 20_000
+    daemon = daemon_factory("--body-timeout", "2 s")
+    size, piece = 1_000_000, 40_000  # in three seconds; a pause of one is no matter
     body = JSON.encode() + b" " * (size - len(JSON))
     with connect(daemon) as connection:
         connection.sendall(post(f"Content-Length: {size}", "Connection: close").encode())
@@ -344,18 +351,25 @@ def test_an_honest_slow_body_is_read(catalog, daemon_factory):
         assert read_to_end(connection).startswith(b"HTTP/1.1 409 ")
 
 
+def n_connections(daemon):
+    text = daemon.get("/metrics").text
+    return int(re.search(r"^pgboost_http_connections (\d+)$", text, re.M)[1])
+
+
 def test_readers_who_stop_are_cut(catalog, daemon_factory):
     """An answer that nobody reads is not kept."""
     catalog.sql("INSERT INTO pgboost.projects (name, definition, relation, target, task, metric,"
                 " higher_is_better) SELECT 'long ' || i, '{}', repeat('r', 10000), 'y',"
                 " 'regression', 'rmse', false FROM generate_series(1, 300) i")
     daemon = daemon_factory("--reply-timeout", "1 s")
+    open_before = n_connections(daemon)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(10)
         connection.connect((daemon.host, daemon.port))
         connection.sendall(b"GET /projects HTTP/1.1\r\nHost: h\r\n\r\n" * 10)
-        time.sleep(2)
+        wait_for(lambda: n_connections(daemon) > open_before, what="the daemon to take it")
+        wait_for(lambda: n_connections(daemon) == open_before, what="the daemon to cut it")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # what is on its way
         received = read_to_end(connection)
     assert received.count(b"HTTP/1.1 200 ") < 10
@@ -379,7 +393,7 @@ def test_slowloris(catalog, daemon_factory):
         connection.sendall(heads[i % 3])
         connection.setblocking(False)
     waits, left = [], set(slow)
-    while left and time.monotonic() - began < 10:
+    while left and time.monotonic() - began < 30:
         asked = time.monotonic()
         assert daemon.get("/healthz").status_code == 200
         waits.append(time.monotonic() - asked)
@@ -395,8 +409,8 @@ def test_slowloris(catalog, daemon_factory):
             except OSError:
                 left.discard(connection)
         time.sleep(0.05)
-    assert not left and time.monotonic() - began < 8
-    assert sorted(waits)[len(waits) // 2] < 0.5
+    assert not left
+    assert sorted(waits)[len(waits) // 2] < 1  # nobody waits until the slow ones are cut
     for connection in slow:
         connection.close()
 
@@ -417,7 +431,7 @@ def test_the_longest_idle_connection_makes_room(catalog, daemon_factory):
     with connect(daemon) as another:
         another.sendall(get("Host: h", "Connection: close").encode())
         assert read_to_end(another).startswith(b"HTTP/1.1 200 ")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # at once, and not when they have been idle too long
     assert idle[0].recv(10) == b""  # it was this one
     idle[19].sendall(get("Host: h").encode())
     assert idle[19].recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -435,7 +449,7 @@ def test_silent_connections_make_room(catalog, daemon_factory):
             another.sendall(get("Host: h", "Connection: close").encode())
             return read_to_end(another).startswith(b"HTTP/1.1 200 ")
 
-    wait_for(is_served, seconds=2, what="room")
+    wait_for(is_served, seconds=6, what="room")  # before eight seconds of silence end them
     for connection in silent:
         connection.close()
 
@@ -444,8 +458,7 @@ def test_busy_connections_do_not(catalog, daemon_factory):
     daemon = daemon_factory("--connections", "5")
     busy = [connect(daemon) for _ in range(5)]
     for connection in busy:
-        connection.sendall(post("Content-Length: 100").encode())
-    time.sleep(0.3)
+        send_head(connection, "Content-Length: 100")
     with connect(daemon) as another:
         another.sendall(get("Host: h").encode())
         answer = read_to_end(another)

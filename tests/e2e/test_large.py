@@ -4,8 +4,8 @@ import csv
 import http.client
 import io
 import json
+import re
 import socket
-import statistics
 import threading
 import time
 
@@ -161,8 +161,9 @@ def test_nobody_waits_for_a_large_one(served, rows):
     wait_for(lambda: len(large.seconds) >= 2, 60, "two large requests")
     small.end()
     large.end()
-    p99 = statistics.quantiles(small.seconds, n=100)[98]
-    assert p99 < min(large.seconds) / 4, (p99, large.seconds)
+    # Where small ones waited for large ones, nearly all their time would be that of the long waits.
+    long_waits = sum(s for s in small.seconds if s > min(large.seconds) / 4)
+    assert long_waits < sum(small.seconds) / 2, (sorted(small.seconds)[-9:], large.seconds)
 
 
 def test_large_ones_that_fail_and_that_go_away(served, rows):
@@ -203,7 +204,14 @@ def test_many_large_ones_at_once_are_refused(served, daemon_factory):
     assert daemon.predict("large", ROW["features"])["prediction"] is not None  # a small one is served
     for connection in open_ones:
         connection.close()
-    wait_for(lambda: ask().status_code == 200, 10, "room")
+    wait_for(lambda: ask().status_code == 200, what="room")
+
+
+def n_taken(daemon):
+    """Requests that are under way or have been answered, but for those that ask so."""
+    text = daemon.get("/metrics").text
+    return sum(float(value) for value in re.findall(
+        r'^pgboost_http_requests_(?:in_flight|total\{path="/predict".*\}) (\S+)$', text, re.M))
 
 
 def test_stops_amid_large_ones(served, daemon_factory, rows):
@@ -217,8 +225,9 @@ def test_stops_amid_large_ones(served, daemon_factory, rows):
         answers.append(daemon.session.post(daemon.url + "/predict", data=body, timeout=60))
 
     thread = threading.Thread(target=ask)
+    before = n_taken(daemon)
     thread.start()
-    time.sleep(0.3)  # amid it: whenever that is, both must end well
+    wait_for(lambda: n_taken(daemon) > before, what="the daemon to take it")
     assert daemon.stop() == 0
     thread.join()
     assert answers[0].status_code == 200 and len(answers[0].json()["predictions"]) == N

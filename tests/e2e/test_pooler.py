@@ -141,16 +141,16 @@ def test_pooled(pooled, definition, start, tmp_path):
     # found by polling, and a wish to cancel by the heartbeat
     run_id = pooled.value("SELECT pgboost.train('p')")
     (second, _), = wait_for(lambda: model(pooled, run_id), 30, "a second model")
-    daemon.wait_live("p", second, 8)
+    daemon.wait_live("p", second)
     assert pooled.value("SELECT model_id FROM pgboost.deploy('p', 'rollback')") == first
-    daemon.wait_live("p", first, 8)
+    daemon.wait_live("p", first)
     pooled.sql("""SELECT pgboost.train('p', hyperparams =>
                   '{"n_estimators": 100000, "eta": 0.00001, "early_stopping_rounds": 100000}')""")
     wait_for(lambda: pooled.sql("SELECT id FROM pgboost.runs WHERE status = 'running'"
                                 " AND progress IS NOT NULL"), 30, "a run to cancel")
     cli.ok("cancel", pooled.value("SELECT max(id) FROM pgboost.runs"))
     wait_for(lambda: pooled.value("SELECT status FROM pgboost.runs ORDER BY id DESC LIMIT 1")
-             == "cancelled", 8, "the run to end")
+             == "cancelled", 30, "the run to end")
     assert daemon.stop() == 0
     assert "WARN" not in daemon.log and "ERROR" not in daemon.log, daemon.log
     assert pooled.sessions() == before

@@ -126,7 +126,7 @@ def test_after_an_outage(fresh, daemons):
     (due, missed, run_id), = fired(fresh, "just now")
     assert (due.hour, due.minute, missed) == (12, 28, 2) and run_id is not None
     assert fired(fresh, "new") == []
-    assert daemon.log.count("a run is due") == 2
+    wait_for(lambda: daemon.log.count("a run is due") == 2, what="the log")  # after what it says
     assert daemon.log.count("a missed due time is left out") == 1
 
 

@@ -38,7 +38,7 @@ def tokens(cli, projects, tmp_path_factory):
         "shop": make_token(cli, path, "shop", "--projects", "churn,other"),
         "ops": make_token(cli, path, "ops", "--scopes", "admin"),
         "both": make_token(cli, path, "both", "--scopes", "predict,admin", "--projects", "churn"),
-        "slow": make_token(cli, path, "slow", "--rate", "5"),
+        "slow": make_token(cli, path, "slow", "--rate", "2"),
     }
     return path, made
 
@@ -134,8 +134,8 @@ def test_rate(guarded, tokens):
     began = time.monotonic()
     statuses = [guarded.get("/projects", headers=headers).status_code for _ in range(20)]
     seconds = time.monotonic() - began
-    assert statuses[:5] == [200] * 5 and set(statuses) == {200, 429}
-    assert statuses.count(200) <= 5 + 5 * seconds + 1
+    assert statuses[:2] == [200] * 2 and set(statuses) == {200, 429}
+    assert statuses.count(200) <= 2 + 2 * seconds + 1
     refused = next(answer for answer in iter(lambda: guarded.get("/projects", headers=headers), 0)
                    if answer.status_code == 429)
     assert problem(refused, 429) and refused.headers["Retry-After"] == "1"
@@ -463,7 +463,7 @@ def test_slow_handshakes_are_cut(projects, identities, tmp_path):
         with socket.create_connection(("127.0.0.1", int(line.rsplit(":", 1)[1])), timeout=10) as slow:
             slow.sendall(b"\x16\x03\x01")
             assert slow.recv(4096) == b""
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 7  # not the eight seconds of who says nothing of it
     finally:
         process.kill()
         process.wait()

@@ -35,6 +35,7 @@ def test_notifications(project, daemon_factory, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(path))
         ear.settimeout(30)
+        began = time.monotonic()
         heard = lambda: ear.recv(1000).decode().split("\n")
         daemon = daemon_factory("--role", "server", env={
             "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"})
@@ -45,10 +46,9 @@ def test_notifications(project, daemon_factory, tmp_path):
             return state
 
         assert next_but_watchdog() == ["READY=1", f"STATUS=listening on {daemon.url}"]
-        began = time.monotonic()
-        for _ in range(5):
+        for _ in range(20):
             assert heard() == ["WATCHDOG=1"]
-        assert time.monotonic() - began > 0.3  # four in a period, not all the time
+        assert time.monotonic() - began > 1.8  # four in a period of 400 ms, not all the time
         os.kill(daemon.proc.pid, signal.SIGHUP)
         reloading = next_but_watchdog()
         assert reloading[0] == "RELOADING=1"
