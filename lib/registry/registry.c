@@ -218,8 +218,8 @@ static enum err_code cache_missing(struct registry *registry, struct pg *pg, int
 
     if (model_id == 0 || cache_has_model(registry->cache, model_id))
         return ERR_OK;
-    TRY(catalog_model(pg, model_id, &row, err));
-    return cache_put_model(registry->cache, &row.items[0], err);
+    TRY(catalog_models_whole(pg, &model_id, 1, &row, err));
+    return row.n > 0 ? cache_put_model(registry->cache, &row.items[0], err) : ERR_OK;
 }
 
 /* The list last, so that what is listed is there; but also where a model could not be written, for
