@@ -216,6 +216,15 @@ demo:
 bench: all
 	$(Q)tests/bench/bench-predict
 
+# make bench-forest BENCH_ARGS='--rounds 100 --json'
+BENCH_FOREST := $(BUILD)/tests/bench/forest/bench_forest
+$(BENCH_FOREST): $(BUILD)/obj/tests/bench/forest/bench_forest.o $(call archives,forest)
+	$(call say,LINK,$@)
+	$(link) $(LIBS) $(LIBS_XGBOOST)
+.PHONY: bench-forest
+bench-forest: $(BENCH_FOREST)
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-forest $(BENCH_ARGS)
+
 # POST /predict beside the HTTP library alone and beside Python: make bench-serve BENCH_ARGS=--callgrind
 BENCH_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/serve/*.c))
 $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
@@ -223,7 +232,7 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o
 	$(link) $(LIBS_HTTP) -lm
 
 .PHONY: bench-tools bench-serve bench-swap bench-scale
-bench-tools: $(BENCH_TOOLS)
+bench-tools: $(BENCH_TOOLS) $(BENCH_FOREST)
 bench-serve: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) tests/bench/bench-serve $(BENCH_ARGS)
 bench-swap bench-scale: all
@@ -248,15 +257,6 @@ bench-score: all
 .PHONY: bench-search
 bench-search: all
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-search $(BENCH_ARGS)
-
-# make bench-forest BENCH_ARGS='--rounds 100 --json'
-BENCH_FOREST := $(BUILD)/tests/bench/forest/bench_forest
-$(BENCH_FOREST): $(BUILD)/obj/tests/bench/forest/bench_forest.o $(call archives,forest)
-	$(call say,LINK,$@)
-	$(link) $(LIBS) $(LIBS_XGBOOST)
-.PHONY: bench-forest
-bench-forest: $(BENCH_FOREST)
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench-forest $(BENCH_ARGS)
 
 .PHONY: format
 format:

@@ -42,9 +42,11 @@ struct daemon {
     struct watcher *watcher;   /* NULL: this daemon does not train */
     int n_refreshed;
     char *refreshed[REFRESHED_MAX]; /* relations, as notifications named them */
+    bool refreshed_more;            /* than were noted */
     int64_t due_in_ms;              /* until a run is due, as last seen */
     struct pg *pg;                  /* NULL: Postgres is away */
-    struct err away;                /* why, as last seen; ERR_OK: it is there */
+    char away[640];                 /* why, as last seen; "": it is there */
+    unsigned away_codes;            /* the kinds of reasons that were logged: a bit for each */
     int64_t away_since_ms;
     char cache_of[OFFLINE_MOMENT_MAX]; /* models come from the cache of that moment; "": they do not
                                         */
@@ -56,41 +58,51 @@ struct daemon {
 
 /* Refreshed relations ------------------------------------------------------------------------- */
 
-/* What is one too many is lost: whoever floods the channel hears nothing of it. */
 static void note_notification(void *context, const char *channel, const char *payload)
 {
     struct daemon *daemon = context;
+    char *noted;
 
-    if (strcmp(channel, CATALOG_REFRESH_CHANNEL) != 0 || daemon->n_refreshed == REFRESHED_MAX)
+    if (strcmp(channel, CATALOG_REFRESH_CHANNEL) != 0)
         return;
     for (int i = 0; i < daemon->n_refreshed; i++)
         if (strcmp(daemon->refreshed[i], payload) == 0)
             return;
-    daemon->refreshed[daemon->n_refreshed] = strdup(payload);
-    if (daemon->refreshed[daemon->n_refreshed] != NULL)
-        daemon->n_refreshed++;
+    noted = daemon->n_refreshed < REFRESHED_MAX ? strdup(payload) : NULL;
+    if (noted != NULL)
+        daemon->refreshed[daemon->n_refreshed++] = noted;
+    else
+        daemon->refreshed_more = true;
 }
 
 /* Anyone may notify, and say anything: what is no relation is worth no more than a line of debug.
- */
+ * relation NULL: whichever. */
+static enum err_code heed_refresh(struct daemon *daemon, const char *relation, struct err *err)
+{
+    char quoted[160];
+    int64_t n_runs = 0;
+    enum err_code code = catalog_refreshed(daemon->pg, relation, &n_runs, err);
+
+    if (code != ERR_OK && pg_broken(daemon->pg))
+        return code;
+    if (code != ERR_OK)
+        log_err(LOG_DEBUG, "a refresh cannot be heeded", err);
+    else if (n_runs > 0)
+        log_info("a refreshed relation makes runs", "relation=%s n=%" PRId64,
+                 log_text(relation != NULL ? relation : "any", quoted, sizeof(quoted)), n_runs);
+    return ERR_OK;
+}
+
+/* Rather a run too many than one too few: where more were named than could be noted, any relation
+ * may have been among them. */
 static enum err_code heed_refreshes(struct daemon *daemon, struct err *err)
 {
-    while (daemon->n_refreshed > 0) {
-        char quoted[160];
-        int64_t n_runs = 0;
-        enum err_code code =
-            catalog_refreshed(daemon->pg, daemon->refreshed[daemon->n_refreshed - 1], &n_runs, err);
-
-        if (code != ERR_OK && pg_broken(daemon->pg))
-            return code;
-        if (code != ERR_OK)
-            log_err(LOG_DEBUG, "a refresh cannot be heeded", err);
-        daemon->n_refreshed--;
-        if (n_runs > 0)
-            log_info("a refreshed relation makes runs", "relation=%s n=%" PRId64,
-                     log_text(daemon->refreshed[daemon->n_refreshed], quoted, sizeof(quoted)),
-                     n_runs);
-        free(TAKE_PTR(daemon->refreshed[daemon->n_refreshed]));
+    if (daemon->refreshed_more)
+        TRY(heed_refresh(daemon, NULL, err));
+    daemon->refreshed_more = false;
+    for (; daemon->n_refreshed > 0; daemon->n_refreshed--) {
+        TRY(heed_refresh(daemon, daemon->refreshed[daemon->n_refreshed - 1], err));
+        free(TAKE_PTR(daemon->refreshed[daemon->n_refreshed - 1]));
     }
     return ERR_OK;
 }
@@ -119,43 +131,31 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
 
 static void say_degraded(struct daemon *daemon)
 {
-    char why[sizeof(daemon->away.message) + 80];
+    char why[sizeof(daemon->away) + 80];
 
     if (daemon->cache_of[0] != '\0')
         snprintf(why, sizeof(why), "serving the models of %s from the cache: %s", daemon->cache_of,
-                 daemon->away.message);
+                 daemon->away);
     else
-        snprintf(why, sizeof(why), "%s", daemon->away.message);
+        snprintf(why, sizeof(why), "%s", daemon->away);
     registry_set_degraded(daemon->registry, why);
 }
 
-/* Postgres that goes down is away in many words, one after the other: it shuts down, cuts the
- * connection, does not listen, does not answer, starts up. */
-static bool is_gone(const struct err *err)
-{
-    return err->code == ERR_TIMEOUT ||
-           (err->code == ERR_UNREACHABLE && strncmp(err->sqlstate, "53", 2) != 0);
-}
-
-/* What refuses is of the kind that its SQLSTATE's class says: a password, connections used up. */
-static bool is_same_kind(const struct err *a, const struct err *b)
-{
-    if (is_gone(a) || is_gone(b))
-        return is_gone(a) && is_gone(b);
-    return a->code == b->code && strncmp(a->sqlstate, b->sqlstate, 2) == 0;
-}
-
-/* An outage is one event of the log, and another when it becomes one of another kind; /readyz has
- * the latest reason. */
+/* An outage is logged once, however often it is met and in whatever words (a server that stops says
+ * so, breaks connections, then is not there), and once more for each other kind that it becomes:
+ * denied where it was unreachable. What is shown is its latest reason. */
 static void note_away(struct daemon *daemon, const struct err *err)
 {
-    bool is_news = !is_same_kind(&daemon->away, err);
+    bool is_news = (daemon->away_codes >> err->code & 1) == 0;
 
     pg_close(TAKE_PTR(daemon->pg));
-    if (daemon->away.code == ERR_OK)
+    if (daemon->away[0] == '\0')
         daemon->away_since_ms = clock_ms();
-    daemon->away = *err;
-    say_degraded(daemon);
+    daemon->away_codes |= 1U << err->code;
+    if (strcmp(daemon->away, err->message) != 0) {
+        snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
+        say_degraded(daemon);
+    }
     if (daemon->server != NULL) /* else it starts with that */
         http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
     if (is_news)
@@ -165,11 +165,11 @@ static void note_away(struct daemon *daemon, const struct err *err)
 static void note_back(struct daemon *daemon)
 {
     backoff_succeed(&daemon->backoff);
-    if (daemon->away.code == ERR_OK)
+    if (daemon->away[0] == '\0')
         return;
     log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
-    daemon->away.code = ERR_OK;
-    daemon->cache_of[0] = '\0';
+    daemon->away[0] = daemon->cache_of[0] = '\0';
+    daemon->away_codes = 0;
     registry_set_degraded(daemon->registry, NULL);
     http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
 }

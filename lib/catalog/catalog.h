@@ -174,7 +174,8 @@ MUST_CHECK enum err_code catalog_see_to(struct pg *pg, const struct schedule_row
 /* Where others say that a relation has been refreshed; the payload is its name. */
 #define CATALOG_REFRESH_CHANNEL "pgboost_refreshed"
 
-/* pgboost.refreshed by a relation's name; one that does not exist queues nothing. */
+/* pgboost.refreshed by a relation's name; one that does not exist queues nothing. NULL: of all
+ * relations that some project waits for. */
 MUST_CHECK enum err_code catalog_refreshed(struct pg *pg, const char *relation, int64_t *ret_n_runs,
                                            struct err *err);
 

@@ -11,13 +11,22 @@
 /* A count holds for so long at least, and longer where counting takes long. */
 #define COUNT_EVERY_SECONDS "60"
 
+static const char refreshed_sql[] =
+    "SELECT coalesce(sum(pgboost.refreshed(relation)), 0)::bigint FROM ("
+    " SELECT pgboost.relation_of($1) AS relation WHERE $1 IS NOT NULL"
+    " UNION SELECT pgboost.relation_of(named) FROM pgboost.projects p,"
+    "  jsonb_array_elements_text(CASE jsonb_typeof(p.definition #> '{retrain,on_refresh}')"
+    "   WHEN 'array' THEN p.definition #> '{retrain,on_refresh}'"
+    "   WHEN 'string' THEN jsonb_build_array(p.definition #> '{retrain,on_refresh}')"
+    "   ELSE '[]' END) named"
+    "  WHERE $1 IS NULL) r";
+
 enum err_code catalog_refreshed(struct pg *pg, const char *relation, int64_t *ret_n_runs,
                                 struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
 
-    TRY(pg_row(pg, "SELECT coalesce(pgboost.refreshed(pgboost.relation_of($1)), 0)", 1,
-               (struct pg_param[]){PG_TEXT(relation)}, &table, err));
+    TRY(pg_row(pg, refreshed_sql, 1, (struct pg_param[]){PG_TEXT(relation)}, &table, err));
     *ret_n_runs = pg_get_int64(&table, 0, 0);
     return ERR_OK;
 }

@@ -302,7 +302,8 @@ def test_migrated_by_a_newer_version(fresh, start, definition):
     time.sleep(2)
     assert daemon.predict("p", {"x": 0.5})["model_id"] == first
     assert run_of(fresh, run_id)[0] == "queued"
-    assert len(said(daemon)) == 1 and "upgrade" in said(daemon)[0], daemon.log
+    assert len(outages(daemon)) == 1 and "upgrade" in outages(daemon)[0], daemon.log
+    assert len(said(daemon)) <= 3, daemon.log  # a worker may have been on its way to the run
     fresh.sql("DELETE FROM pgboost.schema_migrations WHERE name LIKE '9999%'")
     assert wait_run(fresh, run_id)[0] == "succeeded"
 
@@ -323,4 +324,5 @@ def test_stopped_daemon(fresh, start, definition):
     time.sleep(120 if LONG else 1)
     sleeper.proc.send_signal(signal.SIGCONT)
     sleeper.wait_live("p", second)
-    assert len(outages(sleeper)) == 1 and "the catalog is back" in sleeper.log
+    wait_for(lambda: "the catalog is back" in sleeper.log, what="the log to say so")
+    assert 1 <= len(outages(sleeper)) <= 2, sleeper.log  # slow, then cut: a kind each

@@ -64,13 +64,17 @@ def test_pinned_models_stay(two, cli, rows):  # noqa: F811
     rows.sql("UPDATE pgboost.models SET pinned = true WHERE id = %s", two[1])
     rows.sql("""UPDATE pgboost.projects SET definition = definition || '{"keep": 1}'""")
     for _ in range(3):
-        cli.ok("train", "p", "--here")
-    kept = [row[0] for row in rows.sql("SELECT id FROM pgboost.models ORDER BY id")]
+        cli.ok("train", "p", "--here")  # whose worker clears up when the run has ended
+
+    def kept():
+        return [row[0] for row in rows.sql("SELECT id FROM pgboost.models ORDER BY id")]
+
     # pinned, the one to roll back to, and the live one, which is the newest
-    assert len(kept) == 3 and kept[0] == two[1]
+    wait_for(lambda: len(kept()) == 3, what="the others to go")
+    assert kept()[0] == two[1]
     rows.sql("UPDATE pgboost.models SET pinned = false")
     cli.ok("train", "p", "--here")
-    assert rows.value("SELECT count(*) FROM pgboost.models WHERE id = %s", two[1]) == 0
+    wait_for(lambda: two[1] not in kept(), what="the one that was pinned to go")
 
 
 def test_old_runs_go(two, cli, rows, tmp_path):  # noqa: F811

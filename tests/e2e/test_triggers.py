@@ -123,6 +123,18 @@ def test_refreshed_by_notify(fresh, daemons, definition):
     assert runs(fresh) == [("refresh", "queued", None)]
 
 
+def test_refreshed_amid_many(fresh, daemons, definition):
+    """One of a thousand that are said at once, which is more than is remembered: not lost."""
+    apply(fresh, definition, relation="v", retrain={"on_refresh": "t"})
+    apply(fresh, definition, project="other", relation="v")
+    daemon = daemons("--role", "server")
+    fresh.sql("SELECT pg_notify('pgboost_refreshed', CASE i WHEN 900 THEN 't' ELSE i::text END)"
+              " FROM generate_series(1, 1000) i ORDER BY i")
+    wait_for(lambda: runs(fresh), what="the run")
+    assert runs(fresh) == [("refresh", "queued", None)]
+    assert 'relation="any"' in daemon.log
+
+
 def test_definitions(fresh, definition):
     cli = Cli(fresh)
     for retrain, text in [({"after_rows": 0}, "at least 1"), ({"after_rows": 1.5}, "at least 1"),
