@@ -152,6 +152,23 @@ static enum err_code write_all(struct pg *pg, struct batch *batch, struct err *e
     return pg_commit(pg, err);
 }
 
+static void warn_of_look_ups(const struct batch *batch, const struct definition *definition)
+{
+    CLEANUP(buf_release) struct buf line = {0};
+    struct err fault = {0};
+
+    if (definition_foresee_look_ups(definition, batch->reader, &fault) == ERR_OK)
+        return;
+    text_put_safe(&line, definition->project->name);
+    buf_puts(&line, ": look-ups by key: ");
+    text_put_safe(&line, fault.message);
+    if (fault.hint[0] != '\0') {
+        buf_puts(&line, "\nhint: ");
+        text_put_safe(&line, fault.hint);
+    }
+    fprintf(stderr, "%s\n", buf_text(&line));
+}
+
 static void print_all(const struct cli *cli, const struct batch *batch)
 {
     CLEANUP(buf_release) struct buf out = {0};
@@ -161,6 +178,7 @@ static void print_all(const struct cli *cli, const struct batch *batch)
         const char *name = entry->definition.project->name;
 
         definition_print_notices(&entry->definition);
+        warn_of_look_ups(batch, &entry->definition);
         if (cli->json) {
             buf_puts(&out, i == 0 ? "{\"items\":[{\"name\":" : ",{\"name\":");
             json_put_text(&out, name);

@@ -139,6 +139,26 @@ static void add_relation(struct findings *findings, const char *what,
     add(findings, FINDING_OK, what, detail, "");
 }
 
+/* By key: what clients would find out else. */
+static void check_look_ups(struct findings *findings, const struct project_row *row,
+                           const struct definition *definition, struct pg *reader)
+{
+    const struct project *project = definition->project;
+    struct err fault = {0};
+    char what[160], detail[256];
+
+    if (project->key.n == 0)
+        return;
+    snprintf(what, sizeof(what), "%s: look-ups", row->name);
+    if (definition_foresee_look_ups(definition, reader, &fault) != ERR_OK) {
+        add(findings, FINDING_WARN, what, fault.message, fault.hint);
+        return;
+    }
+    snprintf(detail, sizeof(detail), "by key in %s",
+             project->serving != NULL ? project->serving : definition->relation->name);
+    add(findings, FINDING_OK, what, detail, "");
+}
+
 /* The relation as the definition wants it. ret_relation: as far as there is one. */
 static void check_definition(struct findings *findings, const char *what,
                              const struct project_row *row, struct pg *reader,
@@ -154,6 +174,7 @@ static void check_definition(struct findings *findings, const char *what,
         code = definition_check(project, reader, &definition, &err);
     if (code == ERR_OK) {
         add_relation(findings, what, &definition);
+        check_look_ups(findings, row, &definition, reader);
         *ret_relation = TAKE_PTR(definition.relation);
         return;
     }

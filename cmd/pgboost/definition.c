@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lookup/foresee.h"
 #include "search/sampler.h"
 #include "text.h"
 #include "train/calibrate.h"
@@ -53,6 +54,46 @@ enum err_code definition_check(struct project *project, struct pg *reader,
     *ret_definition = definition;
     definition = (struct definition){0};
     return ERR_OK;
+}
+
+static enum err_code describe_features(const struct definition *definition,
+                                       struct lookup_spec *spec, struct err *err)
+{
+    const struct schema *schema = definition->schema;
+
+    spec->n_columns = schema->n_features;
+    spec->columns =
+        arena_alloc_array(&spec->arena, (size_t)schema->n_features + 1, sizeof(*spec->columns));
+    if (spec->columns == NULL)
+        return err_nomem(err);
+    for (int i = 0; i < schema->n_features; i++) {
+        const struct schema_column *column = &schema->columns[schema->features[i]];
+
+        spec->columns[i] = (struct lookup_column){.name = column->name, .type = column->type};
+    }
+    return ERR_OK;
+}
+
+enum err_code definition_foresee_look_ups(const struct definition *definition, struct pg *reader,
+                                          struct err *err)
+{
+    const struct project *project = definition->project;
+    struct lookup_spec spec = {
+        .relation = project->serving != NULL ? project->serving : project->relation,
+        .timezone = project->timezone,
+        .n_keys = project->key.n,
+        .keys = (const char **)project->key.items,
+        .time_column = project->time,
+    };
+    enum err_code code;
+
+    if (project->key.n == 0)
+        return ERR_OK;
+    code = describe_features(definition, &spec, err);
+    if (code == ERR_OK)
+        code = lookup_foresee(reader, &spec, err);
+    arena_release(&spec.arena);
+    return code;
 }
 
 static bool was_asked_for(const struct project *project, const char *column)

@@ -45,8 +45,7 @@ struct daemon {
     bool refreshed_more;            /* than were noted */
     int64_t due_in_ms;              /* until a run is due, as last seen */
     struct pg *pg;                  /* NULL: Postgres is away */
-    char away[640];                 /* why, as last seen; "": it is there */
-    unsigned away_codes;            /* the kinds of reasons that were logged: a bit for each */
+    struct err away;                /* why, as last seen; ERR_OK: it is there */
     int64_t away_since_ms;
     char cache_of[OFFLINE_MOMENT_MAX]; /* models come from the cache of that moment; "": they do not
                                         */
@@ -131,31 +130,43 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
 
 static void say_degraded(struct daemon *daemon)
 {
-    char why[sizeof(daemon->away) + 80];
+    char why[sizeof(daemon->away.message) + 80];
 
     if (daemon->cache_of[0] != '\0')
         snprintf(why, sizeof(why), "serving the models of %s from the cache: %s", daemon->cache_of,
-                 daemon->away);
+                 daemon->away.message);
     else
-        snprintf(why, sizeof(why), "%s", daemon->away);
+        snprintf(why, sizeof(why), "%s", daemon->away.message);
     registry_set_degraded(daemon->registry, why);
 }
 
-/* An outage is logged once, however often it is met and in whatever words (a server that stops says
- * so, breaks connections, then is not there), and once more for each other kind that it becomes:
- * denied where it was unreachable. What is shown is its latest reason. */
+/* Postgres that goes down is away in many words, one after the other: it shuts down, cuts the
+ * connection, does not listen, does not answer, starts up. */
+static bool is_gone(const struct err *err)
+{
+    return err->code == ERR_TIMEOUT ||
+           (err->code == ERR_UNREACHABLE && strncmp(err->sqlstate, "53", 2) != 0);
+}
+
+/* What refuses is of the kind that its SQLSTATE's class says: a password, connections used up. */
+static bool is_same_kind(const struct err *a, const struct err *b)
+{
+    if (is_gone(a) || is_gone(b))
+        return is_gone(a) && is_gone(b);
+    return a->code == b->code && strncmp(a->sqlstate, b->sqlstate, 2) == 0;
+}
+
+/* An outage is one event of the log, and another when it becomes one of another kind; /readyz has
+ * the latest reason. */
 static void note_away(struct daemon *daemon, const struct err *err)
 {
-    bool is_news = (daemon->away_codes >> err->code & 1) == 0;
+    bool is_news = !is_same_kind(&daemon->away, err);
 
     pg_close(TAKE_PTR(daemon->pg));
-    if (daemon->away[0] == '\0')
+    if (daemon->away.code == ERR_OK)
         daemon->away_since_ms = clock_ms();
-    daemon->away_codes |= 1U << err->code;
-    if (strcmp(daemon->away, err->message) != 0) {
-        snprintf(daemon->away, sizeof(daemon->away), "%s", err->message);
-        say_degraded(daemon);
-    }
+    daemon->away = *err;
+    say_degraded(daemon);
     if (daemon->server != NULL) /* else it starts with that */
         http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 0);
     if (is_news)
@@ -165,11 +176,11 @@ static void note_away(struct daemon *daemon, const struct err *err)
 static void note_back(struct daemon *daemon)
 {
     backoff_succeed(&daemon->backoff);
-    if (daemon->away[0] == '\0')
+    if (daemon->away.code == ERR_OK)
         return;
     log_info("the catalog is back", "away_ms=%" PRId64, clock_ms() - daemon->away_since_ms);
-    daemon->away[0] = daemon->cache_of[0] = '\0';
-    daemon->away_codes = 0;
+    daemon->away.code = ERR_OK;
+    daemon->cache_of[0] = '\0';
     registry_set_degraded(daemon->registry, NULL);
     http_server_set_gauge(daemon->server, HTTP_CATALOG_UP, 1);
 }
@@ -414,6 +425,7 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
         .lookup = {.dsn = options->read_dsn,
                    .n_connections = (int)options->lookup_pool_size,
                    .queue_max = (int)options->lookup_queue,
+                   .cache_bytes = (size_t)options->lookup_cache_bytes,
                    .timeout_ms = options->lookup_timeout_ms},
     };
 

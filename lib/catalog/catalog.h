@@ -514,9 +514,10 @@ MUST_CHECK enum err_code catalog_deployments(struct pg *pg, const char *project,
 struct live_row {
     int64_t project_id, model_id, deploy_version; /* model_id 0: none */
     const char *project, *task, *relation, *target, *metric, *score, *deployed_at;
-    const char *serving; /* the relation that rows are looked up in */
-    const char *key;     /* a column's name or an array of them, as JSON; NULL: none */
-    const char *time;    /* a column; NULL: none */
+    const char *serving;       /* the relation that rows are looked up in */
+    const char *key;           /* a column's name or an array of them, as JSON; NULL: none */
+    const char *time;          /* a column; NULL: none */
+    const char *cache_seconds; /* a number as text; NULL: none */
 };
 struct live_rows {
     int n;

@@ -152,6 +152,7 @@ static const struct field live_fields[] = {
      offsetof(struct live_row, serving)},
     {"p.definition -> 'key'", FIELD_TEXT, offsetof(struct live_row, key)},
     {"p.definition ->> 'time'", FIELD_TEXT, offsetof(struct live_row, time)},
+    {"p.definition ->> 'cache_seconds'", FIELD_TEXT, offsetof(struct live_row, cache_seconds)},
 };
 static const struct row_spec live_spec = ROW_SPEC(struct live_row, live_fields);
 

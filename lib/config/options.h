@@ -39,13 +39,14 @@ struct options {
     const char *tls_cert, *tls_key; /* files; "": plain HTTP */
     const char *hosts, *origins;    /* lists, divided by commas */
     enum { OPTIONS_NO, OPTIONS_YES } protected_mode;
-    int64_t lookup_pool_size;  /* connections that read rows by key; 4 */
-    int64_t lookup_queue;      /* requests that may wait for them; 1000 */
-    int64_t lookup_timeout_ms; /* 2 s */
-    int64_t spill_above;       /* bytes of a run in memory; 64 MiB */
-    int64_t keep_runs_ms;      /* ended runs and their trials; 90 d */
-    int64_t poll_ms;           /* where NOTIFY does not reach; 2 s */
-    int64_t slow_request_ms;   /* requests that take so long are logged; 1 s; 0: none */
+    int64_t lookup_pool_size;   /* connections that read rows by key; 4 */
+    int64_t lookup_queue;       /* requests that may wait for them; 1000 */
+    int64_t lookup_timeout_ms;  /* 2 s */
+    int64_t lookup_cache_bytes; /* of rows that are kept; 64 MiB */
+    int64_t spill_above;        /* bytes of a run in memory; 64 MiB */
+    int64_t keep_runs_ms;       /* ended runs and their trials; 90 d */
+    int64_t poll_ms;            /* where NOTIFY does not reach; 2 s */
+    int64_t slow_request_ms;    /* requests that take so long are logged; 1 s; 0: none */
     enum { OPTIONS_LOG_LOGFMT, OPTIONS_LOG_JSON } log_format;
     enum { OPTIONS_LOG_DEBUG, OPTIONS_LOG_INFO, OPTIONS_LOG_WARNING, OPTIONS_LOG_ERROR } log_level;
     struct arena arena;

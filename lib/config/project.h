@@ -101,6 +101,7 @@ struct project {
     enum task task;
     struct string_list key;
     const char *serving;               /* the relation that look-ups read; NULL: `relation` */
+    double cache_seconds;              /* how long rows may be answered again; 0: they are not */
     const char *time, *group, *weight; /* columns; NULL: none */
     const char *event, *target_upper;  /* survival: columns, one of the two */
     struct string_list include;        /* empty: all */

@@ -118,6 +118,8 @@ const struct project_key project_keys[] = {
     {"task", KEY_CHOICE, .offset = AT(task), .choices = task_choices},
     {"key", LIST, .offset = AT(key)},
     {"serving", TEXT, .offset = AT(serving)},
+    {"cache_seconds", KEY_NUMBER, .offset = AT(cache_seconds), .low = 0, .high = 86400,
+     .open = true, .expected = "a number of seconds above 0, less than 86400"},
     {"time", TEXT, .offset = AT(time)},
     {"group", TEXT, .offset = AT(group)},
     {"weight", TEXT, .offset = AT(weight)},

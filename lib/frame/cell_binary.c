@@ -1,4 +1,5 @@
 /* The binary form that COPY sends: everything in network byte order. */
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -50,13 +51,24 @@ static const uint8_t sizes[PG_TYPES] = {
     [PG_FLOAT8] = 8, [PG_DATE] = 4, [PG_TIMESTAMP] = 8, [PG_TIMESTAMPTZ] = 8, [PG_TIME] = 8,
 };
 
+/* Of one of the sizes above: most cells are no more than this. */
 static int64_t read_int(const uint8_t *data, uint32_t n_bytes)
 {
-    struct wire wire = {data, data + n_bytes};
-    int64_t value = 0;
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
 
-    wire_int(&wire, (int)n_bytes, &value);
-    return value;
+    switch (n_bytes) {
+    case sizeof(two):
+        memcpy(&two, data, sizeof(two));
+        return (int16_t)be16toh(two);
+    case sizeof(four):
+        memcpy(&four, data, sizeof(four));
+        return (int32_t)be32toh(four);
+    default:
+        memcpy(&eight, data, sizeof(eight));
+        return (int64_t)be64toh(eight);
+    }
 }
 
 void cell_set_days(struct cell *cell, int64_t days)

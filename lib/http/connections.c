@@ -151,6 +151,17 @@ static void check_pace(struct connection *connection, uint64_t state, uint32_t n
         open_window(connection, state, n_bytes, now);
 }
 
+/* The library reads what came and the end behind it as one event, and then waits for another. So
+ * where all that a client will ever send has been read, and it is no whole request, the end is told
+ * once more: to the library only, which heeds it when it wants to read on. */
+static void tell_end(const struct connection *connection)
+{
+    char byte;
+
+    if (recv(connection->socket_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        shutdown(connection->socket_fd, SHUT_RD);
+}
+
 /* Between requests the library says nothing of a line that comes byte by byte; the kernel does. */
 static void check_idle(struct connection *connection, uint64_t state, uint32_t now)
 {
@@ -164,6 +175,8 @@ static void check_idle(struct connection *connection, uint64_t state, uint32_t n
     }
     if (age < SETTLED)
         return;
+    if (age % SETTLED == 0)
+        tell_end(connection);
     (void)bytes_moved(connection, CONNECTION_IDLE, &n_bytes);
     if (connection->window.state != state) {
         open_window(connection, state, n_bytes, now);
@@ -185,6 +198,7 @@ static void look_at(struct connection *connection, uint32_t now)
     switch (phase_of(state)) {
     case CONNECTION_NEW:
     case CONNECTION_HEAD:
+        tell_end(connection);
         if (now - tick_of(state) >= ticks(limits->head_ms)) {
             (void)bytes_moved(connection, CONNECTION_NEW, &n_bytes);
             connection->window.moved = n_bytes > 0;
@@ -195,6 +209,7 @@ static void look_at(struct connection *connection, uint32_t now)
         check_idle(connection, state, now);
         return;
     case CONNECTION_BODY:
+        tell_end(connection);
         check_pace(connection, state, now, limits->body_ms);
         return;
     case CONNECTION_REPLY:

@@ -54,6 +54,7 @@ void exchange_connection(void *cls, struct MHD_Connection *connection, void **co
     if (exchange == NULL)
         return;
     connections_remove(&exchange->link);
+    guard_pass_release(&exchange->pass);
     buf_release(&exchange->body);
     buf_release(&exchange->reply.body);
     free(exchange);
@@ -278,7 +279,7 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
 {
     struct head head = {.method = method, .version = version};
     uint64_t length = 0, limit = atomic_load(&exchange->service->body_limit_bytes);
-    const struct guard *guard = atomic_load(&exchange->service->guard);
+    const struct guard *guard = guard_pass_renew(&exchange->pass, &exchange->service->guard);
     bool asks_first;
 
     reset(exchange);

@@ -31,7 +31,7 @@ struct http_service {
     struct desk *desk;     /* for routes that ask the catalog */
     struct lookup *lookup; /* for rows that are named by key; NULL: this daemon does not predict */
     atomic_size_t body_limit_bytes, rows_limit;
-    _Atomic(struct guard *) guard;
+    struct guard_post guard;
     struct connections *connections;
     bool reads_in_place; /* the HTTP library does: see head_begin */
     atomic_bool draining;

@@ -11,7 +11,7 @@ struct guard {
     struct tokens tokens;
     const char **hosts, **origins; /* end with NULL */
     struct arena arena;
-    struct guard *older;
+    atomic_int n_holders; /* the post, and passes */
 };
 
 /* Rules --------------------------------------------------------------------------------------- */
@@ -65,14 +65,11 @@ enum err_code guard_new(const struct guard_rules *rules, struct guard **ret_guar
 
 void guard_free(struct guard *guard)
 {
-    while (guard != NULL) {
-        struct guard *older = guard->older;
-
-        tokens_release(&guard->tokens);
-        arena_release(&guard->arena);
-        free(guard);
-        guard = older;
-    }
+    if (guard == NULL)
+        return;
+    tokens_release(&guard->tokens);
+    arena_release(&guard->arena);
+    free(guard);
 }
 
 bool guard_has_tokens(const struct guard *guard)
@@ -80,9 +77,57 @@ bool guard_has_tokens(const struct guard *guard)
     return guard->tokens.n > 0;
 }
 
-void guard_keep(struct guard *guard, struct guard *older)
+/* On duty ------------------------------------------------------------------------------------- */
+
+static void let_go(struct guard *guard)
 {
-    guard->older = older;
+    if (guard != NULL && atomic_fetch_sub(&guard->n_holders, 1) == 1)
+        guard_free(guard);
+}
+
+void guard_post_init(struct guard_post *post)
+{
+    pthread_mutex_init(&post->lock, NULL);
+    atomic_init(&post->guard, NULL);
+}
+
+void guard_post_set(struct guard_post *post, struct guard *guard)
+{
+    struct guard *older;
+
+    atomic_store(&guard->n_holders, 1);
+    pthread_mutex_lock(&post->lock);
+    older = atomic_exchange(&post->guard, guard);
+    pthread_mutex_unlock(&post->lock);
+    let_go(older);
+}
+
+void guard_post_release(struct guard_post *post)
+{
+    let_go(atomic_exchange(&post->guard, NULL));
+    pthread_mutex_destroy(&post->lock);
+}
+
+/* The one that the pass holds cannot have been freed, so that no other has its address. */
+const struct guard *guard_pass_renew(struct guard_pass *pass, struct guard_post *post)
+{
+    struct guard *guard;
+
+    if (atomic_load_explicit(&post->guard, memory_order_acquire) == pass->guard)
+        return pass->guard;
+    pthread_mutex_lock(&post->lock);
+    guard = atomic_load(&post->guard);
+    atomic_fetch_add(&guard->n_holders, 1);
+    pthread_mutex_unlock(&post->lock);
+    guard_pass_release(pass);
+    pass->guard = guard;
+    return guard;
+}
+
+void guard_pass_release(struct guard_pass *pass)
+{
+    let_go(pass->guard);
+    *pass = (struct guard_pass){0};
 }
 
 /* Hosts and origins --------------------------------------------------------------------------- */
@@ -139,13 +184,12 @@ static bool is_own_origin(const char *origin, const char *host)
 static int check_host(const struct guard *guard, struct guard_pass *pass, const char *host,
                       struct err *err)
 {
-    if (pass->guard == guard && strcmp(pass->host, host) == 0)
+    /* the empty one of a new pass is none that was looked at */
+    if (host[0] != '\0' && strcmp(pass->host, host) == 0)
         return 0;
     if (!is_host(guard, host))
         return refuse(421, err, "this is not a host that is served here",
                       "list its name in the option \"hosts\"");
-    if (pass->guard != guard)
-        *pass = (struct guard_pass){.guard = guard};
     if (strlen(host) < sizeof(pass->host))
         memcpy(pass->host, host, strlen(host) + 1);
     return 0;

@@ -7,11 +7,15 @@
  * option "hosts" lists; and an Origin must be the Host itself, or listed in "origins". Where tokens
  * are configured, every request needs one, but for /healthz, /readyz and OPTIONS.
  *
- * A guard does not change once it is made: a reload makes another. What was found of a connection's
- * last Host and token is kept with it. Inside lib/http only.
+ * A guard does not change once it is made: a reload makes another, and the one before is freed with
+ * the last connection whose latest request it let in. What was found of a connection's last Host
+ * and token is kept with it. Inside lib/http only.
  */
 #ifndef PGBOOST_HTTP_GUARD_H
 #define PGBOOST_HTTP_GUARD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "config/tokens.h"
 #include "http/hygiene.h"
@@ -31,15 +35,26 @@ void guard_free(struct guard *guard);
 DEFINE_FREEP(struct guard *, guard_free)
 bool guard_has_tokens(const struct guard *guard);
 
-/* A guard that was replaced is kept, as requests under way may hold its tokens. */
-void guard_keep(struct guard *guard, struct guard *older);
+/* The guard that is on duty. Any thread may ask for it, one alone replaces it. */
+struct guard_post {
+    pthread_mutex_t lock;
+    _Atomic(struct guard *) guard; /* NULL: none was ever set */
+};
+void guard_post_init(struct guard_post *post);
+void guard_post_set(struct guard_post *post, struct guard *guard); /* takes it */
+void guard_post_release(struct guard_post *post);                  /* when nobody asks any more */
 
 /* What a connection was found to be; part of it, zeroed at first. */
 struct guard_pass {
-    const struct guard *guard; /* that found it; another one looks again */
+    struct guard *guard; /* that found it, and stays while the pass holds it; NULL: none yet */
     struct token *token;
     char host[64], authorization[96];
 };
+
+/* The guard for the connection's next request, until the one after. Takes a lock only where it is
+ * another than for the last one; then all that was found is found anew. */
+const struct guard *guard_pass_renew(struct guard_pass *pass, struct guard_post *post);
+void guard_pass_release(struct guard_pass *pass);
 
 /* Is this a host and an origin to speak to? 0, or 421, 403 with err filled. *ret_origin: the
  * origin, where it is a listed one, which the answer must name; NULL otherwise. */
@@ -47,7 +62,7 @@ int guard_admit(const struct guard *guard, struct guard_pass *pass, const struct
                 const char **ret_origin, struct err *err);
 
 /* Is this token good for any of these scopes? 0, or 401, 403, 429. *ret_token: NULL where none is
- * needed; as long-lived as the guard. */
+ * needed; it stays until the pass is renewed. */
 int guard_authorize(const struct guard *guard, struct guard_pass *pass, const struct head *head,
                     unsigned scopes, struct token **ret_token, struct err *err);
 

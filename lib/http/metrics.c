@@ -217,6 +217,72 @@ static enum err_code put_traffic(struct buf *text, struct http_service *service,
     return ERR_OK;
 }
 
+/* Look-ups ------------------------------------------------------------------------------------ */
+
+static const char *const lookup_results[LOOKUP_RESULTS] = {
+    [LOOKUP_FOUND] = "found",
+    [LOOKUP_NO_ROW] = "no_row",
+    [LOOKUP_BAD] = "bad_request",
+    [LOOKUP_QUEUE_FULL] = "queue_full",
+    [LOOKUP_OVERDUE] = "overdue",
+    [LOOKUP_TIMED_OUT] = "timed_out",
+    [LOOKUP_UNREACHABLE] = "unreachable",
+    [LOOKUP_FAILED] = "failed",
+};
+
+#define LOOKUPS "pgboost_lookup_duration_seconds"
+
+static void put_lookup_latency(struct buf *text, const struct lookup_counts *counts)
+{
+    uint64_t n = 0;
+
+    put_family(text, LOOKUPS, "histogram", "Time from a look-up's request to its rows.");
+    for (size_t i = 0; i < LOOKUP_BUCKETS; i++) {
+        n += counts->n_by_bucket[i];
+        buf_printf(text, LOOKUPS "_bucket{le=\"%.15g\"} %" PRIu64 "\n",
+                   (double)lookup_bounds_us[i] / 1e6, n);
+    }
+    n += counts->n_by_bucket[LOOKUP_BUCKETS];
+    buf_printf(text,
+               LOOKUPS "_bucket{le=\"+Inf\"} %" PRIu64 "\n" LOOKUPS "_sum %.15g\n" LOOKUPS
+                       "_count %" PRIu64 "\n",
+               n, (double)counts->sum_us / 1e6, n);
+}
+
+static void put_lookups(struct buf *text, struct lookup *lookup)
+{
+    struct lookup_counts counts;
+
+    lookup_count(lookup, &counts);
+    put_family(text, "pgboost_lookups_total", "counter",
+               "Requests for rows by key, by what became of them.");
+    for (size_t i = 0; i < LOOKUP_RESULTS; i++)
+        buf_printf(text, "pgboost_lookups_total{result=\"%s\"} %" PRIu64 "\n", lookup_results[i],
+                   counts.n_by_result[i]);
+    put_lookup_latency(text, &counts);
+    put_value(text, "pgboost_lookup_batches_total", "counter",
+              "Look-ups that were read from Postgres, those that went together as one.",
+              (double)counts.n_batches);
+    put_value(text, "pgboost_lookup_retries_total", "counter",
+              "Batches that were read once more, after a broken connection or a changed relation.",
+              (double)counts.n_retries);
+    put_value(text, "pgboost_lookup_connections", "gauge",
+              "Connections for look-ups that are open.", counts.n_connections);
+    put_value(text, "pgboost_lookup_connections_busy", "gauge",
+              "Connections for look-ups that are at work, or being opened.", counts.n_busy);
+    put_value(text, "pgboost_lookup_waiting", "gauge", "Look-ups that wait for a connection.",
+              counts.n_waiting);
+    put_value(text, "pgboost_lookup_cache_hits_total", "counter",
+              "Rows by key that were answered from memory.", (double)counts.cache.n_hits);
+    put_value(text, "pgboost_lookup_cache_misses_total", "counter",
+              "Rows by key of projects with cache_seconds that were read.",
+              (double)counts.cache.n_misses);
+    put_value(text, "pgboost_lookup_cache_rows", "gauge", "Rows that are kept.",
+              (double)counts.cache.n_rows);
+    put_value(text, "pgboost_lookup_cache_bytes", "gauge", "Memory that they take.",
+              (double)counts.cache.n_bytes);
+}
+
 /* Models -------------------------------------------------------------------------------------- */
 
 static void put_project(struct buf *text, const char *name, const char *project)
@@ -363,6 +429,8 @@ static enum err_code put_view(struct buf *text, struct http_service *service,
 
     TRY(names_init(&names, view, err));
     TRY(put_traffic(text, service, &names, err));
+    if (service->lookup != NULL)
+        put_lookups(text, service->lookup);
     put_models(text, view);
     put_projects(text, view);
     return ERR_OK;

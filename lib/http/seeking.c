@@ -48,11 +48,26 @@ static void put_text(struct buf *signature, const char *text, size_t length)
     buf_append(signature, text, length);
 }
 
-/* The columns of "where", in its order. */
-typedef enum err_code (*name_fn)(void *context, const char *name, size_t length, struct err *err);
+static enum err_code add_name(struct arena *arena, const char **names, int *n, const char *name,
+                              size_t length, struct err *err)
+{
+    if (*n == LOOKUP_KEYS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d columns", LOOKUP_KEYS_MAX);
+    names[*n] = arena_strndup(arena, name, length);
+    if (names[*n] == NULL)
+        return err_nomem(err);
+    ++*n;
+    return ERR_OK;
+}
 
-static enum err_code each_where(const struct predict_wanted *wanted, name_fn take, void *context,
-                                struct err *err)
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The columns of "where", sorted: one statement does for all orders. names[LOOKUP_KEYS_MAX] */
+static enum err_code where_names(const struct predict_wanted *wanted, struct arena *arena,
+                                 const char **names, int *n, struct err *err)
 {
     CLEANUP(buf_release) struct buf scratch = {0};
     struct json_reader reader = wanted->values;
@@ -60,22 +75,28 @@ static enum err_code each_where(const struct predict_wanted *wanted, name_fn tak
     size_t length;
 
     json_next(&reader, err); /* the object, which request_read has seen whole */
-    for (int n = 0; json_next(&reader, err) == JSON_KEY; n++) {
-        if (n == LOOKUP_KEYS_MAX) {
-            err_set(err, ERR_LIMIT, "\"where\" has more than %d columns", LOOKUP_KEYS_MAX);
+    while (json_next(&reader, err) == JSON_KEY) {
+        TRY(json_text(&reader, &scratch, &name, &length, err));
+        if (add_name(arena, names, n, name, length, err) != ERR_OK) {
+            err_prefix(err, "\"where\"");
             return err_field(err, "/where");
         }
-        TRY(json_text(&reader, &scratch, &name, &length, err));
-        TRY(take(context, name, length, err));
         TRY(json_skip(&reader, json_next(&reader, err), err));
     }
+    qsort(names, (size_t)*n, sizeof(*names), compare_names);
     return ERR_OK;
 }
 
-static enum err_code sign_where(void *context, const char *name, size_t length, struct err *err)
+static enum err_code sign_where(const struct predict_wanted *wanted, struct buf *signature,
+                                struct err *err)
 {
-    (void)err;
-    put_text(context, name, length);
+    CLEANUP(arena_release) struct arena arena = {0};
+    const char *names[LOOKUP_KEYS_MAX];
+    int n = 0;
+
+    TRY(where_names(wanted, &arena, names, &n, err));
+    for (int i = 0; i < n; i++)
+        put_text(signature, names[i], strlen(names[i]));
     return ERR_OK;
 }
 
@@ -94,6 +115,8 @@ static enum err_code sign(struct seeking *seeking, const struct registry_view *v
         return err_hint(err, "name its columns as \"key\" in the definition, and apply that");
     }
     seeking->model_id = model->id;
+    seeking->ask.keep_ms =
+        project->cache_seconds != NULL ? (int64_t)(strtod(project->cache_seconds, NULL) * 1000) : 0;
     buf_clear(signature);
     buf_append(signature, &model->id, sizeof(model->id));
     buf_putc(signature, wanted->form == LOOKUP_WHERE ? 'w' : 'k');
@@ -103,7 +126,7 @@ static enum err_code sign(struct seeking *seeking, const struct registry_view *v
              project->time != NULL ? strlen(project->time) : 0);
     if (wanted->form == LOOKUP_WHERE) {
         buf_append(signature, &seeking->ask.max_rows, sizeof(seeking->ask.max_rows));
-        TRY(each_where(wanted, sign_where, signature, err));
+        TRY(sign_where(wanted, signature, err));
     }
     TRY(buf_check(signature, err));
     seeking->ask.signature = signature->data;
@@ -113,25 +136,6 @@ static enum err_code sign(struct seeking *seeking, const struct registry_view *v
 
 /* The spec --------------------------------------------------------------------------------------
  */
-
-static enum err_code add_name(struct arena *arena, const char **names, int *n, const char *name,
-                              size_t length, struct err *err)
-{
-    if (*n == LOOKUP_KEYS_MAX)
-        return err_set(err, ERR_LIMIT, "a key of more than %d columns", LOOKUP_KEYS_MAX);
-    names[*n] = arena_strndup(arena, name, length);
-    if (names[*n] == NULL)
-        return err_nomem(err);
-    ++*n;
-    return ERR_OK;
-}
-
-static enum err_code describe_where(void *context, const char *name, size_t length, struct err *err)
-{
-    struct lookup_spec *spec = context;
-
-    return add_name(&spec->arena, spec->where, &spec->n_where, name, length, err);
-}
 
 /* A column's name, or an array of them. */
 static enum err_code describe_key(const char *json, struct lookup_spec *spec, struct err *err)
@@ -213,7 +217,7 @@ static enum err_code describe(struct lookup_ask *ask, struct lookup_spec *spec, 
     registry_read_unlock();
     spec->max_rows = ask->max_rows;
     if (code == ERR_OK && wanted->form == LOOKUP_WHERE)
-        code = each_where(wanted, describe_where, spec, err);
+        code = where_names(wanted, &spec->arena, spec->where, &spec->n_where, err);
     return code;
 }
 

@@ -164,7 +164,7 @@ static enum err_code start_security(struct http_server *server, const char *list
 
     TRY(load_security(security, &guard, &identity, err));
     TRY(check_exposure(listen, security, guard, err));
-    atomic_store(&server->service.guard, TAKE_PTR(guard));
+    guard_post_set(&server->service.guard, TAKE_PTR(guard));
     server->has_tls = identity != NULL;
     if (identity != NULL)
         tls_use(TAKE_PTR(identity));
@@ -177,7 +177,7 @@ enum err_code http_server_reload(struct http_server *server, const struct http_s
 {
     CLEANUP(guard_freep) struct guard *guard = NULL;
     CLEANUP(tls_freep) struct tls_identity *identity = NULL;
-    struct guard *older = atomic_load(&server->service.guard);
+    const struct guard *older = atomic_load(&server->service.guard.guard);
 
     TRY(load_security(security, &guard, &identity, err));
     if (guard_has_tokens(older) && !guard_has_tokens(guard)) {
@@ -189,8 +189,7 @@ enum err_code http_server_reload(struct http_server *server, const struct http_s
                 server->has_tls ? "off" : "on");
         return err_field(err, "tls_cert");
     }
-    guard_keep(guard, older);
-    atomic_store(&server->service.guard, TAKE_PTR(guard));
+    guard_post_set(&server->service.guard, TAKE_PTR(guard));
     if (identity != NULL)
         tls_use(TAKE_PTR(identity));
     return ERR_OK;
@@ -223,6 +222,7 @@ enum err_code http_server_start(const struct http_options *options, struct http_
         return err_nomem(err);
     memset(server, 0, sizeof(*server));
     server->listen_fd = -1;
+    guard_post_init(&server->service.guard);
     server->service.reads_in_place = MHD_get_version()[0] == '0';
     if (getrandom(&server->service.request_id_base, sizeof(uint64_t), 0) != sizeof(uint64_t))
         return err_errno(err, errno, "cannot get random bytes");
@@ -326,7 +326,7 @@ void http_server_free(struct http_server *server)
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
     connections_free(server->service.connections);
-    guard_free(atomic_load(&server->service.guard));
+    guard_post_release(&server->service.guard);
     for (int i = 0; server->has_tls && i < TLS_KEPT; i++)
         tls_use(NULL);
     if (server->socket_path != NULL)

@@ -208,21 +208,21 @@ static bool is_of_value(const char *sqlstate)
            strcmp(sqlstate, "22007") == 0 || strcmp(sqlstate, "22008") == 0;
 }
 
-bool batch_is_stale(const struct err *err)
+/* An internal error may be the plan's, of things that are gone, or a row's. */
+bool batch_is_stale(const struct err *err, bool is_fresh)
 {
-    static const char *const states[] = {"0A000", "26000", "42P01", "42703",
-                                         "42804", "42883", "XX000"};
+    static const char *const states[] = {"0A000", "26000", "42P01", "42703", "42804", "42883"};
 
     for (size_t i = 0; i < N_ELEMENTS(states); i++)
         if (strcmp(err->sqlstate, states[i]) == 0)
             return true;
-    return false;
+    return !is_fresh && strcmp(err->sqlstate, "XX000") == 0;
 }
 
 /* Is it one row's fault rather than the connection's, the plan's, or time's? */
-static bool is_of_row(const struct pg *pg, const struct err *err)
+static bool is_of_row(const struct batch *batch, const struct pg *pg, const struct err *err)
 {
-    return !pg_broken(pg) && !batch_is_stale(err) && err->code == ERR_SQL;
+    return !pg_broken(pg) && !batch_is_stale(err, batch->is_fresh) && err->code == ERR_SQL;
 }
 
 static enum err_code blame(struct batch *batch, const struct lookup_plan *plan, size_t key,
@@ -248,7 +248,7 @@ static enum err_code run_range(struct batch *batch, const struct lookup_plan *pl
     TRY(put_literals(batch, plan, first, n, params, err));
     if (fetch(batch, plan, pg, plan->n_params, params, &result, &problem) == ERR_OK)
         return deal(batch, result, first, n, err);
-    if (!is_of_row(pg, &problem)) {
+    if (!is_of_row(batch, pg, &problem)) {
         *err = problem;
         return err->code;
     }
@@ -337,51 +337,7 @@ enum err_code batch_run_where(struct batch *batch, const struct lookup_plan *pla
         row->result = result;
         row->row = i;
     }
+    if (plan->sorts_here)
+        batch_sort(batch, plan);
     return ERR_OK;
-}
-
-/* Cells --------------------------------------------------------------------------------------- */
-
-static struct pg_field field_at(const struct lookup_row *row, int column)
-{
-    if (PQgetisnull(row->result, row->row, column))
-        return (struct pg_field){0};
-    return (struct pg_field){
-        .data = (const uint8_t *)PQgetvalue(row->result, row->row, column),
-        .n_bytes = (uint32_t)PQgetlength(row->result, row->row, column),
-    };
-}
-
-bool lookup_field(const struct lookup_row *row, int column, struct pg_field *ret_field)
-{
-    *ret_field = field_at(row, 1 + column);
-    return ret_field->data != NULL;
-}
-
-struct pg_field lookup_key(const struct lookup_rows *rows, const struct lookup_row *row, int key)
-{
-    return field_at(row, 1 + rows->plan->n_columns + key);
-}
-
-bool lookup_age(const struct lookup_rows *rows, const struct lookup_row *row, double *ret_seconds)
-{
-    const struct lookup_plan *plan = rows->plan;
-    int column = 1 + plan->n_columns + plan->n_keys;
-    struct pg_field then, now;
-    struct cell from, to;
-    int64_t us;
-
-    if (!plan->has_age)
-        return false;
-    then = field_at(row, column);
-    now = field_at(row, column + 1);
-    if (then.data == NULL || now.data == NULL ||
-        cell_from_binary(plan->time_type, then.data, then.n_bytes, NULL, &from, NULL) != ERR_OK ||
-        cell_from_binary(PG_TIMESTAMPTZ, now.data, now.n_bytes, NULL, &to, NULL) != ERR_OK ||
-        from.is_null)
-        return false;
-    us = plan->time_type == PG_TIMESTAMPTZ ? from.int_value
-                                           : zone_from_local(plan->zone, from.int_value);
-    *ret_seconds = (double)(to.int_value - us) / 1e6;
-    return true;
 }

@@ -12,7 +12,8 @@ struct batch {
     struct key_texts texts;
     struct lookup_row *rows; /* [n] */
     size_t n, capacity;
-    size_t *good; /* those of rows that can be asked for */
+    bool is_fresh; /* its plan was made just now */
+    size_t *good;  /* those of rows that can be asked for */
     size_t n_good;
     PGresult **results;
     size_t n_results, results_capacity;
@@ -37,7 +38,11 @@ MUST_CHECK enum err_code batch_run_where(struct batch *batch, const struct looku
                                          struct pg *pg, const struct lookup_ask *ask,
                                          struct err *err);
 
-/* Does the error say that the statement no longer fits the relation? */
-bool batch_is_stale(const struct err *err);
+/* Puts the rows of a plan that sorts_here into the order of their keys. */
+void batch_sort(struct batch *batch, const struct lookup_plan *plan);
+
+/* Does the error say that the statement no longer fits the relation? Of one that was made just now
+ * fewer do. */
+bool batch_is_stale(const struct err *err, bool is_fresh);
 
 #endif

@@ -90,19 +90,28 @@ static enum err_code find_params(struct lookup_plan *plan, const struct lookup_s
     return ERR_OK;
 }
 
+static bool is_int(enum pg_type type)
+{
+    return type == PG_INT2 || type == PG_INT4 || type == PG_INT8;
+}
+
 static enum err_code find_keys(struct lookup_plan *plan, const struct lookup_spec *spec,
                                struct err *err)
 {
     plan->n_keys = spec->n_keys;
     plan->key_names = arena_alloc_array(&plan->arena, (size_t)spec->n_keys + 1, sizeof(char *));
-    if (plan->key_names == NULL)
+    plan->key_is_int = arena_alloc(&plan->arena, (size_t)spec->n_keys + 1);
+    if (plan->key_names == NULL || plan->key_is_int == NULL)
         return err_nomem(err);
+    plan->sorts_here = plan->is_where;
     for (int i = 0; i < spec->n_keys; i++) {
         int found = relation_find(plan->relation, spec->keys[i]);
 
         if (found < 0)
             return no_column(plan->relation, spec->keys[i], err);
         plan->key_names[i] = plan->relation->columns[found].name;
+        plan->key_is_int[i] = is_int(plan->relation->columns[found].type);
+        plan->sorts_here &= plan->key_is_int[i];
     }
     return ERR_OK;
 }
@@ -134,9 +143,9 @@ static enum err_code put_selected(struct pg *pg, const struct lookup_plan *plan,
     }
     for (int i = 0; i < plan->n_keys; i++) {
         buf_puts(sql, spec->n_columns + i > 0 ? ", " : "");
-        buf_puts(sql, "pg_catalog.to_jsonb(");
+        buf_puts(sql, plan->key_is_int[i] ? "" : "pg_catalog.to_jsonb(");
         TRY(pg_quote_identifier(pg, sql, plan->key_names[i], err));
-        buf_puts(sql, ")::pg_catalog.text");
+        buf_puts(sql, plan->key_is_int[i] ? "" : ")::pg_catalog.text");
     }
     if (plan->has_age) {
         buf_puts(sql, ", ");
@@ -171,7 +180,7 @@ static enum err_code put_where(struct pg *pg, const struct lookup_plan *plan,
     TRY(put_selected(pg, plan, spec, sql, err));
     buf_printf(sql, " FROM %s AS pgboost_row", plan->relation->name);
     TRY(put_condition(pg, plan, sql, err));
-    for (int i = 0; i < plan->n_keys; i++) {
+    for (int i = 0; i < plan->n_keys && !plan->sorts_here; i++) {
         buf_puts(sql, i > 0 ? ", " : " ORDER BY ");
         buf_puts(sql, "pgboost_row.");
         TRY(pg_quote_identifier(pg, sql, plan->key_names[i], err));

@@ -1,223 +1,81 @@
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/random.h"
 #include "lookup/batch.h"
-#include "lookup/hosts.h"
-#include "lookup/plan.h"
-#include "schedule/backoff.h"
+#include "lookup/cache.h"
+#include "lookup/link.h"
 
-#define GATHER_MAX  256         /* keys of one statement, of asks for one key each */
-#define PLANS_MAX   64          /* of one connection, which is then opened anew */
-#define IDLE_MS     (60 * 1000) /* of a connection that nobody needs */
-#define LIFETIME_MS (10 * 60 * 1000)
-#define AWAY_MS     (30 * 1000) /* of one that is not to the first server: back when that is */
+#define GATHER_MAX 256         /* keys of one statement, of asks for one key each */
+#define IDLE_MS    (60 * 1000) /* of a connection that nobody needs */
 /* Of what a broken connection or a changed relation spoils, while there is time. */
 #define TRIES 5
 
-/* A server, and when it may be tried again. */
-struct host {
-    struct backoff backoff;
-    int64_t retry_at_ms;
-};
-
 struct lookup {
     struct lookup_options options;
-    struct hosts hosts;
+    struct servers servers;
+    struct row_cache *cache;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t came;
-    struct host *states; /* [hosts.n] */
-    struct err failure;  /* why the last connection could not be opened */
-    struct rng rng;
     struct lookup_ask *first, **last;
-    int n_waiting;
+    struct lookup_counts counts;
     bool ending;
     int n_workers;
     struct worker *workers;
 };
 
-/* The plan of one signature on one connection. */
-struct known {
-    char *signature;
-    size_t signature_length;
-    struct lookup_plan *plan;
-};
-
 struct worker {
     struct lookup *lookup;
     pthread_t thread;
-    struct pg *pg; /* NULL: not connected */
-    int host;
-    int64_t opened_ms;
-    int n_known;
-    unsigned n_plans; /* ever made on this connection */
-    struct known known[PLANS_MAX];
+    struct link link;
+    bool is_counted; /* its connection, among the open ones */
     struct batch batch;
+    int64_t asked_us; /* when what is in batch was asked for */
 };
-
-/* Connections --------------------------------------------------------------------------------- */
-
-static void forget_plans(struct worker *worker)
-{
-    for (; worker->n_known > 0; worker->n_known--) {
-        struct known *known = &worker->known[worker->n_known - 1];
-
-        free(known->signature);
-        plan_free(known->plan);
-    }
-}
-
-static void disconnect(struct worker *worker)
-{
-    forget_plans(worker);
-    pg_close(TAKE_PTR(worker->pg));
-    worker->n_plans = 0;
-}
-
-/* One plan for all parameters alike, since a statement is there for many of them; nothing that pays
- * for long statements alone. */
-static enum err_code prepare_connection(struct pg *pg, struct err *err)
-{
-    return pg_exec(pg,
-                   "SELECT pg_catalog.set_config(name, value, false) FROM (VALUES "
-                   "('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'), "
-                   "('max_parallel_workers_per_gather', '0'), ('bytea_output', 'hex')) "
-                   "AS setting(name, value)",
-                   0, NULL, NULL, err);
-}
-
-static enum err_code open_host(struct worker *worker, int host, struct err *err)
-{
-    const struct lookup *lookup = worker->lookup;
-    const struct pg_options options = {
-        .dsn = lookup->hosts.dsns[host],
-        .application_name = "pgboostd (look-ups)",
-        .connect_timeout_ms = (int)lookup->options.timeout_ms,
-        .statement_timeout_ms = (int)lookup->options.timeout_ms,
-        .read_only = true,
-    };
-    CLEANUP(pg_closep) struct pg *pg = NULL;
-
-    TRY(pg_connect(&options, &pg, err));
-    if (!pg_pooled(pg)) /* whose sessions are everybody's */
-        TRY(prepare_connection(pg, err));
-    worker->pg = TAKE_PTR(pg);
-    worker->host = host;
-    worker->opened_ms = clock_ms();
-    return ERR_OK;
-}
-
-/* The first server that may be tried, from `from` on; -1: none at present, and err says why. */
-static int next_host(struct lookup *lookup, int from, struct err *err)
-{
-    int found = -1;
-
-    pthread_mutex_lock(&lookup->lock);
-    for (int i = from; i < lookup->hosts.n && found < 0; i++)
-        if (lookup->states[i].retry_at_ms <= clock_ms())
-            found = i;
-    if (found < 0)
-        *err = lookup->failure;
-    pthread_mutex_unlock(&lookup->lock);
-    return found;
-}
-
-/* The first failure may be the connection's alone; from the second on the server is left alone. */
-static void note_failure(struct lookup *lookup, int host, const struct err *err)
-{
-    struct host *state = &lookup->states[host];
-    int64_t delay_ms;
-    bool news;
-
-    pthread_mutex_lock(&lookup->lock);
-    news = state->backoff.n_failures == 0;
-    delay_ms = backoff_fail(&state->backoff, &lookup->rng);
-    state->retry_at_ms = news ? 0 : clock_ms() + delay_ms;
-    lookup->failure = *err;
-    pthread_mutex_unlock(&lookup->lock);
-    if (news)
-        log_err(LOG_WARNING, "a server cannot be asked for rows", err);
-}
-
-static void note_success(struct lookup *lookup, int host)
-{
-    pthread_mutex_lock(&lookup->lock);
-    backoff_succeed(&lookup->states[host].backoff);
-    pthread_mutex_unlock(&lookup->lock);
-}
-
-static bool is_usable(const struct worker *worker)
-{
-    int64_t age_ms = clock_ms() - worker->opened_ms;
-
-    return worker->pg != NULL && !pg_broken(worker->pg) && worker->n_known < PLANS_MAX &&
-           age_ms < (worker->host > 0 ? AWAY_MS : LIFETIME_MS);
-}
-
-/* A failure is told as one of reaching Postgres, whatever it was: the request is not at fault. */
-static enum err_code be_connected(struct worker *worker, struct err *err)
-{
-    struct lookup *lookup = worker->lookup;
-
-    if (is_usable(worker))
-        return ERR_OK;
-    disconnect(worker);
-    for (int host = next_host(lookup, 0, err); host >= 0; host = next_host(lookup, host + 1, err)) {
-        if (open_host(worker, host, err) == ERR_OK) {
-            note_success(lookup, host);
-            return ERR_OK;
-        }
-        note_failure(lookup, host, err);
-    }
-    err->code = ERR_UNREACHABLE;
-    return ERR_UNREACHABLE;
-}
 
 /* Plans --------------------------------------------------------------------------------------- */
 
-static enum err_code make_plan(struct worker *worker, struct lookup_ask *ask,
-                               struct lookup_plan **ret_plan, struct err *err)
+static void refuse(struct lookup_ask *ask, const struct err *err)
 {
-    struct lookup_spec spec = {0};
-    enum err_code code = ask->describe(ask, &spec, err);
-
-    if (code == ERR_OK)
-        code = plan_new(worker->pg, &spec, ask->form == LOOKUP_WHERE, worker->n_plans++, ret_plan,
-                        err);
-    arena_release(&spec.arena);
-    return code;
+    if (ask->err != err)
+        *ask->err = *err;
+    ask->done(ask, NULL);
 }
 
-static enum err_code find_plan(struct worker *worker, struct lookup_ask *ask,
-                               const struct lookup_plan **ret_plan, struct err *err)
+/* What the first ask of the group wants that can say so. Those that cannot are refused, each for
+ * itself: the model of one may be gone, and it is asked again for the next one. */
+static enum err_code describe(struct lookup_ask **group, struct lookup_spec *spec, struct err *err)
 {
-    struct known *known;
+    while (*group != NULL) {
+        struct lookup_ask *ask = *group;
 
-    for (int i = 0; i < worker->n_known; i++) {
-        known = &worker->known[i];
-        if (known->signature_length != ask->signature_length ||
-            memcmp(known->signature, ask->signature, ask->signature_length) != 0)
-            continue;
-        *ret_plan = known->plan;
+        *spec = (struct lookup_spec){0};
+        if (ask->describe(ask, spec, err) == ERR_OK)
+            return ERR_OK;
+        arena_release(&spec->arena);
+        *group = ask->next; /* the ask is gone when it is done */
+        refuse(ask, err);
+    }
+    return err->code;
+}
+
+static enum err_code find_plan(struct link *link, struct lookup_ask **group,
+                               struct link_plan **ret_plan, struct err *err)
+{
+    const struct lookup_ask *ask = *group;
+    struct lookup_spec spec;
+    enum err_code code;
+
+    *ret_plan = link_find(link, ask->signature, ask->signature_length);
+    if (*ret_plan != NULL)
         return ERR_OK;
-    }
-    known = &worker->known[worker->n_known];
-    known->signature = malloc(ask->signature_length + 1);
-    if (known->signature == NULL)
-        return err_nomem(err);
-    memcpy(known->signature, ask->signature, ask->signature_length);
-    known->signature_length = ask->signature_length;
-    if (make_plan(worker, ask, &known->plan, err) != ERR_OK) {
-        free(known->signature);
-        return err->code;
-    }
-    worker->n_known++;
-    *ret_plan = known->plan;
-    return ERR_OK;
+    TRY(describe(group, &spec, err));
+    ask = *group;
+    code = link_make(link, ask->signature, ask->signature_length, &spec, ask->form == LOOKUP_WHERE,
+                     ret_plan, err);
+    arena_release(&spec.arena);
+    return code;
 }
 
 /* Asks ---------------------------------------------------------------------------------------- */
@@ -233,13 +91,6 @@ static bool goes_with(const struct lookup_ask *a, const struct lookup_ask *b)
            memcmp(a->signature, b->signature, a->signature_length) == 0;
 }
 
-static void refuse(struct lookup_ask *ask, const struct err *err)
-{
-    if (ask->err != err)
-        *ask->err = *err;
-    ask->done(ask, NULL);
-}
-
 static void refuse_all(struct lookup_ask *group, const struct err *err)
 {
     while (group != NULL) {
@@ -251,11 +102,14 @@ static void refuse_all(struct lookup_ask *group, const struct err *err)
 }
 
 /* What is wrong with the one key of an ask is what is wrong with the ask. */
-static void deliver_key(struct lookup_ask *ask, const struct lookup_rows *rows)
+static void deliver_key(struct worker *worker, struct lookup_ask *ask,
+                        const struct lookup_rows *rows)
 {
     const struct lookup_row *row = &rows->items[0];
 
     if (row->code == ERR_OK) {
+        if (ask->keep_ms > 0)
+            row_cache_keep(worker->lookup->cache, ask, rows, row, worker->asked_us);
         ask->done(ask, rows);
         return;
     }
@@ -266,9 +120,9 @@ static void deliver_key(struct lookup_ask *ask, const struct lookup_rows *rows)
     ask->done(ask, NULL);
 }
 
-static void deliver(struct lookup_ask *group, const struct lookup_plan *plan,
-                    const struct batch *batch)
+static void deliver(struct worker *worker, struct lookup_ask *group, const struct lookup_plan *plan)
 {
+    const struct batch *batch = &worker->batch;
     struct lookup_rows rows = {.plan = plan, .n = batch->n, .items = batch->rows};
 
     if (!gathers(group)) {
@@ -279,65 +133,135 @@ static void deliver(struct lookup_ask *group, const struct lookup_plan *plan,
     while (group != NULL) {
         struct lookup_ask *next = group->next;
 
-        deliver_key(group, &rows);
+        deliver_key(worker, group, &rows);
         rows.items++;
         group = next;
     }
 }
 
-static enum err_code read_group(struct worker *worker, struct lookup_ask *group,
-                                const struct lookup_plan **ret_plan, struct err *err)
+/* All of it has as long as the first of them whose time is over. */
+static int64_t deadline_of(const struct lookup_ask *group)
 {
-    struct batch *batch = &worker->batch;
-    int64_t deadline_ms = deadline_in(worker->lookup->options.timeout_ms);
+    int64_t deadline_ms = group->deadline_ms;
 
-    batch_clear(batch);
-    TRY(be_connected(worker, err));
-    TRY(find_plan(worker, group, ret_plan, err));
-    if (group->form == LOOKUP_WHERE)
-        return batch_run_where(batch, *ret_plan, worker->pg, group, err);
-    for (const struct lookup_ask *ask = group; ask != NULL; ask = ask->next)
-        TRY(batch_add(batch, *ret_plan, ask, err));
-    return batch_run(batch, *ret_plan, worker->pg, deadline_ms, err);
+    for (; group != NULL; group = group->next)
+        if (group->deadline_ms < deadline_ms)
+            deadline_ms = group->deadline_ms;
+    return deadline_ms;
 }
 
-/* Is it worth another try, on another connection or with a plan that is made anew? */
-static bool may_try_again(struct worker *worker, bool is_first, const struct err *err)
+static enum err_code read_group(struct worker *worker, struct lookup_ask **group,
+                                struct link_plan **ret_plan, struct err *err)
+{
+    struct batch *batch = &worker->batch;
+    int64_t deadline_ms = deadline_of(*group);
+    const struct lookup_plan *plan;
+
+    batch_clear(batch);
+    *ret_plan = NULL;
+    TRY(link_open(&worker->link, deadline_ms, err));
+    TRY(find_plan(&worker->link, group, ret_plan, err));
+    plan = (*ret_plan)->plan;
+    batch->is_fresh = link_is_fresh(*ret_plan);
+    worker->asked_us = clock_us();
+    if ((*group)->form == LOOKUP_WHERE)
+        return batch_run_where(batch, plan, worker->link.pg, *group, err);
+    for (const struct lookup_ask *ask = *group; ask != NULL; ask = ask->next)
+        TRY(batch_add(batch, plan, ask, err));
+    return batch_run(batch, plan, worker->link.pg, deadline_ms, err);
+}
+
+/* What is wrong with the connection: is it worth another one? */
+static bool may_connect_again(struct link *link, const struct err *err)
 {
     struct err unused;
 
-    if (worker->pg == NULL)
-        return err->code == ERR_UNREACHABLE && next_host(worker->lookup, 0, &unused) >= 0;
-    if (pg_broken(worker->pg)) {
-        if (err->code == ERR_TIMEOUT)
-            note_failure(worker->lookup, worker->host, err); /* it does not answer at all */
-        disconnect(worker);
-        return err->code == ERR_UNREACHABLE;
-    }
-    if (!is_first || !batch_is_stale(err))
+    if (link->pg == NULL)
+        return err->code == ERR_UNREACHABLE && servers_next(link->servers, 0, &unused) >= 0;
+    if (err->code == ERR_TIMEOUT)
+        servers_failed(link->servers, link->server, err); /* it does not answer at all */
+    link_close(link);
+    return err->code == ERR_UNREACHABLE;
+}
+
+/* Is it worth another try, on another connection or, once, with a plan that is made anew? */
+static bool may_try_again(struct worker *worker, struct link_plan *plan, bool *is_made_anew,
+                          const struct err *err)
+{
+    struct link *link = &worker->link;
+
+    if (link->pg == NULL || pg_broken(link->pg))
+        return may_connect_again(link, err);
+    if (plan == NULL || !batch_is_stale(err, link_is_fresh(plan)))
         return false;
-    disconnect(worker); /* the statement's name is taken there */
+    link_forget(link, plan);
+    row_cache_forget(worker->lookup->cache);
+    if (*is_made_anew)
+        return false;
+    *is_made_anew = true;
     return true;
 }
 
-static bool is_late(const struct lookup_ask *ask)
+/* The lock is held. */
+static void count_connection(struct worker *worker)
 {
-    return deadline_left_ms(ask->deadline_ms) == 0;
+    bool is_open = worker->link.pg != NULL;
+
+    worker->lookup->counts.n_connections += is_open - worker->is_counted;
+    worker->is_counted = is_open;
+}
+
+static void disconnect(struct worker *worker)
+{
+    link_close(&worker->link);
+    pthread_mutex_lock(&worker->lookup->lock);
+    count_connection(worker);
+    pthread_mutex_unlock(&worker->lookup->lock);
+}
+
+/* Before it is delivered, as the asks are gone then. */
+static void note_served(struct worker *worker, const struct lookup_ask *group, enum err_code code)
+{
+    struct lookup *lookup = worker->lookup;
+    const struct lookup_row *row = worker->batch.rows;
+    int64_t now_us = clock_us();
+
+    pthread_mutex_lock(&lookup->lock);
+    lookup->counts.n_busy--;
+    count_connection(worker);
+    for (; group != NULL; group = group->next, row++)
+        counts_note(&lookup->counts,
+                    counts_result(code == ERR_OK && gathers(group) ? row->code : code),
+                    now_us - group->began_us);
+    pthread_mutex_unlock(&lookup->lock);
+}
+
+static void note_try(struct lookup *lookup, int try)
+{
+    pthread_mutex_lock(&lookup->lock);
+    lookup->counts.n_busy += try == 0;
+    lookup->counts.n_batches += try == 0;
+    lookup->counts.n_retries += try > 0;
+    pthread_mutex_unlock(&lookup->lock);
 }
 
 static void serve(struct worker *worker, struct lookup_ask *group)
 {
-    const struct lookup_plan *plan = NULL;
+    struct link_plan *plan = NULL;
     enum err_code code = ERR_FAILED;
     struct err err = {0};
+    bool is_made_anew = false;
 
-    for (int try = 0; try < TRIES; try++) {
-        code = read_group(worker, group, &plan, &err);
-        if (code == ERR_OK || !may_try_again(worker, try == 0, &err) || is_late(group))
+    for (int try = 0; try < TRIES && group != NULL; try++) {
+        note_try(worker->lookup, try);
+        code = read_group(worker, &group, &plan, &err);
+        if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
+            !may_try_again(worker, plan, &is_made_anew, &err))
             break;
     }
+    note_served(worker, group, code);
     if (code == ERR_OK)
-        deliver(group, plan, &worker->batch);
+        deliver(worker, group, plan->plan);
     else
         refuse_all(group, &err);
     batch_clear(&worker->batch);
@@ -354,7 +278,7 @@ static struct lookup_ask *unlink_ask(struct lookup *lookup, struct lookup_ask **
     if (lookup->last == &ask->next)
         lookup->last = at;
     ask->next = NULL;
-    lookup->n_waiting--;
+    lookup->counts.n_waiting--;
     return ask;
 }
 
@@ -376,13 +300,24 @@ static struct lookup_ask *gather(struct lookup *lookup)
     return group;
 }
 
+/* So that Postgres has some of the time as well. */
+static bool is_overdue(const struct lookup *lookup, const struct lookup_ask *ask)
+{
+    return deadline_left_ms(ask->deadline_ms) <= lookup->options.timeout_ms / 8;
+}
+
 /* Those that waited too long. The lock is held. */
 static struct lookup_ask *take_overdue(struct lookup *lookup)
 {
     struct lookup_ask *overdue = NULL, **end = &overdue;
 
-    while (lookup->first != NULL && deadline_left_ms(lookup->first->deadline_ms) == 0) {
-        *end = unlink_ask(lookup, &lookup->first);
+    for (struct lookup_ask **at = &lookup->first; *at != NULL;) {
+        if (!is_overdue(lookup, *at)) {
+            at = &(*at)->next;
+            continue;
+        }
+        *end = unlink_ask(lookup, at);
+        counts_note(&lookup->counts, LOOKUP_OVERDUE, clock_us() - (*end)->began_us);
         end = &(*end)->next;
     }
     return overdue;
@@ -444,19 +379,44 @@ static void *work(void *context)
     return NULL;
 }
 
+/* From a row that is kept, if there is one. */
+static bool answer_at_once(struct lookup *lookup, struct lookup_ask *ask)
+{
+    struct kept_row *kept;
+    struct lookup_row row = {.code = ERR_OK, .field = ""};
+    struct lookup_rows rows = {.n = 1, .items = &row};
+
+    if (ask->keep_ms <= 0 || !gathers(ask))
+        return false;
+    kept = row_cache_find(lookup->cache, ask);
+    if (kept == NULL)
+        return false;
+    row.kept = kept;
+    ask->done(ask, &rows);
+    row_cache_let_go(lookup->cache, kept);
+    return true;
+}
+
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
 {
     bool taken;
 
+    if (answer_at_once(lookup, ask))
+        return true;
     ask->next = NULL;
-    ask->deadline_ms = deadline_in(lookup->options.timeout_ms);
+    if (ask->deadline_ms == 0) {
+        ask->began_us = clock_us();
+        ask->deadline_ms = deadline_in(lookup->options.timeout_ms);
+    }
     pthread_mutex_lock(&lookup->lock);
-    taken = !lookup->ending && lookup->n_waiting < lookup->options.queue_max;
+    taken = !lookup->ending && lookup->counts.n_waiting < lookup->options.queue_max;
     if (taken) {
         *lookup->last = ask;
         lookup->last = &ask->next;
-        lookup->n_waiting++;
+        lookup->counts.n_waiting++;
         pthread_cond_signal(&lookup->came);
+    } else {
+        lookup->counts.n_by_result[LOOKUP_QUEUE_FULL]++;
     }
     pthread_mutex_unlock(&lookup->lock);
     if (taken)
@@ -464,6 +424,14 @@ bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
     err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
     err_hint(err, "come back in a moment; the option lookup_queue bounds this");
     return false;
+}
+
+void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts)
+{
+    pthread_mutex_lock(&lookup->lock);
+    *ret_counts = lookup->counts;
+    pthread_mutex_unlock(&lookup->lock);
+    row_cache_count(lookup->cache, &ret_counts->cache);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
@@ -480,6 +448,7 @@ static enum err_code start_workers(struct lookup *lookup, struct err *err)
         int failure;
 
         worker->lookup = lookup;
+        link_init(&worker->link, &lookup->servers, lookup->options.timeout_ms);
         failure = pthread_create(&worker->thread, NULL, work, worker);
         if (failure != 0)
             return err_errno(err, failure, "cannot start a thread for look-ups");
@@ -508,13 +477,8 @@ enum err_code lookup_new(const struct lookup_options *options, struct lookup **r
         return err_nomem(err);
     init_waiting(lookup);
     lookup->options = *options;
-    rng_init(&lookup->rng, (uint64_t)clock_us());
-    TRY(hosts_split(options->dsn, &lookup->hosts, err));
-    lookup->states = calloc((size_t)lookup->hosts.n, sizeof(*lookup->states));
-    if (lookup->states == NULL)
-        return err_nomem(err);
-    for (int i = 0; i < lookup->hosts.n; i++)
-        lookup->states[i].backoff = (struct backoff){.first_ms = 100, .most_ms = 5000};
+    TRY(servers_init(&lookup->servers, options->dsn, err));
+    TRY(row_cache_new(options->cache_bytes, &lookup->cache, err));
     TRY(start_workers(lookup, err));
     *ret_lookup = TAKE_PTR(lookup);
     return ERR_OK;
@@ -544,8 +508,8 @@ void lookup_free(struct lookup *lookup)
     lookup_stop(lookup);
     pthread_cond_destroy(&lookup->came);
     pthread_mutex_destroy(&lookup->lock);
-    hosts_release(&lookup->hosts);
-    free(lookup->states);
+    servers_release(&lookup->servers);
+    row_cache_free(lookup->cache);
     free(lookup->workers);
     free(lookup);
 }

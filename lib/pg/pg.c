@@ -152,6 +152,7 @@ enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg, s
     if (pg == NULL)
         return err_nomem(err);
     pg->read_only = options->read_only;
+    pg->give_up_ms = DEADLINE_NEVER;
     pg->statement_timeout_ms =
         options->statement_timeout_ms != 0 ? options->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
     TRY(check_dsn(options->dsn, err));
@@ -214,9 +215,16 @@ enum err_code pg_check_usable(const struct pg *pg, struct err *err)
 
 int64_t pg_deadline(const struct pg *pg)
 {
-    return pg->statement_timeout_ms < 0
-               ? DEADLINE_NEVER
-               : deadline_in((int64_t)pg->statement_timeout_ms + SERVER_GRACE_MS);
+    int64_t deadline_ms = pg->statement_timeout_ms < 0
+                              ? DEADLINE_NEVER
+                              : deadline_in((int64_t)pg->statement_timeout_ms + SERVER_GRACE_MS);
+
+    return deadline_ms < pg->give_up_ms ? deadline_ms : pg->give_up_ms;
+}
+
+void pg_give_up_at(struct pg *pg, int64_t deadline_ms)
+{
+    pg->give_up_ms = deadline_ms;
 }
 
 enum err_code pg_timed_out(struct pg *pg, struct err *err)

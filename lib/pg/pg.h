@@ -43,6 +43,12 @@ MUST_CHECK enum err_code pg_connect(const struct pg_options *options, struct pg 
 void pg_close(struct pg *pg);
 DEFINE_FREEP(struct pg *, pg_close)
 
+/* Another statement timeout than that of pg_options, above 0, for what comes. */
+MUST_CHECK enum err_code pg_set_statement_timeout(struct pg *pg, int timeout_ms, struct err *err);
+/* The client waits for nothing beyond this point, whatever the statement's timeout is, until it is
+ * set again: the connection is then broken. */
+void pg_give_up_at(struct pg *pg, int64_t deadline_ms);
+
 bool pg_broken(const struct pg *pg);
 bool pg_pooled(const struct pg *pg);
 int pg_socket(const struct pg *pg);

@@ -41,6 +41,18 @@ enum err_code pg_open_session(struct pg *pg, struct err *err)
     return ERR_OK;
 }
 
+enum err_code pg_set_statement_timeout(struct pg *pg, int timeout_ms, struct err *err)
+{
+    struct pg_int text;
+    struct pg_param param = pg_param_int(&text, timeout_ms);
+
+    if (!pg->pooled)
+        TRY(pg_exec(pg, "SELECT pg_catalog.set_config('statement_timeout', $1::text, false)", 1,
+                    &param, NULL, err));
+    pg->statement_timeout_ms = timeout_ms;
+    return ERR_OK;
+}
+
 bool pg_pooled(const struct pg *pg)
 {
     return pg->pooled;

@@ -5,6 +5,8 @@
 
 #include "predict/request.h"
 
+#define INSERTED_MAX 64 /* that are chosen by insertion rather than by sorting all */
+
 struct scored {
     double score;
     size_t row;
@@ -111,16 +113,38 @@ static int compare(const void *a, const void *b)
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-static size_t score_all(const struct model *model, int label, const struct rows *rows,
-                        const struct predict_scratch *scratch, struct scored *scored)
+/* Puts the item where it belongs among the n sorted ones, of which at most `most` stay. */
+static size_t insert(struct scored *sorted, size_t n, size_t most, const struct scored *item)
 {
-    size_t n = 0;
+    size_t at = n < most ? n++ : most - 1;
 
-    for (size_t row = 0; row < rows->n; row++)
-        if (is_there(rows, row))
-            scored[n++] = (struct scored){score_of(model, label, rows, row, scratch), row};
-    qsort(scored, n, sizeof(*scored), compare);
+    for (; at > 0 && compare(item, &sorted[at - 1]) < 0; at--)
+        sorted[at] = sorted[at - 1];
+    sorted[at] = *item;
     return n;
+}
+
+/* The best ones in order: few of many by insertion, which most of these do not come to. */
+static size_t score_best(const struct model *model, int label, const struct rows *rows, size_t top,
+                         const struct predict_scratch *scratch, struct scored *scored)
+{
+    size_t most = top > 0 && top < rows->n ? top : rows->n, n = 0;
+    bool inserts = most <= INSERTED_MAX;
+
+    for (size_t row = 0; row < rows->n; row++) {
+        struct scored item = {0, row};
+
+        if (!is_there(rows, row))
+            continue;
+        item.score = score_of(model, label, rows, row, scratch);
+        if (!inserts)
+            scored[n++] = item;
+        else if (n < most || compare(&item, &scored[n - 1]) < 0)
+            n = insert(scored, n, most, &item);
+    }
+    if (!inserts)
+        qsort(scored, n, sizeof(*scored), compare);
+    return n < most ? n : most;
 }
 
 /* The answer ----------------------------------------------------------------------------------- */
@@ -131,16 +155,11 @@ static void put_key(const struct lookup_rows *found, size_t row, struct buf *rep
 
     buf_puts(reply, "\"key\":{");
     for (int i = 0; i < plan->n_keys; i++) {
-        struct pg_field key = lookup_key(found, &found->items[row], i);
-
         if (i > 0)
             buf_putc(reply, ',');
         json_put_text(reply, plan->key_names[i]);
         buf_putc(reply, ':');
-        if (key.data != NULL)
-            buf_append(reply, key.data, key.n_bytes);
-        else
-            buf_puts(reply, "null");
+        lookup_put_key(found, &found->items[row], i, reply);
     }
     buf_putc(reply, '}');
 }
@@ -193,9 +212,7 @@ enum err_code rank_rows(const struct model *model, const struct request *request
         return err_nomem(err);
     TRY(choose_score(model, request, &scratch->cell.string, &label, err));
     TRY(predict_evaluate(model, rows, scratch, err));
-    n = score_all(model, label, rows, scratch, scored);
-    if (request->top > 0 && (uint64_t)request->top < n)
-        n = (size_t)request->top;
+    n = score_best(model, label, rows, (size_t)request->top, scratch, scored);
     TRY(buf_check(reply, err));
     buf_puts(reply, model->json_head);
     buf_puts(reply, "\"candidates\":[");

@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 
-#define MAGIC      "pgboost cache 2\n"
+#define MAGIC      "pgboost cache 3\n"
 #define FILE_MAX   ((size_t)2 << 30)
 #define NO_TEXT    UINT64_MAX /* the length of NULL */
 #define KEY_DIGITS 16         /* of the catalog's hash, in the folder's name */
@@ -72,6 +72,7 @@ static const struct stored live_fields[] = {
     {TEXT, LIVE(serving), 0},
     {TEXT, LIVE(key), 0},
     {TEXT, LIVE(time), 0},
+    {TEXT, LIVE(cache_seconds), 0},
 };
 
 static void put_u64(struct buf *file, uint64_t value)
@@ -270,6 +271,17 @@ enum err_code cache_put_model(struct cache *cache, const struct model_row *row, 
     begin_file(cache, &file);
     put_row(&file, model_fields, N_ELEMENTS(model_fields), row);
     return end_file(cache, name, &file, err);
+}
+
+/* It was written whole, or it would not stand there. */
+bool cache_has_model(const struct cache *cache, int64_t model_id)
+{
+    char path[4096], name[40];
+    struct stat status;
+
+    model_name(model_id, name, sizeof(name));
+    snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 enum err_code cache_get_model(struct cache *cache, int64_t model_id, struct model_rows *ret_row,

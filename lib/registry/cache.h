@@ -23,6 +23,7 @@ DEFINE_FREEP(struct cache *, cache_free)
 
 MUST_CHECK enum err_code cache_put_model(struct cache *cache, const struct model_row *row,
                                          struct err *err);
+bool cache_has_model(const struct cache *cache, int64_t model_id);
 /* Models that are not in it are deleted. */
 MUST_CHECK enum err_code cache_put_live(struct cache *cache, const struct live_rows *rows,
                                         struct err *err);

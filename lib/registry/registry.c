@@ -25,6 +25,7 @@ static char grace_period;
 struct registry {
     struct cache *cache;        /* NULL: nothing is kept */
     bool cache_is_behind;       /* of what was published */
+    bool cache_fails;           /* and that was logged */
     struct registry_view *view; /* never NULL; swapped under RCU */
     atomic_bool loaded;
     pthread_mutex_t degraded_lock; /* guards degraded: read by /readyz, written on a change */
@@ -73,16 +74,25 @@ struct catalog_origin {
     struct pg *pg;
 };
 
+/* What cannot be written, as long as a disk is full, is said once. */
+static void note_uncached(struct registry *registry, const struct err *err)
+{
+    if (!registry->cache_fails)
+        log_err(LOG_WARNING, "the live models cannot be cached; this is tried again", err);
+    registry->cache_fails = true;
+}
+
 static enum err_code fetch_from_catalog(void *context, int64_t model_id, struct model_rows *ret_row,
                                         struct err *err)
 {
     struct catalog_origin *origin = context;
+    struct registry *registry = origin->registry;
     struct err failure;
 
     TRY(catalog_model(origin->pg, model_id, ret_row, err));
-    if (origin->registry->cache != NULL &&
-        cache_put_model(origin->registry->cache, &ret_row->items[0], &failure) != ERR_OK)
-        log_err(LOG_WARNING, "a model cannot be cached", &failure);
+    if (registry->cache != NULL &&
+        cache_put_model(registry->cache, &ret_row->items[0], &failure) != ERR_OK)
+        note_uncached(registry, &failure);
     return ERR_OK;
 }
 
@@ -92,17 +102,48 @@ static enum err_code fetch_from_cache(void *context, int64_t model_id, struct mo
     return cache_get_model(context, model_id, ret_row, err);
 }
 
-/* Tried again at every refresh until it is written. */
-static void write_cache(struct registry *registry, const struct live_rows *rows)
+/* A live model whose file could not be written when it was loaded. */
+static enum err_code cache_missing(struct registry *registry, struct pg *pg, int64_t model_id,
+                                   struct err *err)
+{
+    CLEANUP(model_rows_release) struct model_rows row = {0};
+
+    if (model_id == 0 || cache_has_model(registry->cache, model_id))
+        return ERR_OK;
+    TRY(catalog_model(pg, model_id, &row, err));
+    return cache_put_model(registry->cache, &row.items[0], err);
+}
+
+/* The list last, so that what is listed is there; but also where a model could not be written, for
+ * the sake of the others. */
+static enum err_code write_files(struct registry *registry, struct pg *pg,
+                                 const struct live_rows *rows, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    struct err unused;
+
+    for (int i = 0; i < rows->n && code == ERR_OK; i++)
+        code = cache_missing(registry, pg, rows->items[i].model_id, err);
+    if (code == ERR_OK)
+        return cache_put_live(registry->cache, rows, err);
+    (void)!cache_put_live(registry->cache, rows, &unused);
+    return code;
+}
+
+/* Tried again at every refresh until all is written. */
+static void write_cache(struct registry *registry, struct pg *pg, const struct live_rows *rows)
 {
     struct err err;
 
     if (registry->cache == NULL || !registry->cache_is_behind)
         return;
-    if (cache_put_live(registry->cache, rows, &err) == ERR_OK)
-        registry->cache_is_behind = false;
-    else
-        log_err(LOG_WARNING, "the list of live models cannot be cached", &err);
+    if (write_files(registry, pg, rows, &err) != ERR_OK) {
+        note_uncached(registry, &err);
+        return;
+    }
+    if (registry->cache_fails)
+        log_info("the live models are cached again", "n=%d", rows->n);
+    registry->cache_is_behind = registry->cache_fails = false;
 }
 
 static enum err_code take_over(struct registry *registry, const struct live_rows *rows,
@@ -129,7 +170,7 @@ enum err_code registry_refresh(struct registry *registry, struct pg *pg, int *re
     TRY(catalog_live(pg, &rows, err));
     TRY(take_over(registry, &rows, &origin, &n_changed, err));
     registry->cache_is_behind |= n_changed > 0;
-    write_cache(registry, &rows);
+    write_cache(registry, pg, &rows);
     if (ret_n_changed != NULL)
         *ret_n_changed = n_changed;
     return ERR_OK;

@@ -25,6 +25,7 @@ struct registry_project {
     const char *serving;             /* the relation that rows are looked up in */
     const char *key;                 /* of it, JSON: a column or an array of them; NULL: none */
     const char *time;                /* a column of it; NULL: none */
+    const char *cache_seconds;       /* for how long its rows may be kept; NULL: not at all */
     int64_t id, deploy_version;
     int64_t wanted_model_id;   /* live by the catalog; 0: none */
     const struct model *model; /* NULL: none, or the wanted one could not be loaded */

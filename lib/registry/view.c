@@ -82,12 +82,18 @@ static void log_live(const struct registry_project *project)
 
 /* The texts of a project, which are copied and compared alike. */
 static const size_t text_offsets[] = {
-    offsetof(struct registry_project, name),        offsetof(struct registry_project, task),
-    offsetof(struct registry_project, relation),    offsetof(struct registry_project, target),
-    offsetof(struct registry_project, metric),      offsetof(struct registry_project, score),
-    offsetof(struct registry_project, deployed_at), offsetof(struct registry_project, problem),
-    offsetof(struct registry_project, serving),     offsetof(struct registry_project, key),
+    offsetof(struct registry_project, name),
+    offsetof(struct registry_project, task),
+    offsetof(struct registry_project, relation),
+    offsetof(struct registry_project, target),
+    offsetof(struct registry_project, metric),
+    offsetof(struct registry_project, score),
+    offsetof(struct registry_project, deployed_at),
+    offsetof(struct registry_project, problem),
+    offsetof(struct registry_project, serving),
+    offsetof(struct registry_project, key),
     offsetof(struct registry_project, time),
+    offsetof(struct registry_project, cache_seconds),
 };
 
 static const char **text_at(struct registry_project *project, size_t i)
@@ -139,6 +145,7 @@ static struct registry_project project_from_row(const struct live_row *row)
         .serving = row->serving,
         .key = row->key,
         .time = row->time,
+        .cache_seconds = row->cache_seconds,
         .id = row->project_id,
         .deploy_version = row->deploy_version,
         .wanted_model_id = row->model_id,

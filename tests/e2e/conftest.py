@@ -270,7 +270,7 @@ def daemon_factory(db, tmp_path_factory):
 @pytest.fixture(scope="module")
 def daemon(catalog, daemon_factory):
     """pgboostd on the module's migrated database."""
-    return daemon_factory()
+    return daemon_factory("--lookup-timeout", "60 s")  # a busy machine is no broken one
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The HTTP face, without any model: routes, errors, bounds, and requests that must be refused."""
 
 import json
+import re
 import socket
 import threading
 
@@ -287,6 +288,38 @@ def test_clients_that_go_away(served):
             with socket.create_connection((served.host, served.port), timeout=10) as connection:
                 connection.sendall(request)
     assert served.get("/healthz").status_code == 200
+
+
+def in_flight(daemon):
+    """Requests under way and open connections, but for the one that asks."""
+    text = daemon.get("/metrics").text
+    return [int(re.search(rf"^pgboost_http_{name} (\d+)$", text, re.M)[1]) - 1
+            for name in ("requests_in_flight", "connections")]
+
+
+def test_unfinished_requests_of_who_is_gone_end(catalog, daemon_factory):
+    """Long before they are too slow; so that nobody waits for them when the daemon stops."""
+    daemon = daemon_factory("--head-timeout", "10 min", "--body-timeout", "10 min")
+    for request in (b"PO", b"POST /predict HTTP/1.1\r\n",
+                    b"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{"):
+        for _ in range(50):
+            with socket.create_connection((daemon.host, daemon.port), timeout=10) as connection:
+                connection.sendall(request)
+    wait_for(lambda: in_flight(daemon) == [0, 0], what="the end of all requests")
+    assert daemon.stop() == 0 and "requests were cut off" not in daemon.log
+
+
+def test_half_closed_clients_are_answered(served):
+    """Who has said everything may say so; and is then no idle connection."""
+    before = in_flight(served)[1]
+    for _ in range(50):
+        with socket.create_connection((served.host, served.port), timeout=30) as connection:
+            body = padded(10000)
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: h\r\n"
+                               b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 409 ")
+    wait_for(lambda: in_flight(served)[1] <= before, what="the end of the connections")
 
 
 def test_many_clients_at_once(served):

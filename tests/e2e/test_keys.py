@@ -2,10 +2,12 @@
 same values have as features."""
 
 import json
+import re
 
 import pytest
 
 import oracle
+from conftest import Daemon, wait_for
 
 N = 400
 COLUMNS = """
@@ -214,6 +216,27 @@ def test_a_relation_at_fault(catalog, cli, served, tmp_path_factory):
     assert "prediction" in found(served, "faulty", key=2)
 
 
+def test_an_internal_error_is_one_rows(catalog, cli, served, tmp_path_factory):
+    """XX000 may mean that what was prepared no longer fits, or what a row's function says."""
+    catalog.sql("""
+        CREATE TABLE shop.inner AS SELECT i AS id, i % 7 AS x, sin(i) AS y
+            FROM generate_series(1, 300) i;
+        CREATE FUNCTION shop.inside(x int) RETURNS int LANGUAGE plpgsql AS $$
+        BEGIN
+            IF x = 6 THEN RAISE EXCEPTION 'inside' USING ERRCODE = 'XX000'; END IF;
+            RETURN x;
+        END $$;
+        CREATE VIEW shop.outer AS SELECT id, shop.inside(x) AS x, y FROM shop.inner WHERE x < 6""")
+    train(cli, tmp_path_factory, "inside", relation="shop.outer", target="y", key=["id"])
+    served.wait_live("inside")
+    catalog.sql("""CREATE OR REPLACE VIEW shop.outer AS
+                   SELECT id, shop.inside(x) AS x, y FROM shop.inner""")
+    for _ in range(2):
+        items = found(served, "inside", keys=[1, 6, 2, 13, 3])["predictions"]
+        assert ["error" in item for item in items] == [False, True, False, True, False]
+        assert "inside" in items[1]["error"]["detail"]
+
+
 def test_a_project_without_a_key(catalog, cli, served, tmp_path_factory):
     train(cli, tmp_path_factory, "keyless", relation="shop.base", target="y")
     served.wait_live("keyless")
@@ -228,3 +251,106 @@ def test_rows_of_another_relation(catalog, cli, served, tmp_path_factory):
           serving="shop.fresh", exclude=[])
     served.wait_live("fresh")
     assert found(served, "fresh", key=5, encoded=True)["encoded"]["x"] == 105
+
+
+def counted(daemon, name):
+    return int(re.search(rf"^pgboost_lookup_cache_{name} (\d+)$", daemon.get("/metrics").text,
+                         re.M)[1])
+
+
+def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
+    """Answered again without being read, with the age that they have by now, until the model or the
+    definition is another."""
+    catalog.sql("""CREATE TABLE shop.kept AS SELECT i AS id, i AS x, 'w' || i % 3 AS word,
+                       now() - interval '1 day' - i * interval '1 second' AS at, i * 1.5 AS y FROM generate_series(1, 300) i;
+                   UPDATE shop.kept SET word = NULL WHERE id = 7; CREATE INDEX ON shop.kept (id)""")
+    definition = {"relation": "shop.kept", "target": "y", "key": "id", "time": "at",
+                  "cache_seconds": 3600}
+    train(cli, tmp_path_factory, "kept", **definition)
+    live = served.wait_live("kept")["live_model_id"]
+    first = found(served, "kept", key=7, encoded=True)
+    assert first["encoded"]["x"] == 7 and first["encoded"]["word"] is None
+    hits, misses = counted(served, "hits_total"), counted(served, "misses_total")
+    catalog.sql("UPDATE shop.kept SET x = 1000, at = at + interval '1 day'")
+
+    again = found(served, "kept", key=7, encoded=True)
+    assert without_age(again) == without_age(first)
+    assert 86400 < first["row_age_seconds"] < again["row_age_seconds"]
+    overridden = found(served, "kept", key=7, features={"word": "w1"}, encoded=True)
+    assert overridden["encoded"]["x"] == 7 and overridden["encoded"]["word"] is not None
+    assert counted(served, "hits_total") == hits + 2
+    assert counted(served, "misses_total") == misses
+    assert found(served, "kept", key={"id": 7}, encoded=True)["encoded"]["x"] == 1000
+    assert found(served, "kept", keys=[7], encoded=True)["predictions"][0]["encoded"]["x"] == 1000
+    assert ask(served, "kept", key=7000).status_code == 404
+    catalog.sql("INSERT INTO shop.kept VALUES (7000, 1, 'w1', now(), NULL)")
+    assert found(served, "kept", key=7000, encoded=True)["encoded"]["x"] == 1
+    assert counted(served, "rows") >= 3 and counted(served, "bytes") > 0
+
+    train(cli, tmp_path_factory, "kept", **definition)
+    wait_for(lambda: served.get("/projects/kept").json()["live_model_id"] != live)
+    assert found(served, "kept", key=7, encoded=True)["encoded"]["x"] == 1000
+
+
+def test_rows_are_kept_so_long(catalog, cli, served, tmp_path_factory):
+    catalog.sql("""CREATE TABLE shop.brief AS SELECT i AS id, i AS x, i * 1.5 AS y
+                   FROM generate_series(1, 300) i""")
+    train(cli, tmp_path_factory, "brief", relation="shop.brief", target="y", key="id",
+          cache_seconds=0.05)
+    served.wait_live("brief")
+    assert found(served, "brief", key=7, encoded=True)["encoded"]["x"] == 7
+    catalog.sql("UPDATE shop.brief SET x = 8 WHERE id = 7")
+    wait_for(lambda: found(served, "brief", key=7, encoded=True)["encoded"]["x"] == 8)
+
+
+@pytest.fixture
+def with_one_connection(catalog, tmp_path):
+    daemon = Daemon(catalog, tmp_path, "--role", "server", "--lookup-pool-size", "1",
+                    "--lookup-timeout", "60 s")
+    yield daemon
+    assert daemon.stop() == 0, daemon.log
+
+
+def test_a_relation_that_changed_is_read_anew(catalog, cli, served, with_one_connection,
+                                              tmp_path_factory):
+    daemon = with_one_connection
+    catalog.sql("""CREATE TABLE shop.turned AS SELECT i AS id, i AS x, i * 1.5 AS y
+                   FROM generate_series(1, 300) i""")
+    train(cli, tmp_path_factory, "turned", relation="shop.turned", target="y", key="id",
+          cache_seconds=3600)
+    daemon.wait_live("turned")
+    for key in (1, 2, 1):
+        assert found(daemon, "turned", key=key, encoded=True)["encoded"]["x"] == key
+    catalog.sql("ALTER TABLE shop.turned ALTER id TYPE bigint; UPDATE shop.turned SET x = x + 100")
+    assert [found(daemon, "turned", key=key, encoded=True)["encoded"]["x"]
+            for key in (1, 3, 1)] == [1, 103, 101]
+
+
+def test_what_look_ups_will_meet_is_said_when_it_is_applied(catalog, cli, served, tmp_path):
+    catalog.sql("""
+        CREATE TABLE shop.large AS SELECT i AS id, i % 7 AS x, repeat('-', 500) AS filler, sin(i) AS y
+            FROM generate_series(1, 20000) i;
+        ANALYZE shop.large;
+        CREATE VIEW shop.behind AS SELECT id AS code, x, y FROM shop.large;
+        CREATE TABLE shop.lacking AS SELECT id AS code FROM shop.large LIMIT 5""")
+
+    def said(**more):
+        path = tmp_path / "warned.json"
+        path.write_text(json.dumps({"project": "warned", "relation": "shop.behind", "target": "y",
+                                    "key": "code", **more}))
+        applied = cli.ok("apply", path).err
+        return applied, [(item["status"], item["detail"])
+                         for item in json.loads(cli("check", "--json").out)["items"]
+                         if item["check"] == "warned: look-ups"]
+
+    applied, [(status, detail)] = said()
+    assert 'costs reading all of "large"' in detail and status == "warn"
+    assert f"warned: look-ups by key: {detail}\nhint: make an index" in applied
+    catalog.sql("CREATE INDEX ON shop.large (id)")
+    applied, [(status, detail)] = said()
+    assert "look-ups" not in applied and status == "ok"
+    applied, [(status, detail)] = said(serving="shop.nowhere")
+    assert 'no relation "nowhere"' in detail and detail in applied and status == "warn"
+    applied, [(status, detail)] = said(serving="shop.lacking")
+    assert 'shop.lacking has no column "x"' in detail and detail in applied and status == "warn"
+    assert said(key=None) == ("", [])

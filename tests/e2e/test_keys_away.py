@@ -4,12 +4,14 @@ replica that stops. Others wait for none of it."""
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -66,7 +68,7 @@ def by_key(daemon, key, session=requests, timeout=30):
 
 
 def look_up_many(daemon, n, expected, statuses):
-    """Adds the statuses of n look-ups; a row that comes is the right one."""
+    """n look-ups, whose statuses are appended; a row that comes is the right one."""
     session = requests.Session()
     for _ in range(n):
         key = random.randrange(1, N + 1)
@@ -88,17 +90,17 @@ def test_backends_are_killed(away, serve):
     daemon = serve("--lookup-timeout", "20 s")  # a busy machine is no broken one
     rows = [{"x": i} for i in range(1, N + 1)]
     expected = [item["prediction"] for item in daemon.predict("t", rows)["predictions"]]
-    statuses, kills, killed_at = [], 0, 0
+    statuses, seen, kills = [], 0, 0  # list.append is atomic
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(look_up_many, daemon, int(max(150, 12_500 * SOAK)), expected,
                                 statuses) for _ in range(8)]
-        while not all(one.done() for one in asked):
-            time.sleep(0.01)
-            if len(statuses) - killed_at < 30:  # kills in proportion to answers, however quick
-                continue
-            killed_at = len(statuses)
+        while not all(f.done() for f in asked):
+            wait_for(lambda: len(statuses) > seen + 20 or all(f.done() for f in asked))
+            seen = len(statuses)
             kills += backends(away, "count(pg_terminate_backend(pid)) FILTER (WHERE random() < .3)")
-    assert [one.result() for one in asked] == [None] * 8
+        for one in asked:
+            one.result()
+    print(f"{kills} connections killed, {statuses.count(200)} of {len(statuses)} answered")
     assert kills > 5
     assert statuses.count(200) > len(statuses) * 0.9, statuses
     assert by_key(daemon, 7).status_code == 200
@@ -120,22 +122,29 @@ def processes(data):
 class Frozen:
     """The server's processes stop, as on a machine that hangs: nothing is closed, nothing said."""
 
-    def __init__(self, db):
-        self.pids = processes(Path(db.value("SHOW data_directory")))
+    def __init__(self, data):
+        self.data = Path(data)
+        self.pids = []
+
+    def send(self, pids, sent):
+        for pid in pids:
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(pid, sent)
 
     def __enter__(self):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
+        self.send(processes(self.data)[:1], signal.SIGSTOP)  # which starts the others
+        self.pids = processes(self.data)
+        self.send(self.pids, signal.SIGSTOP)
 
     def __exit__(self, *_):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGCONT)
+        self.send(self.pids, signal.SIGCONT)
 
 
 def test_a_frozen_server_delays_look_ups_alone(away, serve):
     daemon = serve("--lookup-timeout", "300 ms", "--lookup-queue", "5", "--lookup-pool-size", "2")
     assert by_key(daemon, 1).status_code == 200
-    with ThreadPoolExecutor(20) as threads, Frozen(away):
+    data = away.value("SHOW data_directory")
+    with ThreadPoolExecutor(20) as threads, Frozen(data):
         began = time.monotonic()
         waiting = [threads.submit(by_key, daemon, 1) for _ in range(20)]
         seconds = []
@@ -152,6 +161,70 @@ def test_a_frozen_server_delays_look_ups_alone(away, serve):
         assert took < 60
         assert statistics.median(seconds) < 0.25, "who brings the features waits for nothing"
     wait_for(lambda: by_key(daemon, 1).status_code == 200, 20, "look-ups to come back")
+
+
+@contextmanager
+def locked(db, table="public.t"):
+    """Whoever reads the table waits until the block ends."""
+    holder = db.cluster.connect(db.name)
+    holder.autocommit = False
+    try:
+        holder.cursor().execute(f"LOCK TABLE {table}")
+        yield
+    finally:
+        holder.close()
+
+
+def wait_for_readers(db, n=1):
+    wait_for(lambda: db.value("""SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                                 AND application_name = 'pgboostd (look-ups)'""") >= n,
+             what="look-ups that wait for the lock")
+
+
+def in_flight(daemon):
+    """Requests that are being answered, this one among them."""
+    return int(re.search(r"^pgboost_http_requests_in_flight (\d+)", daemon.get("/metrics").text,
+                         re.M)[1])
+
+
+def test_a_deployment_among_keys_that_wait_together(away, serve):
+    """The first look-up holds the only connection; behind it keys wait for a statement that nobody
+    has prepared, while the model that they are for is replaced."""
+    Cli(away).ok("train", "t", "--here")
+    daemon = serve("--lookup-timeout", "60 s", "--lookup-pool-size", "1")
+    live = daemon.get("/projects/t").json()["live_model_id"]
+    other = away.value("SELECT max(id) FROM pgboost.models WHERE id <> %s", live)
+    with ThreadPoolExecutor(12) as threads:
+        with locked(away):
+            first = threads.submit(requests.post, f"{daemon.url}/rank", timeout=60,
+                                   json={"project": "t", "where": {"id": 3}})
+            wait_for_readers(away)
+            waiting = [threads.submit(by_key, daemon, i, timeout=60) for i in range(1, 11)]
+            wait_for(lambda: in_flight(daemon) >= 12, what="requests that wait")
+            Cli(away).ok("deploy", "t", "--model", other)
+            wait_for(lambda: daemon.get("/projects/t").json()["live_model_id"] == other)
+        assert [(f.result().status_code, f.result().json().get("model_id")) for f in waiting] == \
+            [(200, other)] * 10
+        assert first.result().json()["model_id"] == other
+
+
+def test_the_timeout_is_of_the_whole_wait(away, serve):
+    """Of what stands in line behind a look-up that takes all its time as well."""
+    daemon = serve("--lookup-timeout", "2 s", "--lookup-pool-size", "1")
+    assert by_key(daemon, 1).status_code == 200
+
+    def ask():
+        began = time.monotonic()
+        return by_key(daemon, 1).status_code, time.monotonic() - began
+
+    with ThreadPoolExecutor(2) as threads, locked(away):
+        first = threads.submit(ask)
+        wait_for_readers(away)
+        time.sleep(0.5)  # so that the second one has time left when the first one has none
+        second = threads.submit(ask)
+        assert first.result()[0] == 504 and second.result()[0] in (503, 504)
+        assert second.result()[1] < 3, "not its time in line and a statement's beside"
+    wait_for(lambda: by_key(daemon, 1).status_code == 200, what="look-ups to come back")
 
 
 class Standby:
@@ -179,18 +252,45 @@ class Standby:
     def stop(self, how):
         self.run(self.bin / "pg_ctl", "stop", "-w", "-s", "-m", how, "-D", self.home / "data")
 
+    def remove(self):
+        self.stop("immediate")
+        shutil.rmtree(self.home)
 
-def test_a_replica_stops_and_the_primary_goes_on(away, serve):
-    standby = Standby(away)
-    standby.start()
+
+@pytest.fixture(scope="module")
+def standby(away):
+    replica = Standby(away)
+    replica.start()
+    yield replica
+    replica.remove()
+
+
+def replica_first(db, standby):
+    env = db.cluster.env
+    return (f"host={standby.home},{env['PGHOST']} port={standby.port} user={env['PGUSER']}"
+            f" dbname={db.name}")
+
+
+def test_a_replica_stops_and_the_primary_goes_on(away, standby, serve):
+    daemon = serve("--read-dsn", replica_first(away, standby), "--lookup-timeout", "20 s")
+    assert by_key(daemon, 3).status_code == 200
+    assert backends(away) == 0, "the first server of the string is asked"
+    standby.stop("immediate")
     try:
-        env = away.cluster.env
-        daemon = serve("--read-dsn", f"host={standby.home},{env['PGHOST']} port={standby.port}"
-                                     f" user={env['PGUSER']} dbname={away.name}")
-        assert by_key(daemon, 3).status_code == 200
-        assert backends(away) == 0, "the first server of the string is asked"
+        statuses = {by_key(daemon, 1 + i % N).status_code for i in range(30)}
+        assert statuses == {200}
+        assert backends(away) > 0
     finally:
-        standby.stop("immediate")
-    statuses = {by_key(daemon, 1 + i % N).status_code for i in range(30)}
-    assert statuses == {200}
-    assert backends(away) > 0
+        standby.start()
+
+
+def test_a_replica_is_frozen_and_the_primary_goes_on(away, standby, serve):
+    """What it was asked before is lost; who asks from then on is answered by the primary in time."""
+    daemon = serve("--read-dsn", replica_first(away, standby), "--lookup-timeout", "4 s",
+                   "--lookup-pool-size", "1")
+    assert by_key(daemon, 3).status_code == 200
+    with Frozen(standby.home / "data"):
+        assert by_key(daemon, 3).status_code == 504
+        wait_for(lambda: by_key(daemon, 3).status_code == 200, what="the primary")
+        assert [by_key(daemon, 1 + i).status_code for i in range(5)] == [200] * 5
+        assert backends(away) == 1

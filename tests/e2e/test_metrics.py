@@ -157,17 +157,81 @@ def predict_slowly(daemon, n):
 def test_slow_requests(served):
     """Named by model, never with a row's values; of many some are logged, the others counted."""
     model_id = served.wait_live("seen")["live_model_id"]
-    began = len(lines(served, "slow request"))
+    slow = lambda: [line for line in lines(served, "slow request") if line["path"] == "/predict"]
+    began = len(slow())
 
-    def logged():  # at some time: it is left out where others were slow before it
+    def is_logged():  # not at once where slow answers to other tests have used up this moment's lines
         predict_slowly(served, 1)
-        return [line for line in lines(served, "slow request")[began:] if line["path"] == "/predict"]
+        return slow()[began:]
 
-    found = wait_for(logged, what="the line")
-    assert found[0]["status"] == 200 and found[0]["ms"] >= 400 and found[0]["model"] == model_id
+    found = wait_for(is_logged, what="the line")
+    assert found[0]["model"] == model_id and found[0]["status"] == 200 and found[0]["ms"] >= 400
     assert "424242" not in served.log
+    before, started = len(lines(served, "slow request")), time.monotonic()
     predict_slowly(served, 100)
-    assert 1 < len(lines(served, "slow request")) - began <= 60  # three bursts, if it took so long
+    n_bursts = 2 + (time.monotonic() - started) // 10  # of twenty lines in ten seconds
+    assert len(lines(served, "slow request")) - before <= 20 * n_bursts
+
+
+def test_look_ups(catalog, served):
+    """By key: the request is its project's, the look-up counts by what became of it."""
+    def asked(expected, **members):
+        answer = served.post("/predict", {"project": "seen", **members})
+        assert answer.status_code == expected, answer.text
+
+    asked(200, key=5)  # the connection is open from here on
+    before = scrape(served)
+    for key in range(1, 11):
+        asked(200, key=key)
+    asked(404, key=424242)
+    asked(200, keys=[1, 2, 424242])
+    asked(400, key="no number")
+    after = scrape(served)
+
+    def more(name, **labels):
+        return sample(after, name, **labels) - sample(before, name, **labels)
+
+    total = "pgboost_http_requests_total"
+    assert more(total, path="/predict", project="seen", status="200") == 11
+    assert more(total, path="/predict", project="seen", status="404") == 1
+    assert more(total, path="/predict", project="seen", status="400") == 1
+    lookups = "pgboost_lookups_total"
+    assert {result: more(lookups, result=result) for result in
+            ("found", "no_row", "bad_request", "queue_full", "overdue", "timed_out", "unreachable",
+             "failed")} == {"found": 11, "no_row": 1, "bad_request": 1, "queue_full": 0,
+                            "overdue": 0, "timed_out": 0, "unreachable": 0, "failed": 0}
+    latency = "pgboost_lookup_duration_seconds"
+    assert more(latency + "_count") == more(latency + "_bucket", le="+Inf") == 13
+    assert 0 < more(latency + "_sum") < 13 * 30
+    assert more("pgboost_lookup_batches_total") == 13
+    assert sample(after, "pgboost_lookup_connections") >= 1
+    assert sample(after, "pgboost_lookup_connections_busy") == 0
+    assert sample(after, "pgboost_lookup_waiting") == 0
+
+
+def test_look_ups_that_wait(catalog, served):
+    """Behind a lock that somebody holds: they are at work, then timed out."""
+    before = scrape(served)
+    holder = catalog.cluster.connect(catalog.name)
+    holder.autocommit = False
+    statuses = []
+    try:
+        holder.cursor().execute("LOCK TABLE public.seen")
+        thread = threading.Thread(target=lambda: statuses.append(requests.post(
+            served.url + "/predict", json={"project": "seen", "key": 7}, timeout=60).status_code))
+        thread.start()
+        wait_for(lambda: sample(scrape(served), "pgboost_lookup_connections_busy") == 1
+                 or statuses, what="the look-up")
+        thread.join()
+    finally:
+        holder.close()
+    after = scrape(served)
+    assert statuses[0] in (503, 504)
+    late = [sample(after, "pgboost_lookups_total", result=result)
+            - sample(before, "pgboost_lookups_total", result=result)
+            for result in ("timed_out", "overdue", "unreachable")]
+    assert sum(late) == 1, late
+    assert served.post("/predict", {"project": "seen", "key": 7}).status_code == 200
 
 
 def test_readyz_explains(catalog, served):

@@ -130,3 +130,35 @@ def test_restart_without_postgres(own, tmp_path):
     cut = run(database, state)
     assert cut.returncode == 69 and "is damaged" in cut.stderr
     own.start()
+
+
+def test_what_could_not_be_cached_is_later(own, tmp_path):
+    """A model's file that cannot be written, like on a full disk, is when it can be."""
+    database = Database(own)
+    Cli(database).ok("migrate")
+    train(database, tmp_path, "first", 1)
+    state = tmp_path / "state"
+    daemon = Daemon(database, state, "--role", "server", "--poll", "100 ms")
+    model_id = daemon.wait_live("first")["live_model_id"]
+    (folder,) = state.glob("live-*")
+    assert daemon.stop() == 0
+
+    model = folder / f"model-{model_id}"
+    model.unlink()
+    (model / "in the way").mkdir(parents=True)
+    daemon = Daemon(database, state, "--role", "server", "--poll", "100 ms")
+    expected = daemon.predict("first", {"a": 1})
+    wait_for(lambda: "cannot be cached" in daemon.log, what="the line")
+    (model / "in the way").rmdir()
+    model.rmdir()
+    wait_for(model.is_file, what="the model's file")
+    wait_for(lambda: "are cached again" in daemon.log, what="the end of it")
+    assert daemon.log.count("cannot be cached") == 1
+    assert daemon.stop() == 0
+    own.stop()
+    try:
+        daemon = Daemon(database, state, "--role", "server")
+        assert daemon.predict("first", {"a": 1}) == expected
+        assert daemon.stop() == 0
+    finally:
+        own.start()

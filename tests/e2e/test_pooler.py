@@ -111,7 +111,7 @@ def run_of(result):
 def start(tmp_path):
     with contextlib.ExitStack() as stack:
         def one(db):
-            daemon = Daemon(db, tmp_path / "state")
+            daemon = Daemon(db, tmp_path / "state", "--lookup-timeout", "60 s")
             stack.callback(daemon.stop)
             return daemon
         yield one
@@ -131,6 +131,10 @@ def test_pooled(pooled, definition, start, tmp_path):
     (first, _), = wait_for(lambda: model(pooled, run_id), 30, "a model")
     daemon.wait_live("p", first)
     assert daemon.predict("p", {"x": 0.5})["model_id"] == first
+    x = pooled.value("SELECT x FROM t WHERE id = 3")
+    by_key = daemon.post("/predict", {"project": "p", "key": 3,
+                                      "features": {"at": None, "took": None}})
+    assert by_key.json()["prediction"] == daemon.predict("p", {"x": x})["prediction"], by_key.text
     cli.ok("show", "p"), cli.ok("check")
     # found by polling, and a wish to cancel by the heartbeat
     run_id = pooled.value("SELECT pgboost.train('p')")

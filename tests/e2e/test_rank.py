@@ -1,8 +1,11 @@
 """POST /rank: candidates as features, by key, or by what their columns are, best first."""
 
+import itertools
 import json
 
 import pytest
+
+from conftest import Daemon
 
 N_SHOPS, N_ITEMS = 8, 60
 
@@ -138,3 +141,44 @@ def test_more_rows_than_a_request_may_have(catalog, cli, served, tmp_path):
         assert answer.status_code == 413 and "more than 59 rows" in answer.json()["detail"]
     finally:
         assert other.stop() == 0
+
+
+@pytest.fixture
+def with_one_connection(catalog, served, tmp_path):
+    daemon = Daemon(catalog, tmp_path, "--role", "server", "--lookup-pool-size", "1",
+                    "--lookup-timeout", "60 s")
+    daemon.wait_live("by_clicks")
+    yield daemon
+    assert daemon.stop() == 0, daemon.log
+
+
+def test_columns_in_any_order_and_number(catalog, with_one_connection):
+    """More sets of columns than a connection keeps statements for, and one of them in every order:
+    on the connection that there is."""
+    daemon = with_one_connection
+    row = {"shop": 3, "item": 7, "heat": 6, "kind": 1, "clicks": 12, "bought": True,
+           "level": "mid", "grade": 2, "day": "2024-01-04"}
+
+    def started():
+        return set(catalog.sql("""SELECT pid, backend_start FROM pg_stat_activity
+            WHERE application_name = 'pgboostd (look-ups)' AND datname = current_database()"""))
+
+    answer = rank(daemon, "by_clicks", where=row)
+    assert [item["key"] for item in answer["candidates"]] == [{"shop": 3, "item": 7}]
+    before = started()
+    for names in itertools.permutations(("shop", "item", "heat", "kind")):
+        assert rank(daemon, "by_clicks", where={name: row[name] for name in names}) == answer
+    others = [name for name in row if name not in ("shop", "item")]
+    for n in range(len(others) + 1):
+        for names in itertools.combinations(others, n):
+            where = {name: row[name] for name in ("shop", "item", *names)}
+            assert rank(daemon, "by_clicks", where=where) == answer
+    assert before and before <= started(), "no connection was opened anew"
+
+
+def test_the_first_ones_are_those_of_all(served):
+    """Of 160 candidates with many equal scores, in whatever way they are chosen."""
+    every = rank(served, "by_clicks", where={"kind": 1})["candidates"]
+    assert len(every) == 160 and len({item["score"] for item in every}) < 100
+    for top in (1, 2, 10, 63, 64, 65, 159, 160, 1000):
+        assert rank(served, "by_clicks", where={"kind": 1}, top=top)["candidates"] == every[:top]

@@ -4,11 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/random.h"
 #include "frame/cell.h"
 
 /* What PostgreSQL 15 sends (typesend), prints (::text) and writes as JSON (to_jsonb); digits beyond
@@ -475,6 +477,36 @@ static void text_as_json_is_escaped(void **state)
     assert_string_equal(buf_text(&json), "\"\\\"\\n\"");
 }
 
+/* As the nearest double, by libc's reading of the same digits. */
+static void numerics_of_few_digits(void **state)
+{
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 7);
+    for (int round = 0; round < 200000; round++) {
+        int n = 1 + (int)rng_below(&rng, 5), weight = (int)rng_below(&rng, 13) - 6;
+        bool negative = rng_below(&rng, 2) != 0;
+        uint8_t bytes[18] = {0, (uint8_t)n, (uint8_t)(weight >> 8), (uint8_t)weight};
+        char text[64] = "-";
+        int length = negative;
+        double value = 0;
+
+        bytes[4] = negative ? 0x40 : 0;
+        for (int i = 0; i < n; i++) {
+            int digit = 1 + (int)rng_below(&rng, 9999);
+
+            bytes[8 + 2 * i] = (uint8_t)(digit >> 8);
+            bytes[9 + 2 * i] = (uint8_t)digit;
+            length += sprintf(text + length, "%04d", digit);
+        }
+        sprintf(text + length, "e%d", 4 * (weight - n + 1));
+        assert_int_equal(numeric_to_double(bytes, 8 + 2 * (uint32_t)n, &value, NULL), ERR_OK);
+        if (value != strtod(text, NULL))
+            fail_msg("%s is read as %.17g", text, value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +518,7 @@ int main(void)
         cmocka_unit_test(json_numbers),
         cmocka_unit_test(float4_is_rounded_once),
         cmocka_unit_test(digits_far_behind_decide),
+        cmocka_unit_test(numerics_of_few_digits),
         cmocka_unit_test(booleans_only_for_boolean_columns),
         cmocka_unit_test(text_as_json_is_escaped),
     };
