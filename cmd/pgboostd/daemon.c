@@ -382,7 +382,13 @@ static void control_loop(struct daemon *daemon)
     struct err err;
 
     for (heed_signals(daemon); !daemon->stopping; heed_signals(daemon)) {
-        if (catch_up(daemon, &err) == ERR_OK && wait_for_news(daemon, &err) == ERR_OK)
+        enum err_code code = catch_up(daemon, &err);
+
+        if (code == ERR_OK) {
+            registry_save(daemon->registry, daemon->pg);
+            code = wait_for_news(daemon, &err);
+        }
+        if (code == ERR_OK)
             continue;
         note_away(daemon, &err);
         wait_to_retry(daemon);
@@ -470,6 +476,7 @@ static enum err_code start(struct daemon *daemon, struct err *err)
     host_raise_file_limit();
     TRY(host_make_folder(daemon->options->state_dir, err));
     TRY(registry_new(&daemon->registry, err));
+    registry_set_threads(daemon->registry, host_n_cores());
     TRY(calendar_new(&daemon->calendar, err));
     TRY(offline_prepare(daemon->registry, daemon->options, err));
     TRY(load_models(daemon, err));

@@ -421,6 +421,8 @@ struct model_row {
     size_t n_bytes;
     const char *sha256, *xgboost_version, *created_at;
     const char *score; /* metrics' key metric, text */
+    /* Another text once anything of the stored row has changed, also by a backup's return. */
+    const char *row_version;
     bool live;
 };
 struct model_rows {
@@ -433,6 +435,9 @@ void model_rows_release(struct model_rows *rows);
 /* Everything of one model, bytes included (binary). */
 MUST_CHECK enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
                                        struct err *err);
+/* Likewise of each of n models, in any order; those that are not there are left out. */
+MUST_CHECK enum err_code catalog_models_whole(struct pg *pg, const int64_t *model_ids, int n,
+                                              struct model_rows *ret_rows, struct err *err);
 /* Likewise of what tells how good a model is: its twin where it has one, under the model's own id.
  */
 MUST_CHECK enum err_code catalog_measured_model(struct pg *pg, int64_t model_id,
@@ -518,6 +523,9 @@ struct live_row {
     const char *key;           /* a column's name or an array of them, as JSON; NULL: none */
     const char *time;          /* a column; NULL: none */
     const char *cache_seconds; /* a number as text; NULL: none */
+    /* Of the model; NULL, 0: none. */
+    const char *row_version; /* as in model_row */
+    int64_t model_bytes;
 };
 struct live_rows {
     int n;

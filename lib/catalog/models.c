@@ -1,6 +1,8 @@
 /*
  * Models: listed without their bytes, or one with everything.
  */
+#include <endian.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -32,6 +34,7 @@ static const struct field model_fields[] = {
     {"m.xgboost_version", FIELD_TEXT, offsetof(struct model_row, xgboost_version)},
     {SQL_TIME("m.created_at"), FIELD_TEXT, offsetof(struct model_row, created_at)},
     {"m.metrics ->> p.metric", FIELD_TEXT, offsetof(struct model_row, score)},
+    {MODEL_ROW_VERSION, FIELD_TEXT, offsetof(struct model_row, row_version)},
     {"m.id IS NOT DISTINCT FROM p.live_model_id", FIELD_BOOL, offsetof(struct model_row, live)},
     {"m.encoder", FIELD_TEXT, offsetof(struct model_row, encoder)},
     {"m.golden", FIELD_TEXT, offsetof(struct model_row, golden)},
@@ -59,44 +62,76 @@ static enum err_code no_model(int64_t model_id, struct err *err)
     return ERR_NOT_FOUND;
 }
 
-static enum err_code read_bytes(struct pg *pg, int64_t model_id, struct model_rows *rows,
-                                struct err *err)
+static int64_t binary_int64(const struct pg_table *table, int row, int column)
 {
-    CLEANUP(pg_table_release) struct pg_table table = {0};
-    struct pg_int id;
-    const uint8_t *bytes;
-    uint8_t *copy;
+    uint64_t value = 0;
     size_t n_bytes;
+    const uint8_t *bytes = pg_get_bytes(table, row, column, &n_bytes);
 
-    TRY(pg_rows_binary(pg, "SELECT model FROM pgboost.models WHERE id = $1::bigint", 1,
-                       (struct pg_param[]){pg_param_int(&id, model_id)}, &table, err));
-    if (table.n_rows == 0)
-        return no_model(model_id, err);
-    bytes = pg_get_bytes(&table, 0, 0, &n_bytes);
-    copy = arena_alloc(&rows->arena, n_bytes + 1);
+    memcpy(&value, bytes, n_bytes < sizeof(value) ? n_bytes : sizeof(value));
+    return (int64_t)be64toh(value);
+}
+
+static enum err_code copy_bytes(const struct pg_table *table, int row, struct model_rows *rows,
+                                struct model_row *model, struct err *err)
+{
+    size_t n_bytes;
+    const uint8_t *bytes = pg_get_bytes(table, row, 1, &n_bytes);
+    uint8_t *copy = arena_alloc(&rows->arena, n_bytes + 1);
+
     if (copy == NULL)
         return err_nomem(err);
     memcpy(copy, bytes, n_bytes);
-    rows->items[0].bytes = copy;
-    rows->items[0].n_bytes = n_bytes;
+    model->bytes = copy;
+    model->n_bytes = n_bytes;
     return ERR_OK;
 }
 
-/* A model never changes once it is there, so its two reads belong together. */
-static enum err_code read_model(struct pg *pg, const char *where, int64_t model_id,
-                                struct model_rows *ret_row, struct err *err)
+/* A model that was deleted since its row was read leaves the rows. */
+static enum err_code read_bytes(struct pg *pg, const char *ids, struct model_rows *rows,
+                                struct err *err)
+{
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    int n = 0;
+
+    TRY(pg_rows_binary(pg,
+                       "SELECT id, model FROM pgboost.models WHERE id = ANY ($1::bigint[])"
+                       " ORDER BY id",
+                       1, (struct pg_param[]){PG_TEXT(ids)}, &table, err));
+    for (int i = 0, row = 0; i < rows->n && row < table.n_rows; i++) {
+        if (rows->items[i].id != binary_int64(&table, row, 0))
+            continue;
+        rows->items[n] = rows->items[i];
+        TRY(copy_bytes(&table, row++, rows, &rows->items[n++], err));
+    }
+    rows->n = n;
+    return ERR_OK;
+}
+
+static enum err_code write_ids(const int64_t *ids, int n, struct buf *text, struct err *err)
+{
+    buf_putc(text, '{');
+    for (int i = 0; i < n; i++)
+        buf_printf(text, "%s%" PRId64, i > 0 ? "," : "", ids[i]);
+    buf_putc(text, '}');
+    return buf_check(text, err);
+}
+
+/* A model never changes once it is there, so the two reads belong together. */
+enum err_code catalog_models_whole(struct pg *pg, const int64_t *model_ids, int n,
+                                   struct model_rows *ret_rows, struct err *err)
 {
     CLEANUP(model_rows_release) struct model_rows rows = {0};
-    struct pg_int id;
+    CLEANUP(buf_release) struct buf ids = {0};
     struct selected selected;
 
-    TRY(catalog_select(pg, &whole_spec, where, 1, (struct pg_param[]){pg_param_int(&id, model_id)},
-                       &selected, err));
+    TRY(write_ids(model_ids, n, &ids, err));
+    TRY(catalog_select(pg, &whole_spec,
+                       FROM_MODELS " WHERE m.id = ANY ($1::bigint[]) ORDER BY m.id", 1,
+                       (struct pg_param[]){PG_TEXT(buf_text(&ids))}, &selected, err));
     rows = (struct model_rows){.n = selected.n, .items = selected.items, .arena = selected.arena};
-    if (rows.n == 0)
-        return no_model(model_id, err);
-    TRY(read_bytes(pg, rows.items[0].id, &rows, err));
-    *ret_row = rows;
+    TRY(read_bytes(pg, buf_text(&ids), &rows, err));
+    *ret_rows = rows;
     rows = (struct model_rows){0};
     return ERR_OK;
 }
@@ -104,16 +139,27 @@ static enum err_code read_model(struct pg *pg, const char *where, int64_t model_
 enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
                             struct err *err)
 {
-    return read_model(pg, FROM_MODELS " WHERE m.id = $1::bigint", model_id, ret_row, err);
+    CLEANUP(model_rows_release) struct model_rows rows = {0};
+
+    TRY(catalog_models_whole(pg, &model_id, 1, &rows, err));
+    if (rows.n == 0)
+        return no_model(model_id, err);
+    *ret_row = rows;
+    rows = (struct model_rows){0};
+    return ERR_OK;
 }
 
 enum err_code catalog_measured_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
                                      struct err *err)
 {
-    TRY(read_model(pg,
-                   FROM_MODELS " WHERE m.id = coalesce((SELECT t.id FROM pgboost.models t"
-                               " WHERE t.twin_of = $1::bigint), $1::bigint)",
-                   model_id, ret_row, err));
+    CLEANUP(pg_table_release) struct pg_table table = {0};
+    struct pg_int id;
+
+    TRY(pg_row(pg,
+               "SELECT coalesce((SELECT id FROM pgboost.models WHERE twin_of = $1::bigint),"
+               " $1::bigint)",
+               1, (struct pg_param[]){pg_param_int(&id, model_id)}, &table, err));
+    TRY(catalog_model(pg, pg_get_int64(&table, 0, 0), ret_row, err));
     ret_row->items[0].id = model_id;
     return ERR_OK;
 }

@@ -153,6 +153,8 @@ static const struct field live_fields[] = {
     {"p.definition -> 'key'", FIELD_TEXT, offsetof(struct live_row, key)},
     {"p.definition ->> 'time'", FIELD_TEXT, offsetof(struct live_row, time)},
     {"p.definition ->> 'cache_seconds'", FIELD_TEXT, offsetof(struct live_row, cache_seconds)},
+    {MODEL_ROW_VERSION, FIELD_TEXT, offsetof(struct live_row, row_version)},
+    {"octet_length(m.model)", FIELD_INT64, offsetof(struct live_row, model_bytes)},
 };
 static const struct row_spec live_spec = ROW_SPEC(struct live_row, live_fields);
 

@@ -45,6 +45,9 @@ MUST_CHECK enum err_code catalog_select(struct pg *pg, const struct row_spec *sp
                                         const struct pg_param *params,
                                         struct selected *ret_selected, struct err *err);
 
+/* Of a row m of pgboost.models: which transaction wrote it, and what. */
+#define MODEL_ROW_VERSION "m.xmin::text || ' ' || m.sha256"
+
 /* A moment as RFC 3339 text in UTC. */
 #define SQL_TIME(column)                                                                           \
     "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"

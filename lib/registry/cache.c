@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,14 +14,19 @@
 
 #include "base/hash.h"
 
-#define MAGIC      "pgboost cache 3\n"
+#define MAGIC      "pgboost cache 4\n"
 #define FILE_MAX   ((size_t)2 << 30)
 #define NO_TEXT    UINT64_MAX /* the length of NULL */
 #define KEY_DIGITS 16         /* of the catalog's hash, in the folder's name */
 
+#define SYNC_MAX 8 /* files that are brought to the disk one by one; more go together */
+
 struct cache {
     char *folder;
     char catalog[SHA256_HEX_SIZE];
+    pthread_mutex_t lock;       /* guards what follows */
+    int64_t unsynced[SYNC_MAX]; /* models that the disk may not have yet */
+    int n_unsynced;             /* beyond SYNC_MAX only counted */
 };
 
 /* Fields -------------------------------------------------------------------------------------- */
@@ -34,27 +41,17 @@ struct stored {
 #define MODEL(field) offsetof(struct model_row, field)
 /* All that model_open looks at. */
 static const struct stored model_fields[] = {
-    {INTEGER, MODEL(id), 0},
-    {INTEGER, MODEL(project_id), 0},
-    {TEXT, MODEL(project), 0},
-    {TEXT, MODEL(algorithm), 0},
-    {TEXT, MODEL(metric), 0},
-    {TEXT, MODEL(task), 0},
-    {TEXT, MODEL(relation), 0},
-    {TEXT, MODEL(target), 0},
-    {TEXT, MODEL(split), 0},
-    {TEXT, MODEL(hyperparams), 0},
-    {TEXT, MODEL(metrics), 0},
-    {TEXT, MODEL(encoder), 0},
-    {TEXT, MODEL(golden), 0},
-    {TEXT, MODEL(labels), 0},
-    {TEXT, MODEL(calibration), 0},
-    {INTEGER_32, MODEL(base_margin_bits), 0},
-    {TEXT, MODEL(sha256), 0},
-    {TEXT, MODEL(xgboost_version), 0},
-    {TEXT, MODEL(created_at), 0},
-    {TEXT, MODEL(score), 0},
-    {BYTES, MODEL(bytes), MODEL(n_bytes)},
+    {INTEGER, MODEL(id), 0},       {INTEGER, MODEL(project_id), 0},
+    {TEXT, MODEL(project), 0},     {TEXT, MODEL(algorithm), 0},
+    {TEXT, MODEL(metric), 0},      {TEXT, MODEL(task), 0},
+    {TEXT, MODEL(relation), 0},    {TEXT, MODEL(target), 0},
+    {TEXT, MODEL(split), 0},       {TEXT, MODEL(hyperparams), 0},
+    {TEXT, MODEL(metrics), 0},     {TEXT, MODEL(encoder), 0},
+    {TEXT, MODEL(golden), 0},      {TEXT, MODEL(labels), 0},
+    {TEXT, MODEL(calibration), 0}, {INTEGER_32, MODEL(base_margin_bits), 0},
+    {TEXT, MODEL(sha256), 0},      {TEXT, MODEL(xgboost_version), 0},
+    {TEXT, MODEL(created_at), 0},  {TEXT, MODEL(score), 0},
+    {TEXT, MODEL(row_version), 0}, {BYTES, MODEL(bytes), MODEL(n_bytes)},
 };
 
 #define LIVE(field) offsetof(struct live_row, field)
@@ -73,6 +70,8 @@ static const struct stored live_fields[] = {
     {TEXT, LIVE(key), 0},
     {TEXT, LIVE(time), 0},
     {TEXT, LIVE(cache_seconds), 0},
+    {TEXT, LIVE(row_version), 0},
+    {INTEGER, LIVE(model_bytes), 0},
 };
 
 static void put_u64(struct buf *file, uint64_t value)
@@ -190,23 +189,28 @@ static enum err_code write_all(int fd, const struct buf *file, const char *path,
             return err_errno(err, errno, "cannot write \"%s\"", path);
         at += n > 0 ? (size_t)n : 0;
     }
-    if (fsync(fd) != 0)
-        return err_errno(err, errno, "cannot write \"%s\"", path);
     return ERR_OK;
 }
 
-static enum err_code write_beside(const char *path, const struct buf *file, struct err *err)
+static enum err_code sync_fd(int fd, const char *path, struct err *err)
+{
+    return fsync(fd) == 0 ? ERR_OK : err_errno(err, errno, "cannot write \"%s\"", path);
+}
+
+static enum err_code write_beside(const char *path, bool syncs, const struct buf *file,
+                                  struct err *err)
 {
     CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     if (fd < 0)
         return err_errno(err, errno, "cannot make \"%s\"", path);
-    return write_all(fd, file, path, err);
+    TRY(write_all(fd, file, path, err));
+    return syncs ? sync_fd(fd, path, err) : ERR_OK;
 }
 
-/* Whole or not at all, also when the machine stops. */
-static enum err_code end_file(const struct cache *cache, const char *name, struct buf *file,
-                              struct err *err)
+/* Whole or not at all; with `syncs` also when the machine stops. */
+static enum err_code end_file(const struct cache *cache, const char *name, bool syncs,
+                              struct buf *file, struct err *err)
 {
     char path[4096], beside[4200];
     uint8_t digest[SHA256_SIZE];
@@ -218,7 +222,7 @@ static enum err_code end_file(const struct cache *cache, const char *name, struc
     TRY(buf_check(file, err));
     snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
     snprintf(beside, sizeof(beside), "%s.%d.new", path, (int)getpid());
-    code = write_beside(beside, file, err);
+    code = write_beside(beside, syncs, file, err);
     if (code == ERR_OK && rename(beside, path) != 0)
         code = err_errno(err, errno, "cannot put \"%s\" into its place", path);
     if (code != ERR_OK)
@@ -262,15 +266,73 @@ static void model_name(int64_t model_id, char *name, size_t size)
     snprintf(name, size, "model-%" PRId64, model_id);
 }
 
+static void note_unsynced(struct cache *cache, int64_t model_id)
+{
+    pthread_mutex_lock(&cache->lock);
+    if (cache->n_unsynced < SYNC_MAX)
+        cache->unsynced[cache->n_unsynced] = model_id;
+    cache->n_unsynced++;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+/* The disk's turn. Of one that is gone again nothing is wanted. */
+static enum err_code sync_model(const struct cache *cache, int64_t model_id, struct err *err)
+{
+    char path[4096], name[40];
+    CLEANUP(close_fd) int fd = -1;
+
+    model_name(model_id, name, sizeof(name));
+    snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? sync_fd(fd, path, err) : ERR_OK;
+}
+
+/* Of many files together: what others have written there goes along. */
+static enum err_code sync_folder(const struct cache *cache, struct err *err)
+{
+    CLEANUP(close_fd) int fd = open(cache->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || syncfs(fd) != 0)
+        return err_errno(err, errno, "cannot write \"%s\"", cache->folder);
+    return ERR_OK;
+}
+
+/* No model is put meanwhile. */
+static enum err_code sync_models(struct cache *cache, struct err *err)
+{
+    if (cache->n_unsynced > SYNC_MAX)
+        TRY(sync_folder(cache, err));
+    else
+        for (int i = 0; i < cache->n_unsynced; i++)
+            TRY(sync_model(cache, cache->unsynced[i], err));
+    cache->n_unsynced = 0;
+    return ERR_OK;
+}
+
+static void remove_model(const struct cache *cache, int64_t model_id)
+{
+    char path[4096], name[40];
+
+    model_name(model_id, name, sizeof(name));
+    snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
+    unlink(path);
+}
+
 enum err_code cache_put_model(struct cache *cache, const struct model_row *row, struct err *err)
 {
     CLEANUP(buf_release) struct buf file = {0};
     char name[40];
+    enum err_code code;
 
     model_name(row->id, name, sizeof(name));
     begin_file(cache, &file);
     put_row(&file, model_fields, N_ELEMENTS(model_fields), row);
-    return end_file(cache, name, &file, err);
+    code = end_file(cache, name, false, &file, err);
+    if (code == ERR_OK)
+        note_unsynced(cache, row->id);
+    else
+        remove_model(cache, row->id);
+    return code;
 }
 
 /* It was written whole, or it would not stand there. */
@@ -309,27 +371,37 @@ enum err_code cache_get_model(struct cache *cache, int64_t model_id, struct mode
 
 /* The list ------------------------------------------------------------------------------------ */
 
-static bool is_listed(const struct live_rows *rows, const char *name)
+static int compare_ids(const void *a, const void *b)
 {
-    char listed[40];
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 
-    for (int i = 0; i < rows->n; i++) {
-        model_name(rows->items[i].model_id, listed, sizeof(listed));
-        if (strcmp(listed, name) == 0)
-            return true;
-    }
-    return false;
+    return (x > y) - (x < y);
 }
 
+static bool is_listed(const int64_t *ids, size_t n, const char *name)
+{
+    int64_t id = strtoll(name + strlen("model-"), NULL, 10);
+    char whole[40];
+
+    model_name(id, whole, sizeof(whole));
+    return strcmp(whole, name) == 0 && bsearch(&id, ids, n, sizeof(*ids), compare_ids) != NULL;
+}
+
+/* Without memory for it they stay until the next time. */
 static void remove_others(const struct cache *cache, const struct live_rows *rows)
 {
-    DIR *dir = opendir(cache->folder);
+    CLEANUP(free_ptr) int64_t *ids = calloc((size_t)rows->n + 1, sizeof(*ids));
+    DIR *dir = ids != NULL ? opendir(cache->folder) : NULL;
     const struct dirent *entry;
 
     if (dir == NULL)
         return;
+    for (int i = 0; i < rows->n; i++)
+        ids[i] = rows->items[i].model_id;
+    qsort(ids, (size_t)rows->n, sizeof(*ids), compare_ids);
     while ((entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "model-", 6) == 0 && !is_listed(rows, entry->d_name))
+        if (strncmp(entry->d_name, "model-", strlen("model-")) == 0 &&
+            !is_listed(ids, (size_t)rows->n, entry->d_name))
             unlinkat(dirfd(dir), entry->d_name, 0);
     closedir(dir);
 }
@@ -338,12 +410,13 @@ enum err_code cache_put_live(struct cache *cache, const struct live_rows *rows, 
 {
     CLEANUP(buf_release) struct buf file = {0};
 
+    TRY(sync_models(cache, err)); /* the list names nothing that the disk does not have */
     begin_file(cache, &file);
     put_u64(&file, (uint64_t)time(NULL));
     put_u64(&file, (uint64_t)rows->n);
     for (int i = 0; i < rows->n; i++)
         put_row(&file, live_fields, N_ELEMENTS(live_fields), &rows->items[i]);
-    TRY(end_file(cache, "live", &file, err));
+    TRY(end_file(cache, "live", true, &file, err));
     remove_others(cache, rows);
     return ERR_OK;
 }
@@ -393,6 +466,7 @@ enum err_code cache_new(const char *state_dir, const char *catalog, struct cache
 
     if (cache == NULL)
         return err_nomem(err);
+    pthread_mutex_init(&cache->lock, NULL);
     TRY(sha256_hex(catalog, strlen(catalog), cache->catalog, err));
     buf_printf(&folder, "%s/live-%.*s", state_dir, KEY_DIGITS, cache->catalog);
     TRY(buf_check(&folder, err));
@@ -409,6 +483,7 @@ void cache_free(struct cache *cache)
 {
     if (cache == NULL)
         return;
+    pthread_mutex_destroy(&cache->lock);
     free(cache->folder);
     free(cache);
 }

@@ -3,8 +3,11 @@
  *
  * A folder holds `live`, the catalog's list of projects, and a file for each model in it. Each file
  * ends with the SHA-256 of what is before, is written beside its place and moved there, and belongs
- * to one catalog: what is damaged, cut short or another's is refused. Written as the catalog is
- * read, by the registry's writer alone; the format is this machine's.
+ * to one catalog: what is damaged, cut short or another's is refused. The list is written after
+ * the models in it are on the disk. The format is this machine's.
+ *
+ * Threads: models may be put and got by several at once, the list by the registry's writer alone
+ * while nobody puts one.
  *
  * Inside lib/registry only, but for its tests.
  */
@@ -21,6 +24,7 @@ MUST_CHECK enum err_code cache_new(const char *state_dir, const char *catalog,
 void cache_free(struct cache *cache);
 DEFINE_FREEP(struct cache *, cache_free)
 
+/* On the disk with the next cache_put_live. On failure there is no file of the model any more. */
 MUST_CHECK enum err_code cache_put_model(struct cache *cache, const struct model_row *row,
                                          struct err *err);
 bool cache_has_model(const struct cache *cache, int64_t model_id);

@@ -36,7 +36,11 @@ MUST_CHECK enum err_code registry_new(struct registry **ret_registry, struct err
 void registry_free(struct registry *registry);
 DEFINE_FREEP(struct registry *, registry_free)
 
-/* Brings the registry to what the catalog says, loading (SHA-256, golden rows) what is new. A model
+/* How many threads load models at the same time, the caller's among them; 1 until it is set. */
+void registry_set_threads(struct registry *registry, int n_threads);
+
+/* Brings the registry to what the catalog says, loading (SHA-256, golden rows) what is new: from
+ * the cache where it has the very row, from Postgres by several rows at a time where not. A model
  * that cannot be loaded leaves the project's previous one live, with `problem` set; this function
  * succeeds all the same, logging it once a version. Fails only when the catalog cannot be read: the
  * registry is then as it was. Never goes back to a lower deploy_version.
@@ -44,10 +48,16 @@ DEFINE_FREEP(struct registry *, registry_free)
 MUST_CHECK enum err_code registry_refresh(struct registry *registry, struct pg *pg,
                                           int *ret_n_changed, struct err *err);
 
-/* From now on what refresh reads is kept in files under state_dir, for a start without Postgres;
- * `catalog` is a text that tells one catalog from another. What cannot be written is logged. */
+/* From now on what refresh reads is kept in files under state_dir, for a start without Postgres, or
+ * with less to read from it; `catalog` is a text that tells one catalog from another. What cannot
+ * be written is logged. */
 MUST_CHECK enum err_code registry_keep_cache(struct registry *registry, const char *state_dir,
                                              const char *catalog, struct err *err);
+
+/* Brings to the disk what refresh has read, when that is not there yet: apart from refresh, as it
+ * may take a while and nobody needs to wait for it. Tried again at every call until it is written.
+ */
+void registry_save(struct registry *registry, struct pg *pg);
 
 /* Brings the registry to what the cache says, as refresh does with the catalog. ERR_NOT_FOUND:
  * there is none. *ret_saved_at: when it was written, seconds since 1970. */

@@ -35,30 +35,7 @@ static enum err_code shared_new(struct model *model, struct shared_model **ret_s
     return ERR_OK;
 }
 
-/* Loading ------------------------------------------------------------------------------------- */
-
-/* Does an error of the origin say something about the model, and not about Postgres? */
-static bool is_about_model(enum err_code code)
-{
-    return code == ERR_NOT_FOUND || code == ERR_CORRUPT || code == ERR_LIMIT || code == ERR_NOMEM;
-}
-
-/* *ret_of_catalog: the failure is Postgres's, and the refresh cannot go on. */
-static enum err_code load_model(const struct model_origin *origin, int64_t model_id,
-                                struct shared_model **ret_shared, bool *ret_of_catalog,
-                                struct err *err)
-{
-    CLEANUP(model_rows_release) struct model_rows rows = {0};
-    CLEANUP(model_freep) struct model *model = NULL;
-    enum err_code code = origin->fetch(origin->context, model_id, &rows, err);
-
-    *ret_of_catalog = code != ERR_OK && !is_about_model(code);
-    TRY(code);
-    TRY(model_open(&rows.items[0], &model, err));
-    TRY(shared_new(model, ret_shared, err));
-    model = NULL;
-    return ERR_OK;
-}
+/* Logging ------------------------------------------------------------------------------------- */
 
 static void log_problem(const struct registry_project *project)
 {
@@ -152,46 +129,48 @@ static struct registry_project project_from_row(const struct live_row *row)
     };
 }
 
-/* Was this very deployment tried before, and is trying again of no use? */
-static bool known_problem(const struct registry_entry *old, const struct registry_project *project)
+/* Where an entry's model is to be had. */
+enum source {
+    SOURCE_NONE,   /* none is live */
+    SOURCE_AHEAD,  /* the catalog went back: what is live stays */
+    SOURCE_MEMORY, /* the old entry has it */
+    SOURCE_KNOWN,  /* this very deployment was tried before, and trying again is of no use */
+    SOURCE_ORIGIN,
+};
+
+static enum source source_of(const struct registry_entry *old, const struct live_row *row)
 {
-    return old != NULL && old->project.problem != NULL && !old->try_again &&
-           old->project.deploy_version == project->deploy_version &&
-           old->project.wanted_model_id == project->wanted_model_id;
+    const struct registry_project *project = old != NULL ? &old->project : NULL;
+
+    if (old != NULL && row->deploy_version < project->deploy_version)
+        return SOURCE_AHEAD;
+    if (row->model_id == 0)
+        return SOURCE_NONE;
+    if (old == NULL)
+        return SOURCE_ORIGIN;
+    if (old->shared != NULL && old->shared->model->id == row->model_id)
+        return SOURCE_MEMORY;
+    if (project->problem != NULL && !old->try_again &&
+        project->deploy_version == row->deploy_version && project->wanted_model_id == row->model_id)
+        return SOURCE_KNOWN;
+    return SOURCE_ORIGIN;
 }
 
-/* Finds the entry's model: the one that is in memory already, or loads it. When that fails, the
- * project's previous model goes on. problem (of the caller's) holds the reason's text. */
-static enum err_code find_model(struct registry_entry *entry, const struct registry_entry *old,
-                                const struct model_origin *origin, struct err *problem,
-                                struct err *err)
+/* Takes the model over; when there is none, the project's previous one goes on. The problem's text
+ * is the load's. */
+static enum err_code take_loaded(struct registry_entry *entry, const struct registry_entry *old,
+                                 struct load *load, bool is_last_resort, struct err *err)
 {
     struct registry_project *project = &entry->project;
-    bool of_catalog;
 
-    if (project->wanted_model_id == 0)
-        return ERR_OK;
-    if (old != NULL && old->shared != NULL && old->shared->model->id == project->wanted_model_id) {
-        entry->shared = shared_take(old->shared);
-        return ERR_OK;
-    }
-    if (known_problem(old, project)) {
-        project->problem = old->project.problem;
-        entry->shared = shared_take(old->shared);
-        return ERR_OK;
-    }
-    if (load_model(origin, project->wanted_model_id, &entry->shared, &of_catalog, problem) ==
-        ERR_OK) {
+    if (load->model != NULL) {
+        TRY(shared_new(load->model, &entry->shared, err));
+        load->model = NULL;
         log_live(project);
         return ERR_OK;
     }
-    if (of_catalog) {
-        if (err != NULL)
-            *err = *problem;
-        return problem->code;
-    }
-    project->problem = problem->message;
-    entry->try_again = problem->code == ERR_NOMEM;
+    project->problem = load->problem.message;
+    entry->try_again = load->problem.code == ERR_NOMEM || is_last_resort;
     entry->shared = old != NULL ? shared_take(old->shared) : NULL;
     if (old == NULL || !same_text(old->project.problem, project->problem) ||
         old->project.deploy_version != project->deploy_version)
@@ -216,17 +195,30 @@ static void stay_ahead(struct registry_entry *entry, const struct registry_entry
         log_problem(&entry->project);
 }
 
+/* load: the row's, where its source is the origin. */
 static enum err_code fill_entry(struct registry_entry *entry, const struct live_row *row,
-                                const struct registry_entry *old, const struct model_origin *origin,
-                                struct arena *arena, struct err *err)
+                                const struct registry_entry *old, struct load *load,
+                                bool is_last_resort, struct arena *arena, struct err *err)
 {
     struct err problem = {0};
 
-    if (old != NULL && row->deploy_version < old->project.deploy_version) {
+    entry->project = project_from_row(row);
+    switch (source_of(old, row)) {
+    case SOURCE_NONE:
+        break;
+    case SOURCE_AHEAD:
         stay_ahead(entry, old, row->deploy_version, &problem);
-    } else {
-        entry->project = project_from_row(row);
-        TRY(find_model(entry, old, origin, &problem, err));
+        break;
+    case SOURCE_MEMORY:
+        entry->shared = shared_take(old->shared);
+        break;
+    case SOURCE_KNOWN:
+        entry->project.problem = old->project.problem;
+        entry->shared = shared_take(old->shared);
+        break;
+    case SOURCE_ORIGIN:
+        TRY(take_loaded(entry, old, load, is_last_resort, err));
+        break;
     }
     entry->project.model = entry->shared != NULL ? entry->shared->model : NULL;
     return own_texts(&entry->project, arena, err);
@@ -263,24 +255,68 @@ const struct registry_entry *view_find(const struct registry_view *view, const c
     return index != STRMAP_NONE ? &view->entries[index] : NULL;
 }
 
-static enum err_code add_entry(struct registry_view *view, const struct registry_view *old_view,
-                               const struct model_origin *origin, const struct live_row *row,
-                               int *n_unchanged, struct err *err)
+/* What the old view knows of a row's project; NULL: nothing. */
+static const struct registry_entry *old_entry(const struct registry_view *old,
+                                              const struct live_row *row)
 {
-    const struct registry_entry *old = view_find(old_view, row->project, strlen(row->project));
-    struct registry_entry *entry = &view->entries[view->n_entries];
+    const struct registry_entry *entry = view_find(old, row->project, strlen(row->project));
+
+    /* Else deleted and made anew under the same name. */
+    return entry != NULL && entry->project.id == row->project_id ? entry : NULL;
+}
+
+static enum err_code add_entry(struct registry_view *view, const struct registry_entry *old,
+                               const struct live_row *row, struct load *load, bool is_last_resort,
+                               struct err *err)
+{
     uint32_t index = strmap_add(&view->names, row->project, strlen(row->project));
 
     if (index == STRMAP_NONE)
         return err_nomem(err);
     if (index != (uint32_t)view->n_entries)
         return err_set(err, ERR_CORRUPT, "the catalog lists project \"%s\" twice", row->project);
-    if (old != NULL && old->project.id != row->project_id)
-        old = NULL;    /* deleted and made anew under the same name */
     view->n_entries++; /* from here on view_free knows the entry */
-    TRY(fill_entry(entry, row, old, origin, &view->arena, err));
-    if (old != NULL && same_project(old->project, entry->project))
-        ++*n_unchanged;
+    return fill_entry(&view->entries[index], row, old, load, is_last_resort, &view->arena, err);
+}
+
+/* What is loaded for one view, in the order of its rows. */
+struct loads {
+    struct load *items;
+    int n;
+};
+
+static void loads_release(struct loads *loads)
+{
+    for (int i = 0; i < loads->n; i++)
+        model_free(loads->items[i].model); /* those that no entry took over */
+    free(loads->items);
+}
+
+/* The rows whose models come from the origin. */
+static enum err_code plan_loads(const struct registry_view *old, const struct live_rows *rows,
+                                struct loads *loads, struct err *err)
+{
+    loads->items = calloc((size_t)rows->n + 1, sizeof(*loads->items));
+    if (loads->items == NULL)
+        return err_nomem(err);
+    for (int i = 0; i < rows->n; i++)
+        if (source_of(old_entry(old, &rows->items[i]), &rows->items[i]) == SOURCE_ORIGIN)
+            loads->items[loads->n++].row = &rows->items[i];
+    return ERR_OK;
+}
+
+/* The first failure that is Postgres's, with which the refresh cannot go on. */
+static enum err_code check_origin(const struct loads *loads, struct err *err)
+{
+    for (int i = 0; i < loads->n; i++) {
+        const struct err *problem = &loads->items[i].problem;
+
+        if (problem->code == ERR_OK || load_is_about_model(problem->code))
+            continue;
+        if (err != NULL)
+            *err = *problem;
+        return problem->code;
+    }
     return ERR_OK;
 }
 
@@ -289,14 +325,25 @@ enum err_code view_build(const struct registry_view *old, const struct model_ori
                          int *ret_n_changed, struct err *err)
 {
     CLEANUP(view_freep) struct registry_view *view = NULL;
+    CLEANUP(loads_release) struct loads loads = {0};
     int n_unchanged = 0, n_most = rows->n > old->n_entries ? rows->n : old->n_entries;
 
     TRY(view_new_empty(&view, err));
     view->entries = arena_alloc_array(&view->arena, (size_t)rows->n + 1, sizeof(*view->entries));
     if (view->entries == NULL)
         return err_nomem(err);
-    for (int i = 0; i < rows->n; i++)
-        TRY(add_entry(view, old, origin, &rows->items[i], &n_unchanged, err));
+    TRY(plan_loads(old, rows, &loads, err));
+    load_models(origin, loads.items, loads.n);
+    TRY(check_origin(&loads, err));
+    for (int i = 0, load = 0; i < rows->n; i++) {
+        const struct registry_entry *known = old_entry(old, &rows->items[i]);
+
+        TRY(add_entry(view, known, &rows->items[i], &loads.items[load], origin->is_last_resort,
+                      err));
+        load += loads.items[load].row == &rows->items[i];
+        if (known != NULL && same_project(known->project, view->entries[i].project))
+            n_unchanged++;
+    }
     *ret_n_changed = n_most - n_unchanged;
     *ret_view = TAKE_PTR(view);
     return ERR_OK;

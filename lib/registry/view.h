@@ -8,6 +8,7 @@
 #define PGBOOST_REGISTRY_VIEW_H
 
 #include "base/strmap.h"
+#include "registry/load.h"
 #include "registry/registry.h"
 
 /* A loaded model and how many views show it. Counted by the writer alone: no atomics. */
@@ -27,13 +28,6 @@ struct registry_view {
     struct registry_entry *entries; /* in the catalog's order */
     struct strmap names;            /* name → index of entries */
     struct arena arena;             /* entries and their strings */
-};
-
-/* Where models that are not in memory come from. */
-struct model_origin {
-    enum err_code (*fetch)(void *context, int64_t model_id, struct model_rows *ret_row,
-                           struct err *err);
-    void *context;
 };
 
 MUST_CHECK enum err_code view_new_empty(struct registry_view **ret_view, struct err *err);

@@ -265,9 +265,13 @@ def test_degraded(cluster, db, catalog, cli, served, tmp_path):
             "degraded"] or "") and found, what="the last of its words, after it was shutting down")
         assert ready["reasons"] == [{"about": "catalog", "reason": ready["degraded"]}]
         assert sample(scrape(served), "pgboost_catalog_up") == 0
-        status = cli("status", "--address", f"{served.host}:{served.port}")
-        assert status.code == 1 and ": degraded, " in status.out
-        assert f"catalog: {ready['degraded']}" in status.out
+
+        def is_told():  # by both in the same words, which become others while Postgres goes
+            status = cli("status", "--address", f"{served.host}:{served.port}")
+            assert status.code == 1 and ": degraded, " in status.out
+            return f"catalog: {served.get('/readyz').json()['degraded']}\n" in status.out
+
+        wait_for(is_told, what="the reason")
         train = served.post("/projects/seen/train", {})
         assert train.status_code == 503
         failed = wait_for(lambda: lines(served, "request failed"), what="the line")

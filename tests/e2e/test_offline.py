@@ -39,6 +39,13 @@ def run(database, state, *args):
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
 
+def flip(path):
+    """A bit in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def everything(daemon):
     return {name: daemon.predict(name, [{"a": i} for i in range(7)], encoded=True, explain=True)
             for name in ("first", "second")}
@@ -105,23 +112,50 @@ def test_restart_without_postgres(own, tmp_path):
     assert len(answers) > 100 and set(answers) == {200}
     assert daemon.stop() == 0
 
+    database.reconnect()
+
+    # With Postgres, what the cache has as the catalog does is not read again: a file stays as it is.
+    # A row that was written again, and a file that is damaged, are read and kept anew.
+    (folder,) = state.glob("live-*")
+    ids = {name: answer["model_id"] for name, answer in expected.items()}
+    paths = {name: folder / f"model-{model_id}" for name, model_id in ids.items()}
+
+    def restart():
+        before = {name: path.stat().st_ino for name, path in paths.items()}
+        daemon = Daemon(database, state, "--role", "server")
+        assert everything(daemon) == expected
+        assert daemon.stop() == 0
+        kept = [name for name, path in paths.items() if path.stat().st_ino == before[name]]
+        return kept, daemon.log
+
+    for name in paths:
+        wait_for(paths[name].exists, what="the cache")
+    assert restart()[0] == ["first", "second"]
+    database.sql("UPDATE pgboost.models SET pinned = true WHERE id = %s", ids["first"])
+    assert restart()[0] == ["second"]
+    assert restart()[0] == ["first", "second"]
+    flip(paths["first"])
+    kept, log = restart()
+    assert kept == ["second"] and "a cached model is read anew" in log
+
     # A damaged file is not served; the other one is. Another catalog's cache is not looked at.
     own.stop()
-    (folder,) = state.glob("live-*")
     files = sorted(folder.iterdir())
     assert [f.name for f in files if not f.name.startswith("model-")] == ["live"]
     assert len(files) == 3 and not any(f.stat().st_mode & 0o077 for f in files)
-    damaged = folder / f"model-{expected['second']['model_id']}"
-    content = bytearray(damaged.read_bytes())
-    content[len(content) // 2] ^= 1
-    damaged.write_bytes(content)
+    flip(paths["second"])
     daemon = Daemon(database, state, "--role", "server")
     assert daemon.predict("first", {"a": 1})["prediction"] == "low"
     refused = daemon.post("/predict", {"project": "second", "features": {"a": 1}})
     assert refused.status_code == 409 and "is damaged" in refused.json()["detail"]
     reasons = [reason["about"] for reason in daemon.get("/readyz").json()["reasons"]]
     assert reasons == ["catalog", "project second"]
+    own.start()
+    database.reconnect()
+    wait_for(lambda: daemon.get("/readyz").json()["problems"] == 0, what="the damaged model anew")
+    assert everything(daemon) == expected
     assert daemon.stop() == 0
+    own.stop()
     other = run(database, state, "--dsn", f"{database.dsn} application_name=other")
     assert other.returncode == 69 and "cannot reach Postgres" in other.stderr
     trainer = run(database, state, "--role", "trainer")

@@ -129,6 +129,30 @@ def test_a_token_of_some_projects(guarded, tokens):
         problem(guarded.post("/predict", {"project": project, "features": {}}, headers=headers), 403)
 
 
+MODEL = "/v2/models/churn"
+TENSOR = {"name": "a", "shape": [1], "datatype": "FP64", "data": [1]}
+
+
+@pytest.mark.parametrize("name, metrics, metadata, infer, other", [
+    (None, 401, 401, 401, 401), ("reader", 200, 409, 409, 409), ("ops", 200, 409, 403, 409),
+    ("shop", 403, 409, 409, 403), ("both", 403, 409, 409, 403)])
+def test_metrics_and_protocols(guarded, tokens, name, metrics, metadata, infer, other):
+    """/metrics names all projects, so that a token of some does not see it; 409: there is no model."""
+    headers = bearer(tokens[1][name]) if name else {}
+    assert guarded.get("/metrics", headers=headers).status_code == metrics
+    assert guarded.get("/v2", headers=headers).status_code == (200 if name else 401)
+    assert guarded.get(MODEL, headers=headers).status_code == metadata
+    answer = guarded.post(MODEL + "/infer", {"inputs": [TENSOR]}, headers=headers)
+    assert answer.status_code == infer, answer.text
+    assert guarded.get("/v2/models/flights", headers=headers).status_code == other
+    for path in ("/v2/health/live", "/v2/health/ready"):  # whoever looks after the daemon has none
+        assert guarded.get(path, headers=headers).status_code == 200
+
+
+def test_status_needs_no_token(cli, guarded):
+    assert cli.json("status", "--address", f"{guarded.host}:{guarded.port}")["projects"] == 2
+
+
 def test_rate(guarded, tokens):
     headers = bearer(tokens[1]["slow"])
     began = time.monotonic()
@@ -309,13 +333,14 @@ def start_at(db, tmp_path, listen, *args):
     return process, process.stdout.readline().strip()
 
 
-def test_unix_socket(projects, tmp_path):
+def test_unix_socket(projects, cli, tmp_path):
     path = tmp_path / "http"
     process, first = start_at(projects, tmp_path, f"unix:{path}")
     try:
         assert first == f"listening on unix:{path}"
         assert ask_by_path(path).startswith(b"HTTP/1.1 200 ")
         assert os.stat(path).st_mode & 0o777 == 0o660
+        assert cli.json("status", "--address", path)["projects"] == 2
         taken = run(projects, tmp_path, "--listen", f"unix:{path}")
         assert taken.returncode == 1 and str(path) in taken.stderr
         process.kill()  # what it leaves is nobody's
@@ -362,7 +387,7 @@ def identities(tmp_path_factory):
     return make_certificate(folder, "first"), make_certificate(folder, "second")
 
 
-def test_tls(projects, tokens, identities, tmp_path):
+def test_tls(projects, cli, tokens, identities, tmp_path):
     """On every address, with tokens; and a certificate that changes under load."""
     (first, first_key), (second, second_key) = identities
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -380,6 +405,8 @@ def test_tls(projects, tokens, identities, tmp_path):
         assert answer.status_code == 200 and len(answer.json()["items"]) == 2
         assert requests.get(url + "/projects", verify=str(certificate), timeout=10).status_code == 401
         assert name_of_certificate(port) == b"first"
+        status = cli("status", "--address", f"127.0.0.1:{port}")  # which speaks plain HTTP only
+        assert status.code in (1, 69) and "127.0.0.1" in status.err
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ANSWER_MAX  (1 << 16)
 #define WAIT_MS     3     /* for an answer to what may be no whole request */
-#define PATIENCE_MS 10000 /* for one to what is */
+#define PATIENCE_MS 60000 /* for one to what is */
 
 static struct sockaddr_un where = {.sun_family = AF_UNIX};
 static struct http_server *server;

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -20,13 +21,16 @@
 /* The scripted catalog ------------------------------------------------------------------------ */
 
 #define MODELS_MAX 100
+#define ROWS_MAX   80
 
 static struct {
-    struct live_row rows[4];
+    struct live_row rows[ROWS_MAX];
     int n_rows;
     enum err_code live_code;             /* of catalog_live */
-    enum err_code row_code[MODELS_MAX];  /* of catalog_model, by model id */
+    enum err_code row_code[MODELS_MAX];  /* of what fetches it, by model id */
     enum err_code open_code[MODELS_MAX]; /* of model_open */
+    bool deleted[MODELS_MAX];
+    int n_calls; /* of catalog_models_whole */
     int n_fetched[MODELS_MAX], n_opened[MODELS_MAX], n_freed[MODELS_MAX];
 } catalog;
 
@@ -44,23 +48,32 @@ void live_rows_release(struct live_rows *rows)
     (void)rows;
 }
 
-enum err_code catalog_model(struct pg *pg, int64_t model_id, struct model_rows *ret_row,
-                            struct err *err)
+enum err_code catalog_models_whole(struct pg *pg, const int64_t *model_ids, int n,
+                                   struct model_rows *ret_rows, struct err *err)
 {
-    static struct model_row row;
+    struct model_rows rows = {0};
 
     (void)pg;
-    catalog.n_fetched[model_id]++;
-    if (catalog.row_code[model_id] != ERR_OK)
-        return err_set(err, catalog.row_code[model_id], "scripted fetch of %d", (int)model_id);
-    row = (struct model_row){.id = model_id};
-    *ret_row = (struct model_rows){.n = 1, .items = &row};
+    catalog.n_calls++;
+    for (int i = 0; i < n; i++) {
+        catalog.n_fetched[model_ids[i]]++;
+        if (catalog.row_code[model_ids[i]] != ERR_OK)
+            return err_set(err, catalog.row_code[model_ids[i]], "scripted fetch of %d",
+                           (int)model_ids[i]);
+    }
+    rows.items = arena_alloc_array(&rows.arena, (size_t)n, sizeof(*rows.items));
+    assert_non_null(rows.items);
+    for (int i = n - 1; i >= 0; i--) /* in any order */
+        if (!catalog.deleted[model_ids[i]])
+            rows.items[rows.n++] = (struct model_row){.id = model_ids[i]};
+    *ret_rows = rows;
     return ERR_OK;
 }
 
 void model_rows_release(struct model_rows *rows)
 {
-    (void)rows;
+    arena_release(&rows->arena);
+    *rows = (struct model_rows){0};
 }
 
 enum err_code model_open(const struct model_row *row, struct model **ret_model, struct err *err)
@@ -307,9 +320,9 @@ static void test_damaged_first_model(void **state)
 
     set_row(0, "a", 2, 1);
     set_row(1, "b", 3, 1);
-    catalog.row_code[2] = ERR_NOT_FOUND;
+    catalog.deleted[2] = true;
     assert_int_equal(refresh(registry), 2);
-    assert_live(registry, "a", 0, "scripted fetch of 2");
+    assert_live(registry, "a", 0, "model 2 does not exist");
     assert_live(registry, "b", 3, "");
 }
 
@@ -412,6 +425,49 @@ static void test_degraded(void **state)
     assert_false(registry_degraded(registry, why, sizeof(why)));
 }
 
+/* By several threads, in batches: each model once, and each project its own. */
+static void test_many_are_shared_out(void **state)
+{
+    const int n = ROWS_MAX;
+    struct registry *registry = *state;
+    char names[ROWS_MAX][16];
+
+    registry_set_threads(registry, 3);
+    for (int i = 0; i < n; i++) {
+        snprintf(names[i], sizeof(names[i]), "p%d", i);
+        set_row(i, names[i], 1 + i, 1);
+    }
+    catalog.open_code[7] = ERR_CORRUPT;
+    catalog.deleted[9] = true;
+    assert_int_equal(refresh(registry), n);
+    assert_true(catalog.n_calls <= n / 8);
+    for (int i = 0; i < n; i++) {
+        int id = 1 + i;
+        bool fails = id == 7 || id == 9;
+
+        assert_int_equal(catalog.n_fetched[id], 1);
+        assert_live(registry, names[i], fails ? 0 : id,
+                    id == 7   ? "scripted damage of 7"
+                    : id == 9 ? "model 9 does not exist"
+                              : "");
+    }
+    assert_int_equal(refresh(registry), 0);
+}
+
+/* What is larger than a batch goes alone. */
+static void test_large_models_go_alone(void **state)
+{
+    const char *const names[] = {"a", "b", "c", "d"};
+    struct registry *registry = *state;
+
+    for (int i = 0; i < 4; i++) {
+        set_row(i, names[i], 1 + i, 1);
+        catalog.rows[i].model_bytes = i < 2 ? INT64_C(1) << 30 : 1 << 10;
+    }
+    assert_int_equal(refresh(registry), 4);
+    assert_int_equal(catalog.n_calls, 3);
+}
+
 /* Swaps under readers: within one lock a project and its model stay what they are. */
 struct reader {
     pthread_t thread;
@@ -487,6 +543,8 @@ int main(void)
         TEST(test_catalog_returns_to_the_live_version),
         TEST(test_listed_twice),
         TEST(test_degraded),
+        TEST(test_many_are_shared_out),
+        TEST(test_large_models_go_alone),
         TEST(test_swaps_under_readers),
     };
 
