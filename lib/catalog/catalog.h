@@ -268,7 +268,8 @@ MUST_CHECK enum err_code catalog_finish_score(struct pg *pg, const struct lease 
 struct search_offer {
     int n_trials, parallel;
     double seconds;
-    bool is_closed; /* the trials have come to an end in an earlier attempt */
+    int64_t seen_ms; /* clock_ms() when that was left */
+    bool is_closed;  /* the trials have come to an end in an earlier attempt */
 };
 
 /* A claimed run: what a worker holds. Epoch 0: it does not, but helps with the run's trials. */

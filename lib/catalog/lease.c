@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "catalog/catalog.h"
 #include "catalog/fence.h"
 
@@ -61,6 +62,7 @@ void offer_from_row(const struct pg_table *table, int at, struct search_offer *r
     *ret_offer = (struct search_offer){.n_trials = (int)pg_get_int64(table, 0, at),
                                        .parallel = (int)pg_get_int64(table, 0, at + 1),
                                        .seconds = pg_get_double(table, 0, at + 2),
+                                       .seen_ms = clock_ms(),
                                        .is_closed = pg_get_bool(table, 0, at + 3)};
 }
 

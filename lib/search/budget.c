@@ -1,6 +1,7 @@
 #include "search/budget.h"
 
-#define POLISH_SHARE 0.2 /* of the time */
+#define POLISH_SHARE  0.2 /* of the time */
+#define POLISH_LENGTH 3   /* usual trials: a third of eta takes three times the rounds */
 
 static int smaller(int bound, int n)
 {
@@ -28,6 +29,8 @@ struct budget budget_of(const struct sampler *sampler, const struct project *pro
     case SEARCH_AUTO:
         if (budget.n_trials == 0 && !is_open)
             budget.n_trials = sampler->n_portfolio + 1;
+        if (!sampler_polishes(sampler))
+            break;
         budget.n_polishes = budget.n_trials == 0 || budget.n_trials >= BUDGET_POLISH_ALL
                                 ? BUDGET_POLISHES
                                 : budget.n_trials > sampler->n_portfolio;
@@ -54,4 +57,9 @@ enum budget_next budget_next(const struct budget *budget, int n_begun, double se
     return n_polishes > 0 && n_begun >= budget->n_trials - n_polishes && budget->n_trials > 0
                ? BUDGET_POLISH
                : BUDGET_TRIAL;
+}
+
+bool budget_waits(const struct budget *budget, double seconds, double usual_seconds)
+{
+    return budget->seconds == 0 || seconds + POLISH_LENGTH * usual_seconds < budget->seconds;
 }

@@ -28,16 +28,23 @@ struct budget {
  *   grid      all of it                the same            at most so many, from its start
  *   random    BUDGET_TRIALS            no bound but time   so many
  *   tpe       BUDGET_TRIALS            no bound but time   so many
- *   auto      portfolio and polish     no bound but time   so many; polishes among them when
- * there are more than the portfolio has */
+ *   auto      portfolio and one more   no bound but time   so many
+ * Of auto's trials the last are polishes, when there are more than the portfolio has and there is
+ * something to polish (sampler_polishes). */
 struct budget budget_of(const struct sampler *sampler, const struct project *project);
 
 enum budget_next { BUDGET_TRIAL, BUDGET_POLISH, BUDGET_SPENT };
 
 /* What is next, after n_begun trials and so many seconds; usual_seconds: the median length of a
  * trial so far (0: unknown). n_polished: how many polishes have begun; all, where there is nothing
- * to polish (sampler_polish). The first one begins even where time is left for no usual trial. */
+ * to polish now (sampler_polish). The first one begins even where time is left for no usual trial.
+ */
 enum budget_next budget_next(const struct budget *budget, int n_begun, double seconds,
                              double usual_seconds, int n_polished);
+
+/* Does a polish wait for trials that other workers hold? While time is left for the polish itself;
+ * then it is of the best there is. Without a bound of time it always does: which trials there are
+ * must not depend on who is faster. */
+bool budget_waits(const struct budget *budget, double seconds, double usual_seconds);
 
 #endif

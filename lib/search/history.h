@@ -22,6 +22,7 @@ struct trial_record {
     enum trial_state state;
     struct setting setting;
     double score; /* of a completed one */
+    int rounds;   /* of a completed one: the mean of its folds' best */
     int n_steps;  /* in order */
     const struct trial_step *steps;
 };

@@ -1,7 +1,7 @@
 /*
  * The portfolio: settings of each algorithm that are known to be good, tried in order before
- * anything is searched. Sources beside each row in portfolio.c (pytabkit's tuned defaults,
- * AutoGluon's zero-shot sets).
+ * anything is searched. Where a setting comes from stands above it in portfolio.c: pytabkit's tuned
+ * defaults, AutoGluon's zero-shot sets, libraries' own defaults; the rest is ours.
  */
 #ifndef PGBOOST_SEARCH_PORTFOLIO_H
 #define PGBOOST_SEARCH_PORTFOLIO_H

@@ -29,8 +29,8 @@ int pruner_round(int step, double eta);
 
 /* Asynchronous successive halving (Li et al., MLSys 2020) at the rungs 30, 90 and 270: of n trials
  * that came to a rung so far, whatever became of them, this one included, those go on whose loss is
- * not above the ⌊n ÷ 3⌋-th smallest (at least the smallest). Decides by the trial's last
- * step; true where that is no rung. */
+ * not above the ⌊n ÷ 3⌋-th smallest (at least the smallest). Decides by the trial's last step;
+ * where that is no rung, all go on but a NaN. */
 bool halving_allows(const struct history *history, const struct trial_record *trial);
 
 /* The median rule (Golovin et al., KDD 2017): the trial's best loss so far is not above the median

@@ -225,22 +225,39 @@ static bool polish_of(const struct setting *setting, struct setting *ret_polish)
            ERR_OK;
 }
 
-enum err_code sampler_polish(const struct sampler *sampler, const struct history *history,
-                             struct suggestion *ret_suggestion, bool *ret_found, struct err *err)
+/* Smaller steps need more rounds than it had: where "n_estimators" has none to give, they would
+ * only come less far. */
+static bool has_rounds_left(const struct trial_record *trial)
+{
+    double most = hyperparams_get(&trial->setting.params, "n_estimators", INFINITY);
+
+    return trial->rounds < most;
+}
+
+bool sampler_polishes(const struct sampler *sampler)
 {
     const struct space *space = &sampler->spaces[ALGORITHM_XGBOOST];
     const struct hyperparam *eta = hyperparam_find("eta");
+
+    return (sampler->algorithms & ALGORITHM_BIT(ALGORITHM_XGBOOST)) != 0 &&
+           hyperparams_value(&space->given, eta) == NULL && space_dimension_of(space, eta) < 0;
+}
+
+enum err_code sampler_polish(const struct sampler *sampler, const struct history *history,
+                             struct suggestion *ret_suggestion, bool *ret_found, struct err *err)
+{
     CLEANUP(free_ptr) int *ranked = NULL;
     struct suggestion polish = {.origin = FROM_POLISH};
     int n;
 
     *ret_found = false;
-    if (!(sampler->algorithms & ALGORITHM_BIT(ALGORITHM_XGBOOST)) ||
-        hyperparams_value(&space->given, eta) != NULL || space_dimension_of(space, eta) >= 0)
+    if (!sampler_polishes(sampler))
         return ERR_OK;
     TRY(history_rank(history, NULL, &ranked, &n, err));
     for (int i = 0; i < n && history->trials[ranked[i]].state == TRIAL_COMPLETED; i++) {
-        if (!polish_of(&history->trials[ranked[i]].setting, &polish.setting) ||
+        const struct trial_record *trial = &history->trials[ranked[i]];
+
+        if (!has_rounds_left(trial) || !polish_of(&trial->setting, &polish.setting) ||
             history_has(history, &polish.setting))
             continue;
         *ret_suggestion = polish;

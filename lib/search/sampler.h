@@ -54,9 +54,12 @@ MUST_CHECK enum err_code sampler_suggest(const struct sampler *sampler, int numb
                                          const struct history *history,
                                          struct suggestion *ret_suggestion, struct err *err);
 
+/* Not where eta is the definition's or searched, nor without boosted trees. */
+bool sampler_polishes(const struct sampler *sampler);
+
 /* A polish: the best trial's setting at a third of its eta, or of those that were polished already
- * the next one's. Not found where no trial that has completed is boosted trees at SEARCH_ETA, and
- * where eta is the definition's or searched. ERR_NOMEM alone. */
+ * the next one's. Not found where nothing is polished, and where no trial that has completed is of
+ * boosted trees at SEARCH_ETA with rounds left of its "n_estimators". ERR_NOMEM alone. */
 MUST_CHECK enum err_code sampler_polish(const struct sampler *sampler,
                                         const struct history *history,
                                         struct suggestion *ret_suggestion, bool *ret_found,

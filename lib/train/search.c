@@ -14,8 +14,10 @@
 #include "train/mix.h"
 #include "train/trials.h"
 
-#define WAIT_US      50000 /* for a trial of another worker */
-#define PARALLEL_MAX 8     /* where the definition does not say */
+#define WAIT_SHARE   0.05 /* of a usual trial */
+#define WAIT_MIN_US  50000
+#define WAIT_MAX_US  1000000 /* who cancels the run waits no longer */
+#define PARALLEL_MAX 8       /* where the definition does not say */
 
 struct search {
     const struct search_request *request;
@@ -25,7 +27,6 @@ struct search {
     int parallel;
     double seconds_left; /* of the budget, at started_ms; INFINITY: no bound */
     int64_t started_ms;
-    bool polishes;           /* there may be something to polish */
     bool is_closed;          /* an earlier attempt has ended it */
     bool is_cut_short;       /* a wish to cancel has */
     struct search_best best; /* of the trials of this worker */
@@ -64,7 +65,6 @@ static enum err_code search_init(struct search *search, const struct search_requ
     TRY(sampler_init(&search->sampler, project, is_classification(request->setup),
                      designs_have_categories(request->designs), err));
     search->budget = budget_of(&search->sampler, project);
-    search->polishes = true;
     return ERR_OK;
 }
 
@@ -357,30 +357,42 @@ static int blind_spot(const struct search *search, const struct trials *trials, 
     return polishing ? 1 + n_polished(trials, number) : search->parallel;
 }
 
-static enum err_code suggest(struct search *search, struct trials *trials, int number,
+/* Must it be known first what becomes of a trial that is under way? */
+static bool must_wait(const struct search *search, const struct trials *trials, int number,
+                      bool polishing)
+{
+    int blind = blind_spot(search, trials, number, polishing);
+
+    return !trials_ended(trials, number - blind + 1) &&
+           (!polishing ||
+            budget_waits(&search->budget, seconds_spent(search), trials_usual_seconds(trials)));
+}
+
+/* *ret_next: a trial, or none where there is nothing to polish. */
+static enum err_code suggest(const struct search *search, struct trials *trials, int number,
                              bool polishing, struct history *ret_history,
                              struct suggestion *ret_suggestion, enum next *ret_next,
                              struct err *err)
 {
-    *ret_next = NEXT_WAIT;
-    if (!trials_history(trials, number, blind_spot(search, trials, number, polishing),
-                        higher_is_better(search), ret_history))
-        return ERR_OK;
-    *ret_next = NEXT_TRIAL;
-    if (polishing) {
-        TRY(sampler_polish(&search->sampler, ret_history, ret_suggestion, &search->polishes, err));
-        if (!search->polishes)
-            *ret_next = NEXT_NONE;
-        return ERR_OK;
-    }
-    return sampler_suggest(&search->sampler, number, ret_history, ret_suggestion, err);
+    bool found = true;
+
+    *ret_history = trials_history(trials, number, blind_spot(search, trials, number, polishing),
+                                  higher_is_better(search));
+    if (polishing)
+        TRY(sampler_polish(&search->sampler, ret_history, ret_suggestion, &found, err));
+    else
+        TRY(sampler_suggest(&search->sampler, number, ret_history, ret_suggestion, err));
+    *ret_next = found ? NEXT_TRIAL : NEXT_NONE;
+    return ERR_OK;
 }
 
-static enum err_code begin_next(struct search *search, struct trials *trials, struct job *job,
-                                struct history *ret_history, enum next *ret_next, struct err *err)
+/* may_polish: it is not known yet that there is nothing to polish. */
+static enum err_code begin_next(const struct search *search, struct trials *trials, bool may_polish,
+                                struct job *job, struct history *ret_history, enum next *ret_next,
+                                struct err *err)
 {
     int number = trials_next(trials);
-    int n = search->polishes ? n_polished(trials, number) : search->budget.n_polishes;
+    int n = may_polish ? n_polished(trials, number) : search->budget.n_polishes;
     enum budget_next what = budget_next(&search->budget, number, seconds_spent(search),
                                         trials_usual_seconds(trials), n);
     struct suggestion suggestion;
@@ -389,12 +401,13 @@ static enum err_code begin_next(struct search *search, struct trials *trials, st
     *ret_next = NEXT_NONE;
     if (what == BUDGET_SPENT)
         return ERR_OK;
+    *ret_next = NEXT_WAIT;
+    if (must_wait(search, trials, number, what == BUDGET_POLISH))
+        return ERR_OK;
     TRY(suggest(search, trials, number, what == BUDGET_POLISH, ret_history, &suggestion, ret_next,
                 err));
     if (*ret_next == NEXT_NONE) /* there is nothing to polish: the budget may have a trial left */
-        return begin_next(search, trials, job, ret_history, ret_next, err);
-    if (*ret_next == NEXT_WAIT)
-        return ERR_OK;
+        return begin_next(search, trials, false, job, ret_history, ret_next, err);
     job->setting = suggestion.setting;
     job->is_polish = what == BUDGET_POLISH;
     TRY(begin(search, number, suggestion.origin, job, &begun, err));
@@ -418,13 +431,16 @@ static enum err_code next_trial(struct search *search, struct trials *trials, st
     *ret_next = NEXT_TRIAL;
     if (taken && !find_taken(trials, job))
         return err_set(err, ERR_CONFLICT, "trial %d is void", job->hold.number);
-    if (taken) /* what it learns from has ended: it had begun */
-        return trials_history(trials, job->hold.number,
-                              blind_spot(search, trials, job->hold.number, job->is_polish),
-                              higher_is_better(search), ret_history)
-                   ? ERR_OK
-                   : err_set(err, ERR_CORRUPT, "trial %d began too early", job->hold.number);
-    TRY(begin_next(search, trials, job, ret_history, ret_next, err));
+    if (taken) {
+        int blind = blind_spot(search, trials, job->hold.number, job->is_polish);
+
+        /* it had begun, and so what it has to know had ended; time may have hurried a polish */
+        if (!job->is_polish && !trials_ended(trials, job->hold.number - blind + 1))
+            return err_set(err, ERR_CORRUPT, "trial %d began too early", job->hold.number);
+        *ret_history = trials_history(trials, job->hold.number, blind, higher_is_better(search));
+        return ERR_OK;
+    }
+    TRY(begin_next(search, trials, true, job, ret_history, ret_next, err));
     if (*ret_next == NEXT_NONE && trials_count(trials, TRIAL_RUNNING) > 0)
         *ret_next = NEXT_WAIT;
     return ERR_OK;
@@ -442,6 +458,14 @@ static void note_progress(const struct search *search, const struct trials *tria
                         by_trials < by_time ? by_trials : by_time);
 }
 
+/* For what another worker does: the longer its trial takes, the less often all trials are read. */
+static useconds_t wait_us(const struct trials *trials)
+{
+    double us = WAIT_SHARE * 1e6 * trials_usual_seconds(trials);
+
+    return us < WAIT_MIN_US ? WAIT_MIN_US : us > WAIT_MAX_US ? WAIT_MAX_US : (useconds_t)us;
+}
+
 static enum err_code go_on(struct search *search, bool *ret_more, struct err *err)
 {
     CLEANUP(trials_release) struct trials trials = {0};
@@ -454,7 +478,7 @@ static enum err_code go_on(struct search *search, bool *ret_more, struct err *er
     note_progress(search, &trials);
     *ret_more = next != NEXT_NONE;
     if (next == NEXT_WAIT)
-        usleep(WAIT_US);
+        usleep(wait_us(&trials));
     return next == NEXT_TRIAL ? run_trial(search, &job, &trials, &history, err) : ERR_OK;
 }
 
@@ -547,19 +571,28 @@ static int default_parallel(const struct search *search)
     return n == 0 || n / 4 > PARALLEL_MAX ? PARALLEL_MAX : n / 4 > 0 ? n / 4 : 1;
 }
 
+/* Its clock ran while the rows were read. */
+static void take_offer(struct search *search, const struct search_offer *offer)
+{
+    search->parallel = offer->parallel;
+    search->seconds_left = offer->seconds;
+    search->started_ms = offer->seen_ms;
+    if (!isinf(offer->seconds))
+        search->setup.deadline_ms = offer->seen_ms + (int64_t)(offer->seconds * 1000);
+}
+
 static enum err_code open_search(struct search *search, struct err *err)
 {
     double seconds = search->budget.seconds > 0 ? search->budget.seconds : INFINITY;
-    struct search_offer offer = {search->budget.n_trials, default_parallel(search), seconds, false};
+    struct search_offer offer = {.n_trials = search->budget.n_trials,
+                                 .parallel = default_parallel(search),
+                                 .seconds = seconds};
     struct pg *pg;
 
     TRY(control_pg(search->request->control, &pg, err));
     TRY(catalog_open_search(pg, control_lease(search->request->control), &offer, err));
-    search->parallel = offer.parallel;
+    take_offer(search, &offer);
     search->is_closed = offer.is_closed;
-    search->seconds_left = offer.seconds;
-    if (!isinf(offer.seconds))
-        search->setup.deadline_ms = deadline_in((int64_t)(offer.seconds * 1000));
     return ERR_OK;
 }
 
@@ -623,9 +656,6 @@ enum err_code search_help(const struct search_request *request, struct err *err)
     CLEANUP(search_release) struct search search = {0};
 
     TRY(search_init(&search, request, err));
-    search.parallel = lease->offer.parallel;
-    search.seconds_left = lease->offer.seconds;
-    if (!isinf(lease->offer.seconds))
-        search.setup.deadline_ms = deadline_in((int64_t)(lease->offer.seconds * 1000));
+    take_offer(&search, &lease->offer);
     return run_trials(&search, err);
 }

@@ -105,6 +105,7 @@ static enum err_code read_record(const struct trial_row *row, struct trial_notes
         .number = row->number,
         .state = state_of(row->status),
         .score = row->score != NULL ? strtod(row->score, NULL) : NAN,
+        .rounds = row->rounds,
         .n_steps = notes->n_steps,
         .steps = notes->steps,
     };
@@ -134,24 +135,29 @@ int trials_next(const struct trials *trials)
     return trials->rows.n > 0 ? trials->rows.items[trials->rows.n - 1].number + 1 : 0;
 }
 
-bool trials_history(struct trials *trials, int number, int parallel, bool higher_is_better,
-                    struct history *ret_history)
+bool trials_ended(const struct trials *trials, int before)
+{
+    for (int i = 0; i < trials->rows.n && trials->records[i].number < before; i++)
+        if (trials->records[i].state == TRIAL_RUNNING)
+            return false;
+    return true;
+}
+
+struct history trials_history(struct trials *trials, int number, int parallel,
+                              bool higher_is_better)
 {
     int n = 0;
 
     for (; n < trials->rows.n && trials->records[n].number < number; n++) {
         struct trial_record *record = &trials->records[n];
 
-        if (record->number > number - parallel) {
-            record->state = TRIAL_RUNNING;
-            record->score = NAN;
-            record->n_steps = 0;
-        } else if (record->state == TRIAL_RUNNING) {
-            return false;
-        }
+        if (record->number <= number - parallel)
+            continue;
+        record->state = TRIAL_RUNNING;
+        record->score = NAN;
+        record->n_steps = 0;
     }
-    *ret_history = (struct history){n, trials->records, higher_is_better};
-    return true;
+    return (struct history){n, trials->records, higher_is_better};
 }
 
 struct history trials_all(const struct trials *trials, bool higher_is_better)
@@ -182,6 +188,25 @@ double trials_usual_seconds(const struct trials *trials)
     return n > 0 ? seconds[n / 2] : 0;
 }
 
+/* Two texts that differ in their numbers alone: a trial that diverged in round 3 did not fail of
+ * another reason than one that did so in round 17. */
+static bool is_same_reason(const char *a, const char *b)
+{
+    static const char digits[] = "0123456789";
+
+    for (; *a != '\0' && *b != '\0'; a++, b++) {
+        size_t n_a = strspn(a, digits), n_b = strspn(b, digits);
+
+        if ((n_a > 0) != (n_b > 0) || (n_a == 0 && *a != *b))
+            return false;
+        if (n_a > 0) {
+            a += n_a - 1;
+            b += n_b - 1;
+        }
+    }
+    return *a == *b;
+}
+
 const char *trials_commonest_error(const struct trials *trials, int *ret_n)
 {
     const char *commonest = NULL;
@@ -193,7 +218,7 @@ const char *trials_commonest_error(const struct trials *trials, int *ret_n)
 
         for (int j = 0; j < trials->rows.n && error != NULL; j++)
             n += trials->rows.items[j].error != NULL &&
-                 strcmp(trials->rows.items[j].error, error) == 0;
+                 is_same_reason(trials->rows.items[j].error, error);
         if (n > *ret_n) {
             *ret_n = n;
             commonest = error;

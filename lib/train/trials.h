@@ -38,10 +38,14 @@ MUST_CHECK enum err_code trials_read(struct pg *pg, int64_t run_id, struct trial
 /* The number of the next trial. */
 int trials_next(const struct trials *trials);
 
-/* What trial `number` learns from; false while one that it has to know has not ended. The history's
+/* Have all trials ended whose numbers are below? */
+bool trials_ended(const struct trials *trials, int before);
+
+/* What trial `number` learns from: the trials before it, the last `parallel` - 1 of them without
+ * what came of them. Those to number - parallel it has to know (trials_ended). The history's
  * records are trials', which it changes. */
-bool trials_history(struct trials *trials, int number, int parallel, bool higher_is_better,
-                    struct history *ret_history);
+struct history trials_history(struct trials *trials, int number, int parallel,
+                              bool higher_is_better);
 
 /* All of them, as they ended. */
 struct history trials_all(const struct trials *trials, bool higher_is_better);
@@ -50,7 +54,8 @@ int trials_count(const struct trials *trials, enum trial_state state);
 double trials_usual_seconds(
     const struct trials *trials); /* the median of completed ones; 0: none */
 
-/* The error that most trials failed of, NULL: none did. */
+/* The error that most trials failed of, as the first of them said it; errors that differ in their
+ * numbers alone count as one. NULL: none failed. */
 const char *trials_commonest_error(const struct trials *trials, int *ret_n);
 
 #endif

@@ -302,7 +302,8 @@ def test_migrated_by_a_newer_version(fresh, start, definition):
     time.sleep(2)
     assert daemon.predict("p", {"x": 0.5})["model_id"] == first
     assert run_of(fresh, run_id)[0] == "queued"
-    assert len(said(daemon)) == 1 and "upgrade" in said(daemon)[0], daemon.log
+    assert len(outages(daemon)) == 1 and "upgrade" in outages(daemon)[0], daemon.log
+    assert len(said(daemon)) <= 3, daemon.log  # a worker may have been on its way to the run
     fresh.sql("DELETE FROM pgboost.schema_migrations WHERE name LIKE '9999%'")
     assert wait_run(fresh, run_id)[0] == "succeeded"
 

@@ -5,8 +5,9 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from conftest import BIN, Cli, Daemon, Database, wait_for
 
 POOL = 4
+PORT = "6432"  # of a Unix socket: it names a file alone
 # what pgboost sets for the sessions that are its own
 SETTINGS = ["search_path", "DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits",
             "statement_timeout", "default_transaction_read_only", "role"]
@@ -26,17 +28,14 @@ class Pooled:
 
     def __init__(self, database, folder):
         self.direct = database
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         owner = pwd.getpwuid(os.stat(database.env["PGHOST"]).st_uid)
         (folder / "users").write_text('"postgres" ""\n')
         (folder / "pgbouncer.ini").write_text(f"""
             [databases]
             * = host={database.env['PGHOST']} port={database.env['PGPORT']}
             [pgbouncer]
-            listen_addr = 127.0.0.1
-            listen_port = {port}
-            unix_socket_dir =
+            listen_port = {PORT}
+            unix_socket_dir = {folder}
             auth_type = trust
             auth_file = {folder}/users
             pool_mode = transaction
@@ -49,8 +48,8 @@ class Pooled:
             [*(as_owner if os.geteuid() != owner.pw_uid else []),
              shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin"), "-q",
              folder / "pgbouncer.ini"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.env = {**database.env, "PGHOST": "127.0.0.1", "PGPORT": str(port)}
-        self.dsn = f"host=127.0.0.1 port={port} user=postgres dbname={database.name}"
+        self.env = {**database.env, "PGHOST": str(folder), "PGPORT": PORT}
+        self.dsn = f"host={folder} port={PORT} user=postgres dbname={database.name}"
         self.sql, self.value = database.sql, database.value
         wait_for(self.answers, what="pgbouncer")
 
@@ -80,19 +79,14 @@ class Pooled:
 
 
 @pytest.fixture
-def pooled(cluster, tmp_path):
-    folder = tmp_path / "pgbouncer"
-    folder.mkdir()
-    for parent in folder.parents:  # pytest's own are for this user alone
-        if parent.stat().st_uid == os.geteuid() and parent.name != "tmp":
-            parent.chmod(0o755)
-        else:
-            break
+def pooled(cluster):
     database = Database(cluster)
-    pooled = Pooled(database, folder)
-    yield pooled
-    pooled.proc.terminate()
-    pooled.proc.wait(10)
+    with tempfile.TemporaryDirectory(prefix="pgboost-pooler-", dir="/tmp") as folder:
+        # none of pytest's, which are for this user alone
+        pooled = Pooled(database, Path(folder))
+        yield pooled
+        pooled.proc.terminate()
+        pooled.proc.wait(10)
     database.connection.close()
 
 

@@ -82,7 +82,8 @@ def test_a_grid_is_every_combination(db_rows, cli, definition, tmp_path):
 @pytest.mark.parametrize("strategy, origins", [
     ("random", {"random"}), ("tpe", {"random", "tpe"}), ("auto", {"portfolio", "tpe", "polish"})])
 def test_strategies(db_rows, cli, definition, tmp_path, strategy, origins):
-    apply(cli, definition, strategy, {"strategy": strategy, "trials": 16})
+    apply(cli, definition, strategy, {"strategy": strategy, "trials": 16},
+          hyperparams={"n_estimators": 500, "early_stopping_rounds": 5})  # a polish needs some left
     run_id = run(db_rows, cli, strategy, tmp_path)
     found = trials(db_rows, run_id)
     assert len(found) == 16 and {t[2] for t in found} == origins

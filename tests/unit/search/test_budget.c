@@ -52,6 +52,10 @@ static void test_budgets(void **state)
         {"{\"trials\":30}", "\"xgboost\"", 30, 0, 2},
         {"{\"trials\":40}", "[\"xgboost\",\"linear\"]", 40, 0, 2},
         {"{\"minutes\":10}", "\"xgboost\"", 0, 600, 2},
+        /* nothing that is polished */
+        {"{}", "\"linear\"", 4, 0, 0},
+        {"{\"trials\":30}", "\"linear\"", 30, 0, 0},
+        {"{\"trials\":30,\"params\":{\"eta\":[0.1,0.2]}}", "\"xgboost\"", 30, 0, 0},
     };
 
     (void)state;
@@ -114,11 +118,23 @@ static void test_what_is_next(void **state)
                          rows[i].next);
 }
 
+static void test_polishes_wait_while_there_is_time(void **state)
+{
+    static const struct budget trials = {.n_trials = 30, .n_polishes = 2};
+    static const struct budget minutes = {.seconds = 100, .n_polishes = 2};
+
+    (void)state;
+    assert_true(budget_waits(&trials, 1e9, 1e9));
+    assert_true(budget_waits(&minutes, 80, 6));
+    assert_false(budget_waits(&minutes, 80, 7)); /* 21 seconds, and 20 are left */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budgets),
         cmocka_unit_test(test_what_is_next),
+        cmocka_unit_test(test_polishes_wait_while_there_is_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -381,6 +381,20 @@ static void test_polish(void **state)
         assert_false(setting_equal(&trials[i].setting, &back) && &trials[i] == best);
     }
     assert_int_equal(n_better, 1);
+
+    /* nor is one that had no more rounds to go; the next best is */
+    assert_int_equal(
+        hyperparams_set(&trials[best - trials].setting.params, "n_estimators", 100, NULL, NULL),
+        ERR_OK);
+    history.n = 30;
+    for (int rounds = 99; rounds <= 100; rounds++) {
+        trials[best - trials].rounds = rounds;
+        assert_true(polishes(&sampler, &history, &polish));
+        assert_int_equal(get(&polish.setting, "n_estimators", 0), rounds < 100 ? 100 : 0);
+    }
+    assert_true(setting_equal(&polish.setting, &next.setting));
+    history.n = 31;
+
     trials[30].state = TRIAL_COMPLETED;
     trials[30].score = -1;
     assert_true(polishes(&sampler, &history, &polish));
