@@ -87,7 +87,7 @@ FORCE:
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -MT $@ -c -o $@ $<
 
 # The catalog's migrations travel inside the programs.
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
@@ -97,7 +97,7 @@ $(BUILD)/gen/embedded_migrations.c: $(MIGRATIONS) scripts/embed-migrations
 	$(Q)scripts/embed-migrations $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
 $(BUILD)/obj/gen/embedded_migrations.o: $(BUILD)/gen/embedded_migrations.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -MT $@ -c -o $@ $<
 extra_catalog := $(BUILD)/obj/gen/embedded_migrations.o
 
 define module_rule
