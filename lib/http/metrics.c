@@ -255,7 +255,7 @@ static void put_lookups(struct buf *text, struct lookup *lookup)
 
     lookup_count(lookup, &counts);
     put_family(text, "pgboost_lookups_total", "counter",
-               "Requests for rows by key, by what became of them.");
+               "Rows by key that were read, or wanted to be, by what became of them.");
     for (size_t i = 0; i < LOOKUP_RESULTS; i++)
         buf_printf(text, "pgboost_lookups_total{result=\"%s\"} %" PRIu64 "\n", lookup_results[i],
                    counts.n_by_result[i]);

@@ -118,6 +118,7 @@ static enum err_code sign(struct seeking *seeking, const struct registry_view *v
     seeking->ask.keep_ms =
         project->cache_seconds != NULL ? (int64_t)(strtod(project->cache_seconds, NULL) * 1000) : 0;
     buf_clear(signature);
+    buf_append(signature, &project->id, sizeof(project->id));
     buf_append(signature, &model->id, sizeof(model->id));
     buf_putc(signature, wanted->form == LOOKUP_WHERE ? 'w' : 'k');
     put_text(signature, project->serving, strlen(project->serving));

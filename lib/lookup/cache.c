@@ -15,6 +15,7 @@ struct row_cache {
     size_t n_slots; /* a power of two */
     struct kept_row *newest, *oldest;
     struct row_cache_counts counts;
+    uint64_t era;
 };
 
 /* What an ask is found by. */
@@ -215,8 +216,19 @@ static struct kept_row *copy_row(const struct name *name, const struct lookup_ro
     return kept;
 }
 
+uint64_t row_cache_era(struct row_cache *cache)
+{
+    uint64_t era;
+
+    pthread_mutex_lock(&cache->lock);
+    era = cache->era;
+    pthread_mutex_unlock(&cache->lock);
+    return era;
+}
+
 void row_cache_keep(struct row_cache *cache, const struct lookup_ask *ask,
-                    const struct lookup_rows *rows, const struct lookup_row *row, int64_t read_us)
+                    const struct lookup_rows *rows, const struct lookup_row *row, int64_t read_us,
+                    uint64_t era)
 {
     struct kept_row *kept, *old;
     struct name name;
@@ -229,11 +241,14 @@ void row_cache_keep(struct row_cache *cache, const struct lookup_ask *ask,
         return;
     }
     pthread_mutex_lock(&cache->lock);
-    old = *place_of(cache, &name);
-    if (old != NULL)
-        take_out(cache, old);
-    put_in(cache, kept);
+    if (cache->era == era) {
+        old = *place_of(cache, &name);
+        if (old != NULL)
+            take_out(cache, old);
+        put_in(cache, TAKE_PTR(kept));
+    }
     pthread_mutex_unlock(&cache->lock);
+    free(kept);
 }
 
 struct kept_row *row_cache_find(struct row_cache *cache, const struct lookup_ask *ask)
@@ -273,6 +288,7 @@ void row_cache_forget(struct row_cache *cache)
     pthread_mutex_lock(&cache->lock);
     while (cache->oldest != NULL)
         take_out(cache, cache->oldest);
+    cache->era++;
     pthread_mutex_unlock(&cache->lock);
 }
 

@@ -38,9 +38,14 @@ DEFINE_FREEP(struct row_cache *, row_cache_free)
 struct kept_row *row_cache_find(struct row_cache *cache, const struct lookup_ask *ask);
 void row_cache_let_go(struct row_cache *cache, struct kept_row *row);
 
-/* Keeps a copy of the row that is there; where memory runs out, nothing. */
+/* How often all were forgotten, to be asked before a row is read. */
+uint64_t row_cache_era(struct row_cache *cache);
+
+/* Keeps a copy of the row that is there, read at read_us in that era; where memory runs out, or all
+ * were forgotten since, nothing. */
 void row_cache_keep(struct row_cache *cache, const struct lookup_ask *ask,
-                    const struct lookup_rows *rows, const struct lookup_row *row, int64_t read_us);
+                    const struct lookup_rows *rows, const struct lookup_row *row, int64_t read_us,
+                    uint64_t era);
 
 /* All of them: a relation is another. */
 void row_cache_forget(struct row_cache *cache);

@@ -124,11 +124,13 @@ static enum err_code open_server(struct link *link, int server, int64_t deadline
                                  struct err *err)
 {
     int n_left = link->servers->hosts.n - server;
-    int timeout_ms = deadline_left_ms(deadline_ms) / n_left;
+    int share_ms = deadline_left_ms(deadline_ms) / n_left;
+    int timeout_ms = share_ms > 0 ? share_ms : 1;
     const struct pg_options options = {
         .dsn = link->servers->hosts.dsns[server],
         .application_name = "pgboostd (look-ups)",
-        .connect_timeout_ms = timeout_ms > 0 ? timeout_ms : 1,
+        .connect_timeout_ms = timeout_ms,
+        .give_up_ms = deadline_in(timeout_ms), /* one that lets in and then says nothing, too */
         .statement_timeout_ms = (int)link->timeout_ms,
         .read_only = true,
     };
@@ -174,7 +176,7 @@ static int statement_ms(const struct link *link, int64_t deadline_ms)
 {
     int64_t left_ms = deadline_left_ms(deadline_ms), step_ms = link->timeout_ms / STEPS;
 
-    if (step_ms == 0 || left_ms >= link->timeout_ms - step_ms)
+    if (step_ms == 0 || left_ms >= link->timeout_ms - GRACE_MS / 2)
         return (int)link->timeout_ms;
     return (int)(left_ms < step_ms ? step_ms : left_ms / step_ms * step_ms);
 }

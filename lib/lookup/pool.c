@@ -32,6 +32,7 @@ struct worker {
     bool is_counted; /* its connection, among the open ones */
     struct batch batch;
     int64_t asked_us; /* when what is in batch was asked for */
+    uint64_t era;     /* of the cache, then */
 };
 
 /* Plans --------------------------------------------------------------------------------------- */
@@ -109,7 +110,7 @@ static void deliver_key(struct worker *worker, struct lookup_ask *ask,
 
     if (row->code == ERR_OK) {
         if (ask->keep_ms > 0)
-            row_cache_keep(worker->lookup->cache, ask, rows, row, worker->asked_us);
+            row_cache_keep(worker->lookup->cache, ask, rows, row, worker->asked_us, worker->era);
         ask->done(ask, rows);
         return;
     }
@@ -164,6 +165,7 @@ static enum err_code read_group(struct worker *worker, struct lookup_ask **group
     plan = (*ret_plan)->plan;
     batch->is_fresh = link_is_fresh(*ret_plan);
     worker->asked_us = clock_us();
+    worker->era = row_cache_era(worker->lookup->cache);
     if ((*group)->form == LOOKUP_WHERE)
         return batch_run_where(batch, plan, worker->link.pg, *group, err);
     for (const struct lookup_ask *ask = *group; ask != NULL; ask = ask->next)
@@ -245,28 +247,6 @@ static void note_try(struct lookup *lookup, int try)
     pthread_mutex_unlock(&lookup->lock);
 }
 
-static void serve(struct worker *worker, struct lookup_ask *group)
-{
-    struct link_plan *plan = NULL;
-    enum err_code code = ERR_FAILED;
-    struct err err = {0};
-    bool is_made_anew = false;
-
-    for (int try = 0; try < TRIES && group != NULL; try++) {
-        note_try(worker->lookup, try);
-        code = read_group(worker, &group, &plan, &err);
-        if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
-            !may_try_again(worker, plan, &is_made_anew, &err))
-            break;
-    }
-    note_served(worker, group, code);
-    if (code == ERR_OK)
-        deliver(worker, group, plan->plan);
-    else
-        refuse_all(group, &err);
-    batch_clear(&worker->batch);
-}
-
 /* The queue ----------------------------------------------------------------------------------- */
 
 /* Takes the ask that *at points to out of the queue. The lock is held. */
@@ -321,6 +301,51 @@ static struct lookup_ask *take_overdue(struct lookup *lookup)
         end = &(*end)->next;
     }
     return overdue;
+}
+
+/* A batch has as long as the ask that has least: where that was not enough, the others go on. */
+static void put_back(struct lookup *lookup, struct lookup_ask **group)
+{
+    pthread_mutex_lock(&lookup->lock);
+    for (struct lookup_ask **at = group; *at != NULL && gathers(*at);) {
+        struct lookup_ask *ask = *at;
+
+        if (is_overdue(lookup, ask)) {
+            at = &ask->next;
+            continue;
+        }
+        *at = ask->next;
+        ask->next = NULL;
+        *lookup->last = ask;
+        lookup->last = &ask->next;
+        lookup->counts.n_waiting++;
+        pthread_cond_signal(&lookup->came);
+    }
+    pthread_mutex_unlock(&lookup->lock);
+}
+
+static void serve(struct worker *worker, struct lookup_ask *group)
+{
+    struct link_plan *plan = NULL;
+    enum err_code code = ERR_FAILED;
+    struct err err = {0};
+    bool is_made_anew = false;
+
+    for (int try = 0; try < TRIES && group != NULL; try++) {
+        note_try(worker->lookup, try);
+        code = read_group(worker, &group, &plan, &err);
+        if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
+            !may_try_again(worker, plan, &is_made_anew, &err))
+            break;
+    }
+    if (code == ERR_TIMEOUT)
+        put_back(worker->lookup, &group);
+    note_served(worker, group, code);
+    if (code == ERR_OK)
+        deliver(worker, group, plan->plan);
+    else
+        refuse_all(group, &err);
+    batch_clear(&worker->batch);
 }
 
 static void wait_for_asks(struct lookup *lookup, bool *ret_idle)

@@ -20,7 +20,11 @@ static struct pg_field field_at(const struct lookup_row *row, int column)
 
 bool lookup_field(const struct lookup_row *row, int column, struct pg_field *ret_field)
 {
-    *ret_field = row->kept != NULL ? row->kept->fields[column] : field_at(row, 1 + column);
+    if (row->kept == NULL)
+        *ret_field = field_at(row, 1 + column);
+    else
+        *ret_field =
+            column < row->kept->n_columns ? row->kept->fields[column] : (struct pg_field){0};
     return ret_field->data != NULL;
 }
 

@@ -10,8 +10,8 @@ static struct member *find_member(struct member *members, int n_members, const c
                                   size_t length)
 {
     for (int i = 0; i < n_members; i++)
-        if (members[i].name[0] == name[0] && strncmp(members[i].name, name, length) == 0 &&
-            members[i].name[length] == '\0')
+        if (members[i].name[0] == name[0] && strlen(members[i].name) == length &&
+            memcmp(members[i].name, name, length) == 0)
             return &members[i];
     return NULL;
 }

@@ -152,7 +152,7 @@ enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg, s
     if (pg == NULL)
         return err_nomem(err);
     pg->read_only = options->read_only;
-    pg->give_up_ms = DEADLINE_NEVER;
+    pg->give_up_ms = options->give_up_ms != 0 ? options->give_up_ms : DEADLINE_NEVER;
     pg->statement_timeout_ms =
         options->statement_timeout_ms != 0 ? options->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
     TRY(check_dsn(options->dsn, err));

@@ -27,10 +27,11 @@ struct pg_options {
     const char *dsn;              /* conninfo or URI; NULL or "": libpq's own defaults and PG* */
     const char *application_name; /* shown in pg_stat_activity */
     int connect_timeout_ms;       /* 0: the dsn's or PGCONNECT_TIMEOUT, else 10 s */
-    int statement_timeout_ms;     /* of one statement; 0: 60 s, <0: none. The server's own
-                                     statement_timeout too, so that it stops what nobody awaits;
-                                     the client gives up 1 s later. In a COPY: the longest silence */
-    bool read_only;               /* default_transaction_read_only */
+    int64_t give_up_ms;       /* 0: never; else as pg_give_up_at, for what opens the session too */
+    int statement_timeout_ms; /* of one statement; 0: 60 s, <0: none. The server's own
+                                 statement_timeout too, so that it stops what nobody awaits;
+                                 the client gives up 1 s later. In a COPY: the longest silence */
+    bool read_only;           /* default_transaction_read_only */
 };
 
 /* Errors: ERR_UNREACHABLE (server down, wrong host, timeout), ERR_DENIED (password, role, no

@@ -335,15 +335,22 @@ enum err_code cache_put_model(struct cache *cache, const struct model_row *row, 
     return code;
 }
 
-/* It was written whole, or it would not stand there. */
+/* What was written is whole, or it would not stand there; but an older program may have written it.
+ */
 bool cache_has_model(const struct cache *cache, int64_t model_id)
 {
-    char path[4096], name[40];
-    struct stat status;
+    char path[4096], name[40], magic[sizeof(MAGIC) - 1];
+    ssize_t n = -1;
+    int fd;
 
     model_name(model_id, name, sizeof(name));
     snprintf(path, sizeof(path), "%s/%s", cache->folder, name);
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, magic, sizeof(magic));
+        close(fd);
+    }
+    return n == (ssize_t)sizeof(magic) && memcmp(magic, MAGIC, sizeof(magic)) == 0;
 }
 
 enum err_code cache_get_model(struct cache *cache, int64_t model_id, struct model_rows *ret_row,

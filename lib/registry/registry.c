@@ -7,6 +7,7 @@
 #include <string.h>
 #include <urcu-bp.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "registry/cache.h"
 #include "registry/view.h"
@@ -24,12 +25,16 @@ static char grace_period;
 #define NOTE_GRACE_END() ((void)0)
 #endif
 
+/* What cannot be written, as on a full disk, is tried again so often. */
+#define CACHE_RETRY_MS 5000
+
 struct registry {
     struct cache *cache;        /* NULL: nothing is kept */
     bool cache_is_behind;       /* of what was published */
     struct live_rows latest;    /* as the catalog was last read */
     int n_threads;              /* that load models */
     bool cache_fails;           /* and that was logged */
+    int64_t cache_retry_at_ms;  /* of what is not news */
     struct registry_view *view; /* never NULL; swapped under RCU */
     atomic_bool loaded;
     pthread_mutex_t degraded_lock; /* guards degraded: read by /readyz, written on a change */
@@ -201,7 +206,10 @@ enum err_code registry_refresh(struct registry *registry, struct pg *pg, int *re
 
     TRY(catalog_live(pg, &rows, err));
     TRY(take_over(registry, &rows, &origin, &n_changed, err));
-    registry->cache_is_behind |= n_changed > 0 || registry->latest.items == NULL;
+    if (n_changed > 0 || registry->latest.items == NULL) {
+        registry->cache_is_behind = true;
+        registry->cache_retry_at_ms = 0;
+    }
     live_rows_release(&registry->latest);
     registry->latest = rows;
     rows = (struct live_rows){0};
@@ -251,10 +259,12 @@ void registry_save(struct registry *registry, struct pg *pg)
     const struct live_rows *rows = &registry->latest;
     struct err err;
 
-    if (registry->cache == NULL || !registry->cache_is_behind)
+    if (registry->cache == NULL || !registry->cache_is_behind ||
+        clock_ms() < registry->cache_retry_at_ms)
         return;
     if (write_files(registry, pg, rows, &err) != ERR_OK) {
         note_uncached(registry, &err);
+        registry->cache_retry_at_ms = clock_ms() + CACHE_RETRY_MS;
         return;
     }
     if (registry->cache_fails)

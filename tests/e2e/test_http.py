@@ -127,7 +127,8 @@ def test_predict_without_project_or_model(served):
 @pytest.mark.parametrize("body", [
     b"", b" ", b"{", b"nonsense", b'{"project":}', b'{"project":"untrained",}', b"[]", b"7",
     b'{"project":"untrained","features":{}} trailing', b'{"project":"a\xff"}',
-    b'{"project":"\x00"}', b'{"project":"a\\u0000b","features":{}}x', b"[" * 100000,
+    b'{"project":"\x00"}', b'{"project":"a\\u0000b","features":{}}x',
+    b'{"project":"p","features' + rb"\u0000" * 300_000 + b'":{}}', b"[" * 100000,
     b'{"project":NaN}', b'{"project":01}',
 ])
 def test_bad_json(served, body):

@@ -40,7 +40,8 @@ static const struct lookup_ask *ask_for(struct fixture *fixture, const char *sig
 }
 
 /* The text of the key's number, and NULL behind it. */
-static void keep(struct fixture *fixture, const char *signature, int key, int64_t read_us)
+static void keep_of(struct fixture *fixture, const char *signature, int key, int64_t read_us,
+                    uint64_t era)
 {
     PGresAttDesc columns[] = {{.name = "n"}, {.name = "a"}, {.name = "b"}};
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
@@ -52,8 +53,14 @@ static void keep(struct fixture *fixture, const char *signature, int key, int64_
     assert_true(PQsetvalue(result, 0, 0, NULL, -1));
     assert_true(PQsetvalue(result, 0, 1, fixture->text, length));
     assert_true(PQsetvalue(result, 0, 2, NULL, -1));
-    row_cache_keep(fixture->cache, ask_for(fixture, signature, key, HOUR_MS), &rows, &row, read_us);
+    row_cache_keep(fixture->cache, ask_for(fixture, signature, key, HOUR_MS), &rows, &row, read_us,
+                   era);
     PQclear(result);
+}
+
+static void keep(struct fixture *fixture, const char *signature, int key, int64_t read_us)
+{
+    keep_of(fixture, signature, key, read_us, row_cache_era(fixture->cache));
 }
 
 static void check_row(const struct kept_row *kept, int key)
@@ -140,6 +147,23 @@ static void within_its_bytes(void **state)
     row_cache_free(fixture.cache);
 }
 
+/* Of a relation that was another meanwhile. */
+static void a_row_of_before_is_not_kept(void **state)
+{
+    struct fixture fixture;
+    uint64_t era;
+
+    (void)state;
+    fixture_init(&fixture, 1 << 20);
+    era = row_cache_era(fixture.cache);
+    row_cache_forget(fixture.cache);
+    keep_of(&fixture, "model 1", 7, clock_us(), era);
+    assert_false(finds(&fixture, "model 1", 7, HOUR_MS));
+    keep_of(&fixture, "model 1", 7, clock_us(), era + 1);
+    assert_true(finds(&fixture, "model 1", 7, HOUR_MS));
+    row_cache_free(fixture.cache);
+}
+
 static void a_row_stays_while_it_is_read(void **state)
 {
     struct fixture fixture;
@@ -161,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(found_by_what_was_asked),
+        cmocka_unit_test(a_row_of_before_is_not_kept),
         cmocka_unit_test(as_long_as_the_ask_allows),
         cmocka_unit_test(within_its_bytes),
         cmocka_unit_test(a_row_stays_while_it_is_read),

@@ -65,6 +65,8 @@ static void test_bodies(void **state)
          "expected a project's name as a string, found a number", ""},
         {"{" P "," P ",\"features\":{}}", ERR_INVALID, "/project", "\"project\" is given twice",
          EXAMPLE},
+        {"{" P ",\"features\\u0000\":{}}", ERR_INVALID, "/features", "unknown member \"features\"",
+         "did you mean \"features\"?"},
         {"{" P ",\"feature\":{}}", ERR_INVALID, "/feature", "unknown member \"feature\"",
          "did you mean \"features\"?"},
         {"{" P ",\"features\":{},\"a/b~\\u0063\":1}", ERR_INVALID, "/a~1b~0c",
