@@ -93,8 +93,9 @@ void http_server_count(struct http_server *server, enum http_gauge gauge); /* on
 MUST_CHECK enum err_code http_server_probe(struct http_server *server, unsigned turn,
                                            int timeout_ms, struct err *err);
 
-/* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
- * done or timeout_ms passed (false). */
+/* Refuses new connections, but for those of an inherited socket, which wait; answers on those that
+ * are open, with "Connection: close", and returns when that is done or timeout_ms passed (false).
+ * No request is lost of clients that heed the close, or send within 0.3 s. */
 bool http_server_drain(struct http_server *server, int timeout_ms);
 
 /* Stops at once: connections that are open are closed. */
