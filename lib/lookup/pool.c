@@ -186,22 +186,37 @@ static bool may_connect_again(struct link *link, const struct err *err)
     return err->code == ERR_UNREACHABLE;
 }
 
-/* Is it worth another try, on another connection or, once, with a plan that is made anew? */
-static bool may_try_again(struct worker *worker, struct link_plan *plan, bool *is_made_anew,
-                          const struct err *err)
+static bool has_link(const struct worker *worker)
 {
-    struct link *link = &worker->link;
+    return worker->link.pg != NULL && !pg_broken(worker->link.pg);
+}
 
-    if (link->pg == NULL || pg_broken(link->pg))
-        return may_connect_again(link, err);
+/* Is it worth another try, on another connection or, once, with a plan that is made anew? */
+static bool may_try_again(struct worker *worker, struct link_plan *plan, const struct err *err)
+{
+    struct batch *batch = &worker->batch;
+
+    if (!has_link(worker))
+        return may_connect_again(&worker->link, err);
     if (plan == NULL || !batch_is_stale(err, link_is_fresh(plan)))
         return false;
-    link_forget(link, plan);
-    row_cache_forget(worker->lookup->cache);
-    if (*is_made_anew)
+    link_forget(&worker->link, plan);
+    if (batch->is_anew)
         return false;
-    *is_made_anew = true;
+    batch->is_anew = true;
     return true;
+}
+
+/* Rows that are kept are of before, where a plan had to be made anew and now fits, or cannot be
+ * made any more. It is no reason that one row fails as a plan does: a client may ask for it at
+ * will. */
+static void forget_rows_of_before(struct worker *worker, const struct lookup_ask *ask,
+                                  const struct link_plan *plan, enum err_code code)
+{
+    const struct batch *batch = &worker->batch;
+
+    if (batch->is_anew && (plan != NULL ? code == ERR_OK && !batch->looks_stale : has_link(worker)))
+        row_cache_forget(worker->lookup->cache, ask->signature, ask->signature_length);
 }
 
 /* The lock is held. */
@@ -329,15 +344,17 @@ static void serve(struct worker *worker, struct lookup_ask *group)
     struct link_plan *plan = NULL;
     enum err_code code = ERR_FAILED;
     struct err err = {0};
-    bool is_made_anew = false;
 
+    worker->batch.is_anew = false;
     for (int try = 0; try < TRIES && group != NULL; try++) {
         note_try(worker->lookup, try);
         code = read_group(worker, &group, &plan, &err);
         if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
-            !may_try_again(worker, plan, &is_made_anew, &err))
+            !may_try_again(worker, plan, &err))
             break;
     }
+    if (group != NULL)
+        forget_rows_of_before(worker, group, plan, code);
     if (code == ERR_TIMEOUT)
         put_back(worker->lookup, &group);
     note_served(worker, group, code);
