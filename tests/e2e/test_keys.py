@@ -260,9 +260,13 @@ def test_rows_of_another_relation(catalog, cli, served, tmp_path_factory):
     assert found(served, "fresh", key=5, encoded=True)["encoded"]["x"] == 105
 
 
-def counted(daemon, name):
-    return int(re.search(rf"^pgboost_lookup_cache_{name} (\d+)$", daemon.get("/metrics").text,
+def counted(daemon, name, family="lookup_cache"):
+    return int(re.search(rf"^pgboost_{family}_{name} (\d+)$", daemon.get("/metrics").text,
                          re.M)[1])
+
+
+def answered_from_memory(daemon):
+    return counted(daemon, r'total\{result="kept"\}', family="lookups")
 
 
 def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
@@ -278,6 +282,7 @@ def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
     first = found(served, "kept", key=7, encoded=True)
     assert first["encoded"]["x"] == 7 and first["encoded"]["word"] is None
     hits, misses = counted(served, "hits_total"), counted(served, "misses_total")
+    kept = answered_from_memory(served)
     catalog.sql("UPDATE shop.kept SET x = 1000, at = at + interval '1 day'")
 
     again = found(served, "kept", key=7, encoded=True)
@@ -287,6 +292,7 @@ def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
     assert overridden["encoded"]["x"] == 7 and overridden["encoded"]["word"] is not None
     assert counted(served, "hits_total") == hits + 2
     assert counted(served, "misses_total") == misses
+    assert answered_from_memory(served) == kept + 2
     assert found(served, "kept", key={"id": 7}, encoded=True)["encoded"]["x"] == 1000
     assert found(served, "kept", keys=[7], encoded=True)["predictions"][0]["encoded"]["x"] == 1000
     assert ask(served, "kept", key=7000).status_code == 404

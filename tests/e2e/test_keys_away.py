@@ -155,6 +155,9 @@ def test_a_frozen_server_delays_look_ups_alone(away, serve):
         took = time.monotonic() - began
         statuses = [f.result().status_code for f in waiting]
         refused = [f.result() for f in waiting if f.result().status_code == 503]
+        became = results(daemon)
+        assert sum(became.values()) == 1 + len(waiting), became
+        assert became["queue_full"] > 0 and became["found"] == 1, became
         assert set(statuses) <= {503, 504} and refused, statuses
         assert all(answer.headers["Retry-After"] for answer in refused)
         assert any("too many requests wait" in answer.text for answer in refused)
@@ -187,6 +190,17 @@ def in_flight(daemon):
                          re.M)[1])
 
 
+def waiting(daemon):
+    return int(re.search(r"^pgboost_lookup_waiting (\d+)", daemon.get("/metrics").text, re.M)[1])
+
+
+def results(daemon):
+    """What became of look-ups: those of which there are any."""
+    found = re.findall(r'^pgboost_lookups_total\{result="(\w+)"\} (\d+)$',
+                       daemon.get("/metrics").text, re.M)
+    return {name: int(n) for name, n in found if n != "0"}
+
+
 def test_a_deployment_among_keys_that_wait_together(away, serve):
     """The first look-up holds the only connection; behind it keys wait for a statement that nobody
     has prepared, while the model that they are for is replaced."""
@@ -206,6 +220,7 @@ def test_a_deployment_among_keys_that_wait_together(away, serve):
         assert [(f.result().status_code, f.result().json().get("model_id")) for f in waiting] == \
             [(200, other)] * 10
         assert first.result().json()["model_id"] == other
+    assert results(daemon) == {"found": 11}, "who was asked again counts once"
 
 
 def test_the_timeout_is_of_the_whole_wait(away, serve):
