@@ -172,6 +172,13 @@ def test_slow_requests(served):
     n_bursts = 2 + (time.monotonic() - started) // 10  # of twenty lines in ten seconds
     assert len(lines(served, "slow request")) - before <= 20 * n_bursts
 
+    def are_counted():  # those without a line by the next one, which may be ten seconds away
+        predict_slowly(served, 1)
+        return sum(1 + line["left_out"] for line in lines(served, "slow request")[before:]) >= 100
+
+    wait_for(are_counted, seconds=60, what="all of them in lines or counted")
+    assert all(line["ms"] >= 300 for line in lines(served, "slow request")), "no quick one"
+
 
 def test_look_ups(catalog, served):
     """By key: the request is its project's, the look-up counts by what became of it."""
