@@ -78,7 +78,7 @@ static enum err_code run_status(struct cli *cli, struct err *err)
     const char *address = address_of(cli);
     int http_status;
 
-    TRY(ask_daemon(address, "/readyz", &http_status, &body, err));
+    TRY(ask_daemon(address, cli_option(cli, "ca"), "/readyz", &http_status, &body, err));
     TRY(json_parse(buf_text(&body), body.length, NULL, &ready, err));
     if (text_of(ready, "version")[0] == '\0') {
         err_set(err, ERR_FAILED, "the daemon at %s does not say how it is: %s", address,
@@ -96,15 +96,18 @@ static enum err_code run_status(struct cli *cli, struct err *err)
 
 const struct command command_status = {
     .name = "status",
-    .arguments = "[--address ADDRESS]",
+    .arguments = "[--address ADDRESS] [--ca FILE]",
     .summary = "ask a running daemon how it is",
     .description =
-        "Asks a daemon over HTTP, without TLS, whether it can answer, what is degraded and why,\n"
-        "and what it does. The exit status is 0 when all is well, 1 when something is degraded\n"
-        "or it is stopping, 69 when nobody answers.",
-    .example = "pgboost status --address 127.0.0.1:8080",
-    .options = {{"address", "ADDRESS",
-                 "HOST:PORT or a socket's path (default: PGBOOST_LISTEN, then " DEFAULT_ADDRESS
-                 ")"}},
+        "Asks a daemon over HTTP whether it can answer, what is degraded and why, and what it\n"
+        "does; over TLS where the address begins with https://, or --ca is given. The exit\n"
+        "status is 0 when all is well, 1 when something is degraded or it is stopping, 69 when\n"
+        "nobody answers.",
+    .example = "pgboost status --address https://db.example.com:8443",
+    .options =
+        {{"address", "ADDRESS",
+          "[https://]HOST:PORT or a socket's path (default: PGBOOST_LISTEN, then " DEFAULT_ADDRESS
+          ")"},
+         {"ca", "FILE", "trust these certificates (PEM): of an authority, or the daemon's own"}},
     .run = run_status,
 };

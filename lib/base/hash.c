@@ -1,9 +1,12 @@
 #include "base/hash.h"
 
+#include <endian.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Looked up once: by name at each call, libcrypto 3 takes longer to find the algorithm than to hash
  * a short key. */
@@ -103,4 +106,60 @@ uint64_t hash64(const void *data, size_t n_bytes)
     hash = (hash ^ (hash >> 33)) * UINT64_C(0xff51afd7ed558ccd);
     hash = (hash ^ (hash >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
     return hash ^ (hash >> 33);
+}
+
+/* With a secret ------------------------------------------------------------------------------- */
+
+enum err_code hash_secret_init(struct hash_secret *secret, struct err *err)
+{
+    if (getrandom(secret->words, sizeof(secret->words), 0) != sizeof(secret->words))
+        return err_errno(err, errno, "cannot get random bytes");
+    return ERR_OK;
+}
+
+static uint64_t rotate(uint64_t word, int n_bits)
+{
+    return word << n_bits | word >> (64 - n_bits);
+}
+
+/* SipRound of the paper. */
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] = rotate(v[0], 32) + v[3];
+    v[2] += v[1];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
+}
+
+static void sip_word(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    v[0] ^= word;
+}
+
+uint64_t hash64_secret(const struct hash_secret *secret, const void *data, size_t n_bytes)
+{
+    const uint64_t *key = secret->words;
+    const unsigned char *bytes = data;
+    uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
+                     key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
+    uint64_t word, last = (uint64_t)n_bytes << 56;
+
+    for (; n_bytes >= sizeof(word); n_bytes -= sizeof(word), bytes += sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        sip_word(v, le64toh(word));
+    }
+    for (size_t i = 0; i < n_bytes; i++)
+        last |= (uint64_t)bytes[i] << 8 * i;
+    sip_word(v, last);
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

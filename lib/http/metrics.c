@@ -221,9 +221,11 @@ static enum err_code put_traffic(struct buf *text, struct http_service *service,
 
 static const char *const lookup_results[LOOKUP_RESULTS] = {
     [LOOKUP_FOUND] = "found",
+    [LOOKUP_KEPT] = "kept",
     [LOOKUP_NO_ROW] = "no_row",
     [LOOKUP_BAD] = "bad_request",
     [LOOKUP_QUEUE_FULL] = "queue_full",
+    [LOOKUP_STOPPED] = "stopping",
     [LOOKUP_OVERDUE] = "overdue",
     [LOOKUP_TIMED_OUT] = "timed_out",
     [LOOKUP_UNREACHABLE] = "unreachable",
@@ -236,7 +238,8 @@ static void put_lookup_latency(struct buf *text, const struct lookup_counts *cou
 {
     uint64_t n = 0;
 
-    put_family(text, LOOKUPS, "histogram", "Time from a look-up's request to its rows.");
+    put_family(text, LOOKUPS, "histogram",
+               "Time from a look-up's request to its rows, of those that waited for Postgres.");
     for (size_t i = 0; i < LOOKUP_BUCKETS; i++) {
         n += counts->n_by_bucket[i];
         buf_printf(text, LOOKUPS "_bucket{le=\"%.15g\"} %" PRIu64 "\n",
@@ -255,7 +258,7 @@ static void put_lookups(struct buf *text, struct lookup *lookup)
 
     lookup_count(lookup, &counts);
     put_family(text, "pgboost_lookups_total", "counter",
-               "Rows by key that were read, or wanted to be, by what became of them.");
+               "Requests for rows by key, each once, by what became of them.");
     for (size_t i = 0; i < LOOKUP_RESULTS; i++)
         buf_printf(text, "pgboost_lookups_total{result=\"%s\"} %" PRIu64 "\n", lookup_results[i],
                    counts.n_by_result[i]);

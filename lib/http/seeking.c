@@ -275,6 +275,7 @@ static void done(struct lookup_ask *ask, const struct lookup_rows *rows)
     }
     if (seeking->is_outdated && ask_again(seeking, &exchange->err))
         return;
+    lookup_ended(exchange->service->lookup, ask);
     exchange_handled(exchange, code == ERR_OK ? ERR_OK : exchange->err.code);
     seeking_free(seeking);
     MHD_resume_connection(exchange->connection);
@@ -314,6 +315,7 @@ bool seeking_put(struct seeking *seeking)
 
     if (lookup_put(exchange->service->lookup, &seeking->ask, &exchange->err))
         return true;
+    lookup_ended(exchange->service->lookup, &seeking->ask);
     seeking_free(seeking);
     return false;
 }

@@ -14,6 +14,7 @@ void batch_clear(struct batch *batch)
     key_texts_clear(&batch->texts);
     arena_release(&batch->arena);
     batch->n = batch->n_good = batch->n_results = 0;
+    batch->looks_stale = false;
 }
 
 void batch_release(struct batch *batch)
@@ -219,17 +220,20 @@ bool batch_is_stale(const struct err *err, bool is_fresh)
     return !is_fresh && strcmp(err->sqlstate, "XX000") == 0;
 }
 
-/* Is it one row's fault rather than the connection's, the plan's, or time's? */
+/* Is it one row's fault rather than the connection's, the plan's, or time's? What a view calls may
+ * fail as a plan does. */
 static bool is_of_row(const struct batch *batch, const struct pg *pg, const struct err *err)
 {
-    return !pg_broken(pg) && !batch_is_stale(err, batch->is_fresh) && err->code == ERR_SQL;
+    if (pg_broken(pg))
+        return false;
+    return batch_is_stale(err, batch->is_fresh) ? batch->is_anew : err->code == ERR_SQL;
 }
 
 static enum err_code blame(struct batch *batch, const struct lookup_plan *plan, size_t key,
                            struct err *problem, struct err *err)
 {
-    if (is_of_value(problem->sqlstate))
-        problem->code = ERR_INVALID;
+    batch->looks_stale = batch->looks_stale || batch_is_stale(problem, false);
+    problem->code = is_of_value(problem->sqlstate) ? ERR_INVALID : ERR_SQL;
     err_prefix(problem, "%s", plan->relation->name);
     return set_problem(batch, &batch->rows[batch->good[key]], problem, err);
 }

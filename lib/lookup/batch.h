@@ -12,8 +12,10 @@ struct batch {
     struct key_texts texts;
     struct lookup_row *rows; /* [n] */
     size_t n, capacity;
-    bool is_fresh; /* its plan was made just now */
-    size_t *good;  /* those of rows that can be asked for */
+    bool is_fresh;    /* its plan was made just now */
+    bool is_anew;     /* … since the one before did not fit: what fails now is a row's */
+    bool looks_stale; /* but a row failed as if it were the plan's fault */
+    size_t *good;     /* those of rows that can be asked for */
     size_t n_good;
     PGresult **results;
     size_t n_results, results_capacity;

@@ -9,6 +9,7 @@
 #define FIRST_SLOTS 256
 
 struct row_cache {
+    struct hash_secret secret;
     pthread_mutex_t lock; /* of all below */
     size_t max_bytes;
     struct kept_row **slots;
@@ -20,8 +21,8 @@ struct row_cache {
 
 /* What an ask is found by. */
 struct name {
-    const char *signature, *key;
-    size_t signature_length, key_length;
+    struct buf text; /* signature and key */
+    size_t signature_length;
     uint64_t hash;
 };
 
@@ -32,6 +33,7 @@ enum err_code row_cache_new(size_t max_bytes, struct row_cache **ret_cache, stru
     if (cache == NULL)
         return err_nomem(err);
     pthread_mutex_init(&cache->lock, NULL);
+    TRY(hash_secret_init(&cache->secret, err));
     cache->max_bytes = max_bytes;
     cache->slots = calloc(FIRST_SLOTS, sizeof(*cache->slots));
     if (cache->slots == NULL)
@@ -41,43 +43,39 @@ enum err_code row_cache_new(size_t max_bytes, struct row_cache **ret_cache, stru
     return ERR_OK;
 }
 
-void row_cache_free(struct row_cache *cache)
-{
-    if (cache == NULL)
-        return;
-    row_cache_forget(cache);
-    pthread_mutex_destroy(&cache->lock);
-    free(cache->slots);
-    free(cache);
-}
-
 /* Names --------------------------------------------------------------------------------------- */
 
-/* request_read has seen the key whole. */
-static bool name_of(const struct lookup_ask *ask, struct name *ret_name)
+static void name_release(struct name *name)
+{
+    buf_release(&name->text);
+}
+
+/* False: there is no memory. request_read has seen the key whole. */
+static bool name_ask(const struct row_cache *cache, const struct lookup_ask *ask, struct name *name)
 {
     struct json_reader reader = ask->values;
     enum json_token token = json_next(&reader, NULL);
 
-    if (token == JSON_ERROR || json_skip(&reader, token, NULL) != ERR_OK)
+    name->signature_length = ask->signature_length;
+    buf_append(&name->text, ask->signature, ask->signature_length);
+    if (token == JSON_ERROR || json_skip(&reader, token, NULL) != ERR_OK ||
+        json_compact(ask->values.at, (size_t)(reader.at - ask->values.at), &name->text, NULL) !=
+            ERR_OK)
         return false;
-    *ret_name = (struct name){
-        .signature = ask->signature,
-        .signature_length = ask->signature_length,
-        .key = ask->values.at,
-        .key_length = (size_t)(reader.at - ask->values.at),
-    };
-    ret_name->hash = hash64(ret_name->signature, ret_name->signature_length) ^
-                     hash64(ret_name->key, ret_name->key_length) * 31;
+    name->hash = hash64_secret(&cache->secret, name->text.data, name->text.length);
     return true;
+}
+
+static bool is_signed(const struct kept_row *row, const char *signature, size_t length)
+{
+    return row->n_signature_bytes == length && memcmp(row->name, signature, length) == 0;
 }
 
 static bool is_named(const struct kept_row *row, const struct name *name)
 {
-    return row->hash == name->hash &&
-           row->n_name_bytes == name->signature_length + name->key_length &&
-           memcmp(row->name, name->signature, name->signature_length) == 0 &&
-           memcmp(row->name + name->signature_length, name->key, name->key_length) == 0;
+    return row->hash == name->hash && row->n_signature_bytes == name->signature_length &&
+           row->n_name_bytes == name->text.length &&
+           memcmp(row->name, name->text.data, name->text.length) == 0;
 }
 
 /* The table and the order, under the lock ----------------------------------------------------- */
@@ -187,9 +185,8 @@ static struct kept_row *copy_row(const struct name *name, const struct lookup_ro
                                  const struct lookup_row *row, int64_t read_us)
 {
     int n_columns = rows->plan->n_columns;
-    size_t n_name_bytes = name->signature_length + name->key_length;
     size_t n_bytes = sizeof(struct kept_row) + (size_t)n_columns * sizeof(struct pg_field) +
-                     n_name_bytes + bytes_of(row, n_columns);
+                     name->text.length + bytes_of(row, n_columns);
     struct kept_row *kept = calloc(1, n_bytes);
     uint8_t *at;
 
@@ -199,12 +196,12 @@ static struct kept_row *copy_row(const struct name *name, const struct lookup_ro
                               .hash = name->hash,
                               .read_us = read_us,
                               .n_bytes = n_bytes,
-                              .n_name_bytes = n_name_bytes,
+                              .n_name_bytes = name->text.length,
+                              .n_signature_bytes = name->signature_length,
                               .n_columns = n_columns};
     kept->has_age = lookup_age(rows, row, &kept->age_seconds);
     kept->name = at = (uint8_t *)(kept->fields + n_columns);
-    at = append(at, name->signature, name->signature_length);
-    at = append(at, name->key, name->key_length);
+    at = append(at, name->text.data, name->text.length);
     for (int i = 0; i < n_columns; i++) {
         struct pg_field field;
 
@@ -230,10 +227,10 @@ void row_cache_keep(struct row_cache *cache, const struct lookup_ask *ask,
                     const struct lookup_rows *rows, const struct lookup_row *row, int64_t read_us,
                     uint64_t era)
 {
+    CLEANUP(name_release) struct name name = {0};
     struct kept_row *kept, *old;
-    struct name name;
 
-    if (!name_of(ask, &name))
+    if (!name_ask(cache, ask, &name))
         return;
     kept = copy_row(&name, rows, row, read_us);
     if (kept == NULL || kept->n_bytes > cache->max_bytes) {
@@ -253,10 +250,10 @@ void row_cache_keep(struct row_cache *cache, const struct lookup_ask *ask,
 
 struct kept_row *row_cache_find(struct row_cache *cache, const struct lookup_ask *ask)
 {
+    CLEANUP(name_release) struct name name = {0};
     struct kept_row *row = NULL;
-    struct name name;
 
-    if (!name_of(ask, &name))
+    if (!name_ask(cache, ask, &name))
         return NULL;
     pthread_mutex_lock(&cache->lock);
     row = *place_of(cache, &name);
@@ -283,11 +280,16 @@ void row_cache_let_go(struct row_cache *cache, struct kept_row *row)
     pthread_mutex_unlock(&cache->lock);
 }
 
-void row_cache_forget(struct row_cache *cache)
+void row_cache_forget(struct row_cache *cache, const char *signature, size_t length)
 {
+    struct kept_row *older;
+
     pthread_mutex_lock(&cache->lock);
-    while (cache->oldest != NULL)
-        take_out(cache, cache->oldest);
+    for (struct kept_row *row = cache->newest; row != NULL; row = older) {
+        older = row->older;
+        if (is_signed(row, signature, length))
+            take_out(cache, row);
+    }
     cache->era++;
     pthread_mutex_unlock(&cache->lock);
 }
@@ -297,4 +299,15 @@ void row_cache_count(struct row_cache *cache, struct row_cache_counts *ret_count
     pthread_mutex_lock(&cache->lock);
     *ret_counts = cache->counts;
     pthread_mutex_unlock(&cache->lock);
+}
+
+void row_cache_free(struct row_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    while (cache->oldest != NULL)
+        take_out(cache, cache->oldest);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache->slots);
+    free(cache);
 }

@@ -32,9 +32,11 @@ void counts_note(struct lookup_counts *counts, enum lookup_result result, int64_
 {
     int bucket = 0;
 
+    counts->n_by_result[result]++;
+    if (us == LOOKUP_UNTIMED)
+        return;
     while (bucket < LOOKUP_BUCKETS && us > lookup_bounds_us[bucket])
         bucket++;
-    counts->n_by_result[result]++;
     counts->n_by_bucket[bucket]++;
     counts->sum_us += (uint64_t)us;
 }

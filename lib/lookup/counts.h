@@ -9,11 +9,14 @@
 
 #include "base/err.h"
 
+/* Each ask is one of these, once: they add up to all that were put. */
 enum lookup_result {
     LOOKUP_FOUND,  /* keys, of many some may have no row */
+    LOOKUP_KEPT,   /* from a row that is kept, without Postgres */
     LOOKUP_NO_ROW, /* of the one key */
     LOOKUP_BAD,    /* keys, columns or a number of rows that cannot be read: the request's fault */
     LOOKUP_QUEUE_FULL,  /* it was not taken */
+    LOOKUP_STOPPED,     /* nor was this, or no longer: the pool ends */
     LOOKUP_OVERDUE,     /* no connection had time for it */
     LOOKUP_TIMED_OUT,   /* its statement took too long */
     LOOKUP_UNREACHABLE, /* no server could be asked */
@@ -34,7 +37,7 @@ struct row_cache_counts {
 
 struct lookup_counts {
     uint64_t n_by_result[LOOKUP_RESULTS];
-    uint64_t n_by_bucket[LOOKUP_BUCKETS + 1]; /* from when it was put until it was done */
+    uint64_t n_by_bucket[LOOKUP_BUCKETS + 1]; /* from when it was put until its rows came */
     uint64_t sum_us;
     uint64_t n_batches;                   /* asks that were read together count as one */
     uint64_t n_retries;                   /* of batches, on another connection or with a new plan */
@@ -45,6 +48,8 @@ struct lookup_counts {
 /* What a code that a batch or a row ended with is. */
 enum lookup_result counts_result(enum err_code code);
 
+/* us: how long it took; LOOKUP_UNTIMED: it was answered, or refused, when it was put. */
+#define LOOKUP_UNTIMED (-1)
 void counts_note(struct lookup_counts *counts, enum lookup_result result, int64_t us);
 
 #endif

@@ -123,11 +123,13 @@ struct lookup_ask {
     int64_t keep_ms; /* of LOOKUP_KEY: how old a row that was read before may be; 0: it is read */
     /* Fills the spec. On a thread of the pool, as done; seldom. A failure is this ask's alone. */
     enum err_code (*describe)(struct lookup_ask *ask, struct lookup_spec *spec, struct err *err);
-    /* rows NULL: *err says why. It may put the ask again, whose time goes on. */
+    /* rows NULL: *err says why. It puts the ask again, whose time goes on, or ends it. */
     void (*done)(struct lookup_ask *ask, const struct lookup_rows *rows);
     struct err *err;
     int64_t began_us, deadline_ms; /* the pool's; 0 before the ask is put */
-    struct lookup_ask *next;       /* likewise */
+    enum lookup_result result;     /* likewise: what became of it */
+    int64_t took_us;
+    struct lookup_ask *next;
 };
 
 /* Connects when the first ask comes. ERR_CONFIG: dsn cannot be parsed. */
@@ -137,6 +139,10 @@ MUST_CHECK enum err_code lookup_new(const struct lookup_options *options,
 /* Any thread; done may be called before it returns. False: too many wait (*err, ERR_UNREACHABLE) or
  * the pool has stopped; the ask is the caller's still. */
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err);
+
+/* Counts what became of an ask that was put and is not put again: each once, before its client
+ * hears of it. Any thread. */
+void lookup_ended(struct lookup *lookup, const struct lookup_ask *ask);
 
 /* As of now, since the start. Any thread. */
 void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts);

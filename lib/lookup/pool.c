@@ -37,6 +37,13 @@ struct worker {
 
 /* Plans --------------------------------------------------------------------------------------- */
 
+/* What became of it, unless it is put again. */
+static void settle(struct lookup_ask *ask, enum lookup_result result, int64_t now_us)
+{
+    ask->result = result;
+    ask->took_us = now_us - ask->began_us;
+}
+
 static void refuse(struct lookup_ask *ask, const struct err *err)
 {
     if (ask->err != err)
@@ -56,6 +63,7 @@ static enum err_code describe(struct lookup_ask **group, struct lookup_spec *spe
             return ERR_OK;
         arena_release(&spec->arena);
         *group = ask->next; /* the ask is gone when it is done */
+        settle(ask, counts_result(err->code), clock_us());
         refuse(ask, err);
     }
     return err->code;
@@ -186,22 +194,37 @@ static bool may_connect_again(struct link *link, const struct err *err)
     return err->code == ERR_UNREACHABLE;
 }
 
-/* Is it worth another try, on another connection or, once, with a plan that is made anew? */
-static bool may_try_again(struct worker *worker, struct link_plan *plan, bool *is_made_anew,
-                          const struct err *err)
+static bool has_link(const struct worker *worker)
 {
-    struct link *link = &worker->link;
+    return worker->link.pg != NULL && !pg_broken(worker->link.pg);
+}
 
-    if (link->pg == NULL || pg_broken(link->pg))
-        return may_connect_again(link, err);
+/* Is it worth another try, on another connection or, once, with a plan that is made anew? */
+static bool may_try_again(struct worker *worker, struct link_plan *plan, const struct err *err)
+{
+    struct batch *batch = &worker->batch;
+
+    if (!has_link(worker))
+        return may_connect_again(&worker->link, err);
     if (plan == NULL || !batch_is_stale(err, link_is_fresh(plan)))
         return false;
-    link_forget(link, plan);
-    row_cache_forget(worker->lookup->cache);
-    if (*is_made_anew)
+    link_forget(&worker->link, plan);
+    if (batch->is_anew)
         return false;
-    *is_made_anew = true;
+    batch->is_anew = true;
     return true;
+}
+
+/* Rows that are kept are of before, where a plan had to be made anew and now fits, or cannot be
+ * made any more. It is no reason that one row fails as a plan does: a client may ask for it at
+ * will. */
+static void forget_rows_of_before(struct worker *worker, const struct lookup_ask *ask,
+                                  const struct link_plan *plan, enum err_code code)
+{
+    const struct batch *batch = &worker->batch;
+
+    if (batch->is_anew && (plan != NULL ? code == ERR_OK && !batch->looks_stale : has_link(worker)))
+        row_cache_forget(worker->lookup->cache, ask->signature, ask->signature_length);
 }
 
 /* The lock is held. */
@@ -222,19 +245,17 @@ static void disconnect(struct worker *worker)
 }
 
 /* Before it is delivered, as the asks are gone then. */
-static void note_served(struct worker *worker, const struct lookup_ask *group, enum err_code code)
+static void note_served(struct worker *worker, struct lookup_ask *group, enum err_code code)
 {
     struct lookup *lookup = worker->lookup;
     const struct lookup_row *row = worker->batch.rows;
     int64_t now_us = clock_us();
 
+    for (; group != NULL; group = group->next, row++)
+        settle(group, counts_result(code == ERR_OK && gathers(group) ? row->code : code), now_us);
     pthread_mutex_lock(&lookup->lock);
     lookup->counts.n_busy--;
     count_connection(worker);
-    for (; group != NULL; group = group->next, row++)
-        counts_note(&lookup->counts,
-                    counts_result(code == ERR_OK && gathers(group) ? row->code : code),
-                    now_us - group->began_us);
     pthread_mutex_unlock(&lookup->lock);
 }
 
@@ -297,7 +318,7 @@ static struct lookup_ask *take_overdue(struct lookup *lookup)
             continue;
         }
         *end = unlink_ask(lookup, at);
-        counts_note(&lookup->counts, LOOKUP_OVERDUE, clock_us() - (*end)->began_us);
+        settle(*end, LOOKUP_OVERDUE, clock_us());
         end = &(*end)->next;
     }
     return overdue;
@@ -329,15 +350,17 @@ static void serve(struct worker *worker, struct lookup_ask *group)
     struct link_plan *plan = NULL;
     enum err_code code = ERR_FAILED;
     struct err err = {0};
-    bool is_made_anew = false;
 
+    worker->batch.is_anew = false;
     for (int try = 0; try < TRIES && group != NULL; try++) {
         note_try(worker->lookup, try);
         code = read_group(worker, &group, &plan, &err);
         if (code == ERR_OK || group == NULL || deadline_left_ms(deadline_of(group)) == 0 ||
-            !may_try_again(worker, plan, &is_made_anew, &err))
+            !may_try_again(worker, plan, &err))
             break;
     }
+    if (group != NULL)
+        forget_rows_of_before(worker, group, plan, code);
     if (code == ERR_TIMEOUT)
         put_back(worker->lookup, &group);
     note_served(worker, group, code);
@@ -417,14 +440,34 @@ static bool answer_at_once(struct lookup *lookup, struct lookup_ask *ask)
     if (kept == NULL)
         return false;
     row.kept = kept;
+    ask->result = LOOKUP_KEPT;
+    ask->took_us = LOOKUP_UNTIMED;
     ask->done(ask, &rows);
     row_cache_let_go(lookup->cache, kept);
     return true;
 }
 
+static void stop_err(struct err *err)
+{
+    err_set(err, ERR_UNREACHABLE, "the daemon is stopping");
+}
+
+static bool turn_away(struct lookup_ask *ask, bool ending, struct err *err)
+{
+    ask->result = ending ? LOOKUP_STOPPED : LOOKUP_QUEUE_FULL;
+    ask->took_us = LOOKUP_UNTIMED;
+    if (ending) {
+        stop_err(err);
+        return false;
+    }
+    err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
+    err_hint(err, "come back in a moment; the option lookup_queue bounds this");
+    return false;
+}
+
 bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
 {
-    bool taken;
+    bool taken, ending;
 
     if (answer_at_once(lookup, ask))
         return true;
@@ -434,21 +477,23 @@ bool lookup_put(struct lookup *lookup, struct lookup_ask *ask, struct err *err)
         ask->deadline_ms = deadline_in(lookup->options.timeout_ms);
     }
     pthread_mutex_lock(&lookup->lock);
-    taken = !lookup->ending && lookup->counts.n_waiting < lookup->options.queue_max;
+    ending = lookup->ending;
+    taken = !ending && lookup->counts.n_waiting < lookup->options.queue_max;
     if (taken) {
         *lookup->last = ask;
         lookup->last = &ask->next;
         lookup->counts.n_waiting++;
         pthread_cond_signal(&lookup->came);
-    } else {
-        lookup->counts.n_by_result[LOOKUP_QUEUE_FULL]++;
     }
     pthread_mutex_unlock(&lookup->lock);
-    if (taken)
-        return true;
-    err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
-    err_hint(err, "come back in a moment; the option lookup_queue bounds this");
-    return false;
+    return taken || turn_away(ask, ending, err);
+}
+
+void lookup_ended(struct lookup *lookup, const struct lookup_ask *ask)
+{
+    pthread_mutex_lock(&lookup->lock);
+    counts_note(&lookup->counts, ask->result, ask->took_us);
+    pthread_mutex_unlock(&lookup->lock);
 }
 
 void lookup_count(struct lookup *lookup, struct lookup_counts *ret_counts)
@@ -511,6 +556,7 @@ enum err_code lookup_new(const struct lookup_options *options, struct lookup **r
 
 void lookup_stop(struct lookup *lookup)
 {
+    struct lookup_ask *waiting;
     struct err err;
 
     if (lookup == NULL)
@@ -521,9 +567,15 @@ void lookup_stop(struct lookup *lookup)
     pthread_mutex_unlock(&lookup->lock);
     for (; lookup->n_workers > 0; lookup->n_workers--)
         pthread_join(lookup->workers[lookup->n_workers - 1].thread, NULL);
-    err_set(&err, ERR_UNREACHABLE, "the daemon is stopping");
-    refuse_all(TAKE_PTR(lookup->first), &err);
+    pthread_mutex_lock(&lookup->lock);
+    waiting = TAKE_PTR(lookup->first);
     lookup->last = &lookup->first;
+    lookup->counts.n_waiting = 0;
+    pthread_mutex_unlock(&lookup->lock);
+    for (struct lookup_ask *ask = waiting; ask != NULL; ask = ask->next)
+        settle(ask, LOOKUP_STOPPED, clock_us());
+    stop_err(&err);
+    refuse_all(waiting, &err);
 }
 
 void lookup_free(struct lookup *lookup)

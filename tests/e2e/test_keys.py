@@ -216,25 +216,32 @@ def test_a_relation_at_fault(catalog, cli, served, tmp_path_factory):
     assert "prediction" in found(served, "faulty", key=2)
 
 
-def test_an_internal_error_is_one_rows(catalog, cli, served, tmp_path_factory):
-    """XX000 may mean that what was prepared no longer fits, or what a row's function says."""
+def test_an_error_like_a_plans_is_one_rows(catalog, cli, served, tmp_path_factory):
+    """XX000 or 42P01 may mean that what was prepared no longer fits, or what a row's function says."""
     catalog.sql("""
         CREATE TABLE shop.inner AS SELECT i AS id, i % 7 AS x, sin(i) AS y
             FROM generate_series(1, 300) i;
         CREATE FUNCTION shop.inside(x int) RETURNS int LANGUAGE plpgsql AS $$
         BEGIN
+            IF x = 5 THEN RAISE EXCEPTION 'inside' USING ERRCODE = '42P01'; END IF;
             IF x = 6 THEN RAISE EXCEPTION 'inside' USING ERRCODE = 'XX000'; END IF;
             RETURN x;
         END $$;
-        CREATE VIEW shop.outer AS SELECT id, shop.inside(x) AS x, y FROM shop.inner WHERE x < 6""")
-    train(cli, tmp_path_factory, "inside", relation="shop.outer", target="y", key=["id"])
+        CREATE VIEW shop.outer AS SELECT id, shop.inside(x) AS x, y FROM shop.inner WHERE x < 5""")
+    train(cli, tmp_path_factory, "inside", relation="shop.outer", target="y", key=["id"],
+          cache_seconds=3600)
     served.wait_live("inside")
     catalog.sql("""CREATE OR REPLACE VIEW shop.outer AS
                    SELECT id, shop.inside(x) AS x, y FROM shop.inner""")
+    found(served, "inside", key=1)
+    hits = counted(served, "hits_total")
     for _ in range(2):
-        items = found(served, "inside", keys=[1, 6, 2, 13, 3])["predictions"]
+        items = found(served, "inside", keys=[1, 6, 2, 12, 3])["predictions"]
         assert ["error" in item for item in items] == [False, True, False, True, False]
-        assert "inside" in items[1]["error"]["detail"]
+        for item in (items[1], items[3]):
+            assert item["error"]["status"] == 500 and "inside" in item["error"]["detail"]
+        found(served, "inside", key=1)
+    assert counted(served, "hits_total") == hits + 2, "rows that are kept are no other ones for it"
 
 
 def test_a_project_without_a_key(catalog, cli, served, tmp_path_factory):
@@ -253,9 +260,13 @@ def test_rows_of_another_relation(catalog, cli, served, tmp_path_factory):
     assert found(served, "fresh", key=5, encoded=True)["encoded"]["x"] == 105
 
 
-def counted(daemon, name):
-    return int(re.search(rf"^pgboost_lookup_cache_{name} (\d+)$", daemon.get("/metrics").text,
+def counted(daemon, name, family="lookup_cache"):
+    return int(re.search(rf"^pgboost_{family}_{name} (\d+)$", daemon.get("/metrics").text,
                          re.M)[1])
+
+
+def answered_from_memory(daemon):
+    return counted(daemon, r'total\{result="kept"\}', family="lookups")
 
 
 def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
@@ -271,6 +282,7 @@ def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
     first = found(served, "kept", key=7, encoded=True)
     assert first["encoded"]["x"] == 7 and first["encoded"]["word"] is None
     hits, misses = counted(served, "hits_total"), counted(served, "misses_total")
+    kept = answered_from_memory(served)
     catalog.sql("UPDATE shop.kept SET x = 1000, at = at + interval '1 day'")
 
     again = found(served, "kept", key=7, encoded=True)
@@ -280,6 +292,7 @@ def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
     assert overridden["encoded"]["x"] == 7 and overridden["encoded"]["word"] is not None
     assert counted(served, "hits_total") == hits + 2
     assert counted(served, "misses_total") == misses
+    assert answered_from_memory(served) == kept + 2
     assert found(served, "kept", key={"id": 7}, encoded=True)["encoded"]["x"] == 1000
     assert found(served, "kept", keys=[7], encoded=True)["predictions"][0]["encoded"]["x"] == 1000
     assert ask(served, "kept", key=7000).status_code == 404

@@ -6,9 +6,12 @@ import os
 import random
 import re
 import shutil
-import statistics
 import signal
+import socket
+import statistics
+import struct
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,6 +26,16 @@ SOAK = float(os.environ.get("SOAK", "0"))
 N = 500
 
 
+def add_project(db, folder, name, **definition):
+    """Trained on public.t, and live."""
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({
+        "project": name, "relation": "public.t", "target": "y", "key": "id", "threads": 1,
+        "search": {"strategy": "none"}, "hyperparams": {"n_estimators": 10}, **definition}))
+    Cli(db).ok("apply", path)
+    Cli(db).ok("train", name, "--here")
+
+
 @pytest.fixture(scope="module")
 def away(tmp_path_factory):
     """A cluster of this module, with a project whose prediction tells rows apart."""
@@ -34,12 +47,7 @@ def away(tmp_path_factory):
         db.sql(f"""CREATE TABLE public.t AS SELECT i AS id, i AS x, i * 1.5 AS y
                    FROM generate_series(1, {N}) i;
                    ALTER TABLE public.t ADD PRIMARY KEY (id)""")
-        path = tmp_path_factory.mktemp("d") / "t.json"
-        path.write_text(json.dumps({
-            "project": "t", "relation": "public.t", "target": "y", "key": "id", "threads": 1,
-            "search": {"strategy": "none"}, "hyperparams": {"n_estimators": 10}}))
-        cli.ok("apply", path)
-        cli.ok("train", "t", "--here")
+        add_project(db, tmp_path_factory.mktemp("d"), "t")
         yield db
     finally:
         cluster.stop()
@@ -155,6 +163,9 @@ def test_a_frozen_server_delays_look_ups_alone(away, serve):
         took = time.monotonic() - began
         statuses = [f.result().status_code for f in waiting]
         refused = [f.result() for f in waiting if f.result().status_code == 503]
+        became = results(daemon)
+        assert sum(became.values()) == 1 + len(waiting), became
+        assert became["queue_full"] > 0 and became["found"] == 1, became
         assert set(statuses) <= {503, 504} and refused, statuses
         assert all(answer.headers["Retry-After"] for answer in refused)
         assert any("too many requests wait" in answer.text for answer in refused)
@@ -187,6 +198,17 @@ def in_flight(daemon):
                          re.M)[1])
 
 
+def waiting(daemon):
+    return int(re.search(r"^pgboost_lookup_waiting (\d+)", daemon.get("/metrics").text, re.M)[1])
+
+
+def results(daemon):
+    """What became of look-ups: those of which there are any."""
+    found = re.findall(r'^pgboost_lookups_total\{result="(\w+)"\} (\d+)$',
+                       daemon.get("/metrics").text, re.M)
+    return {name: int(n) for name, n in found if n != "0"}
+
+
 def test_a_deployment_among_keys_that_wait_together(away, serve):
     """The first look-up holds the only connection; behind it keys wait for a statement that nobody
     has prepared, while the model that they are for is replaced."""
@@ -206,6 +228,7 @@ def test_a_deployment_among_keys_that_wait_together(away, serve):
         assert [(f.result().status_code, f.result().json().get("model_id")) for f in waiting] == \
             [(200, other)] * 10
         assert first.result().json()["model_id"] == other
+    assert results(daemon) == {"found": 11}, "who was asked again counts once"
 
 
 def test_the_timeout_is_of_the_whole_wait(away, serve):
@@ -225,6 +248,103 @@ def test_the_timeout_is_of_the_whole_wait(away, serve):
         assert first.result()[0] == 504 and second.result()[0] in (503, 504)
         assert second.result()[1] < 3, "not its time in line and a statement's beside"
     wait_for(lambda: by_key(daemon, 1).status_code == 200, what="look-ups to come back")
+
+
+def test_a_slow_key_delays_others_by_its_own_time(away, serve, tmp_path):
+    """It waits with fifty others, which are read once its time is over: they have some left."""
+    away.sql("""CREATE VIEW public.slow AS SELECT id, y,
+                CASE WHEN id = 400 THEN x + length(pg_sleep(60)::text) ELSE x END AS x FROM t""")
+    add_project(away, tmp_path, "slow", serving="public.slow")
+    daemon = serve("--lookup-timeout", "6 s", "--lookup-pool-size", "1", "--lookup-queue", "100")
+    daemon.wait_live("slow")
+
+    def ask(key):
+        return daemon.session.post(f"{daemon.url}/predict", json={"project": "slow", "key": key},
+                                   timeout=60).status_code
+
+    with ThreadPoolExecutor(52) as threads:
+        with locked(away):
+            first = threads.submit(requests.post, f"{daemon.url}/rank", timeout=60,
+                                   json={"project": "t", "where": {"id": 3}})
+            wait_for_readers(away)
+            slow = threads.submit(ask, 400)
+            wait_for(lambda: waiting(daemon) == 1, what="the slow key in line")
+            time.sleep(2)  # that the others have left when the slow one has none
+            others = [threads.submit(ask, key) for key in range(1, 51)]
+            wait_for(lambda: waiting(daemon) == 51, what="the others in line")
+        assert first.result().status_code == 200
+        assert [other.result() for other in others] == [200] * 50
+        assert slow.result() == 504
+    assert results(daemon) == {"found": 51, "timed_out": 1}
+
+
+class Silent:
+    """Takes connections and says nothing; or lets clients in, as a server would, and then says
+    nothing."""
+
+    GREETING = (b"R" + struct.pack("!ii", 8, 0) + b"S\0\0\0\x18server_version\00015.0\0"
+                + b"K" + struct.pack("!iii", 12, 1, 1) + b"Z\0\0\0\5I")
+
+    def __init__(self, lets_in):
+        self.lets_in = lets_in
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.clients = []
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        with suppress(OSError):  # it is closed
+            while True:
+                client = self.socket.accept()[0]
+                self.clients.append(client)
+                if self.lets_in:
+                    client.settimeout(30)
+                    client.recv(1000)
+                    client.sendall(self.GREETING)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        for one in [self.socket, *self.clients]:
+            one.close()
+
+    def dsn(self, then=None):
+        """Its own; or one that names another server behind it."""
+        port = self.socket.getsockname()[1]
+        if then is None:
+            return f"host=127.0.0.1 port={port} user=u dbname=d sslmode=disable gssencmode=disable"
+        env = then.cluster.env
+        return (f"host=127.0.0.1,{env['PGHOST']} port={port},{env['PGPORT']} user={env['PGUSER']}"
+                f" dbname={then.name} sslmode=disable gssencmode=disable")
+
+
+@pytest.mark.parametrize("lets_in", [False, True], ids=["mute", "lets in"])
+def test_a_silent_server_has_its_share_of_the_time(away, serve, lets_in):
+    with Silent(lets_in) as silent:
+        daemon = serve("--read-dsn", silent.dsn(then=away), "--lookup-timeout", "5 s",
+                       "--lookup-pool-size", "1")
+        assert by_key(daemon, 3).status_code == 200
+        assert silent.clients, "it was asked first"
+
+
+@pytest.mark.parametrize("lets_in", [False, True], ids=["mute", "lets in"])
+def test_a_silent_server_holds_nothing_beyond_the_deadline(away, serve, lets_in):
+    with Silent(lets_in) as silent, ThreadPoolExecutor(1) as threads:
+        daemon = serve("--read-dsn", silent.dsn(), "--lookup-timeout", "2 s",
+                       "--lookup-pool-size", "1")
+        began = time.monotonic()
+        answer = by_key(daemon, 1)
+        assert answer.status_code in (503, 504), answer.text
+        assert 1 < time.monotonic() - began < 10
+        waits = threads.submit(by_key, daemon, 1)
+        wait_for(lambda: in_flight(daemon) >= 2 or waits.done(), what="a look-up under way")
+        began = time.monotonic()
+        assert daemon.stop() == 0, daemon.log
+        assert time.monotonic() - began < 12, "a stop waits for it no longer either"
+        assert waits.result().status_code in (503, 504)
 
 
 class Standby:

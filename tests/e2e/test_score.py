@@ -184,6 +184,69 @@ def test_killed_and_gone_on_with(long, cli, gate):
     assert expected(long)
 
 
+def test_gone_on_with_behind_a_key_of_two_columns(mixed, cli):
+    """As the relation sorts them: what stands before the point is not done again, what stands behind
+    it all is, and nothing between."""
+    def score():
+        return cli.json("score", "answer", "--from", "public.mixed", "--into", "public.pairs")
+
+    assert score()["rows"] == N
+    whole = mixed.sql("SELECT shop, day, prediction FROM public.pairs ORDER BY shop, day")
+    shop, day, _ = whole[699]
+    mixed.sql("DELETE FROM public.pairs WHERE (shop, day) > (%s, %s)", shop, day)
+    assert mixed.value("SELECT count(*) FROM public.pairs") == 700
+    mixed.sql("UPDATE public.pairs SET prediction = 'before'")
+    mixed.sql("UPDATE pgboost.scores SET finished_at = NULL, n_rows = 700, last_key = %s"
+              " WHERE target = 'public.pairs'", [shop, str(day)])
+    result = score()
+    assert (result["rows"], result["resumed_rows"]) == (N, 700)
+    assert mixed.sql("SELECT shop, day, prediction FROM public.pairs ORDER BY shop, day") == \
+        [(*row[:2], "before") for row in whole[:700]] + whole[700:]
+
+
+@pytest.mark.parametrize("n_rows", [100_000, 100_001])
+def test_the_end_beside_the_end_of_a_chunk(long, cli, n_rows):
+    """Of 100,000 rows, after which a score commits and notes its place."""
+    long.sql(f"CREATE VIEW public.first_{n_rows} AS SELECT * FROM public.long WHERE id <= {n_rows}")
+    result = cli.json("score", "long", "--from", f"public.first_{n_rows}", "--into",
+                      f"public.of_{n_rows}")
+    assert result["rows"] == n_rows
+    assert long.sql("SELECT n_rows, last_key, finished_at IS NULL FROM pgboost.scores"
+                    " WHERE target = %s", f"public.of_{n_rows}") == [(n_rows, None, False)]
+    assert long.sql(f"SELECT count(*), max(id) FROM public.of_{n_rows}") == [(n_rows, n_rows)]
+    assert long.value(f"SELECT count(*) FROM public.of_{n_rows} JOIN public.whole"
+                      " USING (id, prediction)") == n_rows
+
+
+def test_rows_of_one_key_in_two_windows(long, cli):
+    """The last row of one, of 4,000, and the first of the next."""
+    long.sql("CREATE VIEW public.beside AS SELECT * FROM public.long WHERE id <= 9000 UNION ALL"
+             " SELECT * FROM public.long WHERE id = 4000")
+    failed = cli("score", "long", "--from", "public.beside", "--into", "public.no_beside")
+    assert failed.code == 1 and "several rows of one key" in failed.err
+
+
+def test_hostile_names(mixed, cli, definition):
+    """Of the relation, its columns, the key's two, the table, and its schema."""
+    quote = lambda name: '"' + name.replace('"', '""') + '"'
+    schema, relation, table = 'sc"he.ma', "r'el; --", 'ta"b\\le%s $1'
+    shop, day, x = 'the "shop"', "{day},$2", "x) y\\"
+    mixed.sql(f"CREATE SCHEMA {quote(schema)}")
+    names = ", ".join(map(quote, (shop, day, x)))
+    name = lambda of: f"{quote(schema)}.{quote(of)}"
+    mixed.sql(f"CREATE VIEW {name(relation)} ({names}, y) AS"
+              " SELECT shop, day, x, amount FROM public.mixed")
+    cli.ok("apply", definition(project="hostile", relation=name(relation), target="y", threads=1,
+                               key=[shop, day], search={"strategy": "none"},
+                               hyperparams={"n_estimators": 3}))
+    cli.ok("train", "hostile", "--here")
+    for _ in range(2):  # into a table that is made, and into one that is there
+        result = cli.json("score", "hostile", "--from", name(relation), "--into", name(table))
+        assert result["rows"] == N
+    assert mixed.sql(f"SELECT count(*), count(prediction) FROM {name(table)} t JOIN public.mixed m"
+                     f" ON m.shop = t.{quote(shop)} AND m.day = t.{quote(day)}") == [(N, N)]
+
+
 def test_what_is_gone_on_with(long, cli, gate):
     """Not with --restart, and not when someone has emptied the table."""
     for table, options in (("public.again", ["--restart"]), ("public.emptied", [])):

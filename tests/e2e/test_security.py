@@ -388,6 +388,33 @@ def identities(tmp_path_factory):
     return make_certificate(folder, "first"), make_certificate(folder, "second")
 
 
+def check_status_over_tls(cli, port, certificate, other):
+    address = f"127.0.0.1:{port}"
+
+    def status(*options, code=0):
+        found = cli("status", *options)
+        assert found.code == code, found.err
+        return found
+
+    assert ": no model is live yet" in status("--address", f"https://{address}",
+                                              "--ca", certificate).out
+    assert status("--address", address, "--ca", certificate, "--json").out.startswith("{")
+    stranger = status("--address", f"https://{address}", code=1).err
+    assert f"the certificate of https://{address} is not trusted: " in stranger and "self-signed" in stranger
+    assert "--ca" in stranger
+    assert "is not trusted" in status("--address", address, "--ca", other, code=1).err
+    by_name = status("--address", f"https://localhost:{port}", "--ca", certificate, code=1).err
+    assert "is not trusted" in by_name and "name 'localhost'" in by_name
+    assert "cannot read the certificates" in status("--address", address, "--ca", "/nowhere",
+                                                    code=78).err
+    assert "does not speak HTTP" in status("--address", address, code=1).err
+
+
+def test_status_of_what_speaks_no_tls(cli, guarded):
+    plain = cli("status", "--address", f"https://{guarded.host}:{guarded.port}")
+    assert plain.code == 1 and f"no TLS with https://{guarded.host}:{guarded.port}: " in plain.err
+
+
 def test_tls(projects, cli, tokens, identities, tmp_path):
     """On every address, with tokens; and a certificate that changes under load."""
     (first, first_key), (second, second_key) = identities
@@ -406,8 +433,7 @@ def test_tls(projects, cli, tokens, identities, tmp_path):
         assert answer.status_code == 200 and len(answer.json()["items"]) == 2
         assert requests.get(url + "/projects", verify=str(certificate), timeout=10).status_code == 401
         assert name_of_certificate(port) == b"first"
-        status = cli("status", "--address", f"127.0.0.1:{port}")  # which speaks plain HTTP only
-        assert status.code in (1, 69) and "127.0.0.1" in status.err
+        check_status_over_tls(cli, port, certificate, second)
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

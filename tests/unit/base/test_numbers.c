@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -55,6 +57,47 @@ static void hash64_is_what_it_says(void **state)
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(cases); i++)
         assert_true(hash64(cases[i].text, strlen(cases[i].text)) == cases[i].hash);
+}
+
+/* libcrypto's SipHash of as many rounds. */
+static uint64_t siphash(const struct hash_secret *secret, const uint8_t *data, size_t n_bytes)
+{
+    size_t size = 8;
+    unsigned compressions = 1, finalizations = 3;
+    uint8_t key[16], digest[8];
+    uint64_t hash = 0;
+    OSSL_PARAM params[] = {OSSL_PARAM_size_t("size", &size),
+                           OSSL_PARAM_uint("c-rounds", &compressions),
+                           OSSL_PARAM_uint("d-rounds", &finalizations), OSSL_PARAM_END};
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+    EVP_MAC_CTX *context = EVP_MAC_CTX_new(mac);
+
+    for (int i = 0; i < 16; i++)
+        key[i] = (uint8_t)(secret->words[i / 8] >> 8 * (i % 8));
+    assert_int_equal(EVP_MAC_init(context, key, sizeof(key), params), 1);
+    assert_int_equal(EVP_MAC_update(context, data, n_bytes), 1);
+    assert_int_equal(EVP_MAC_final(context, digest, &size, sizeof(digest)), 1);
+    EVP_MAC_CTX_free(context);
+    EVP_MAC_free(mac);
+    for (int i = 8; i-- > 0;)
+        hash = hash << 8 | digest[i];
+    return hash;
+}
+
+static void hash64_secret_is_siphash(void **state)
+{
+    struct hash_secret secret, other;
+    uint8_t data[70];
+
+    (void)state;
+    assert_int_equal(hash_secret_init(&secret, NULL), ERR_OK);
+    assert_int_equal(hash_secret_init(&other, NULL), ERR_OK);
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 37 + 200);
+    for (size_t n_bytes = 0; n_bytes <= sizeof(data); n_bytes++) {
+        assert_true(hash64_secret(&secret, data, n_bytes) == siphash(&secret, data, n_bytes));
+        assert_true(hash64_secret(&secret, data, n_bytes) != hash64_secret(&other, data, n_bytes));
+    }
 }
 
 static int compare_hashes(const void *left, const void *right)
@@ -191,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_of_standard_texts),
         cmocka_unit_test(hash64_is_what_it_says),
+        cmocka_unit_test(hash64_secret_is_siphash),
         cmocka_unit_test(hash64_tells_rows_of_small_doubles_apart),
         cmocka_unit_test(radix_sorts_and_keeps_the_order_of_equals),
         cmocka_unit_test(splitmix64),

@@ -27,6 +27,9 @@ static void test_buckets(void **state)
     assert_int_equal(counts.n_by_result[LOOKUP_NO_ROW], 1);
     assert_int_equal(counts.n_by_result[LOOKUP_TIMED_OUT], 1);
     assert_int_equal(counts.n_by_result[LOOKUP_OVERDUE], 1);
+    counts_note(&counts, LOOKUP_QUEUE_FULL, LOOKUP_UNTIMED);
+    assert_int_equal(counts.n_by_result[LOOKUP_QUEUE_FULL], 1);
+    assert_int_equal(counts.n_by_bucket[0], 2);
     for (int i = 1; i < LOOKUP_BUCKETS; i++)
         assert_true(lookup_bounds_us[i - 1] < lookup_bounds_us[i]);
 }
