@@ -1,16 +1,10 @@
 #include "http/server.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,14 +17,14 @@
 #include "http/listen.h"
 #include "http/probe.h"
 #include "http/tls.h"
+#include "http/unlisten.h"
 
 #define FILES_RESERVED 128 /* descriptors that are not connections, or are being turned away */
 #define LIBRARY_SECONDS                                                                            \
     3600 /* the library's own bound of inactivity; connections.h has nearer ones */
-#define HEAD_BYTES_MAX      (16 << 10) /* memory of one connection: its head, and pieces of its body */
-#define DRAIN_LINGER_MS     300 /* for clients that keep an idle connection to hear of the end */
-#define DRAIN_ROUND_TRIP_MS 5   /* for who is about to be connected */
-#define DRAIN_SETTLE_MS     100 /* for the threads to count who has only just come */
+#define HEAD_BYTES_MAX  (16 << 10) /* memory of one connection: its head, and pieces of its body */
+#define DRAIN_LINGER_MS 300        /* for clients that keep an idle connection to hear of the end */
+#define DRAIN_SETTLE_MS 100        /* for the threads to count who has only just come */
 
 struct http_server {
     struct http_service service;
@@ -305,73 +299,12 @@ static bool is_drained(struct http_server *server, int64_t began_ms)
     return atomic_load(&server->service.n_requests) == 0 && clock_ms() - began_ms >= linger_ms;
 }
 
-/* In place of the C library's, for libmicrohttpd: when it is quiesced, it removes the listening
- * socket from each thread's epoll set, and so does the thread itself, when it happens to look just
- * then. Whoever comes second is told that it is not there, or closed already, and aborts the
- * process (0.9.75 has it so). That it is not there any more is what both want. */
-int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
-{
-    int result = (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
-
-    if (result != 0 && operation == EPOLL_CTL_DEL && (errno == ENOENT || errno == EBADF))
-        return 0;
-    return result;
-}
-
-/* A client that asks to connect from now on, by a packet without ACK, is not heard: it asks again
- * after a second, as after a packet that was lost, and is refused then. */
-static void stop_hearing(MHD_socket listening)
-{
-    struct sock_filter program[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags in TCP's header */
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_ACK, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* kept, whole */
-        BPF_STMT(BPF_RET | BPF_K, 0),
-    };
-    struct sock_fprog filter = {.len = N_ELEMENTS(program), .filter = program};
-
-    (void)setsockopt(listening, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
-}
-
-/* A client that has come, or is about to, and was not accepted yet believes to be connected, and
- * its request would be lost with the socket: the library takes it in. */
-static void take_waiting(struct http_server *server, MHD_socket listening)
-{
-    struct pollfd next = {.fd = listening, .events = POLLIN};
-    int64_t deadline_ms = deadline_in(DRAIN_LINGER_MS);
-
-    while (poll(&next, 1, DRAIN_ROUND_TRIP_MS) > 0 && deadline_left_ms(deadline_ms) > 0) {
-        struct sockaddr_storage address;
-        socklen_t size = sizeof(address);
-        int socket_fd =
-            accept4(listening, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-        if (socket_fd >= 0)
-            (void)MHD_add_connection(server->mhd, socket_fd, (struct sockaddr *)&address, size);
-    }
-}
-
-/* Before any client is told that its connection ends, so that the one it makes then is refused here
- * and not lost. What waits at systemd's socket is the next daemon's. */
-static void stop_listening(struct http_server *server)
-{
-    MHD_socket listening = MHD_quiesce_daemon(server->mhd);
-
-    if (listening == MHD_INVALID_SOCKET)
-        return;
-    if (!server->is_inherited) {
-        stop_hearing(listening);
-        take_waiting(server, listening);
-    }
-    close(listening);
-}
-
 bool http_server_drain(struct http_server *server, int timeout_ms)
 {
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
     int64_t began_ms, deadline_ms = deadline_in(timeout_ms);
 
-    stop_listening(server);
+    unlisten(server->mhd, server->is_inherited);
     atomic_store(&server->service.draining, true);
     began_ms = clock_ms();
     while (!is_drained(server, began_ms)) {
