@@ -177,13 +177,13 @@ valgrind: $(filter $(BUILD)/tests/unit/feature/% $(BUILD)/tests/unit/forest/%,$(
 # or empty: then they replay the inputs they are given. scripts/fuzz builds and runs them.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_ENGINE ?=
-fuzz_archives := $(foreach m,http predict lookup registry model catalog forest metric split feature frame pg config schedule base,$(call archive,$(m)))
+fuzz_archives := $(foreach m,http predict lookup registry search xgb model catalog forest metric split feature frame pg config schedule base,$(call archive,$(m)))
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o) $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(FUZZ_ENGINE) $(LIBS) $(LIBS_HTTP)
+	$(link) $(FUZZ_ENGINE) $(LIBS) $(LIBS_HTTP) $(LIBS_XGBOOST)
 $(BUILD)/tests/fuzz/seeds: $(BUILD)/obj/tests/fuzz/seeds.o $(fuzz_archives)
 	$(call say,LINK,$@)
-	$(link) $(LIBS) $(LIBS_HTTP)
+	$(link) $(LIBS) $(LIBS_HTTP) $(LIBS_XGBOOST)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/tests/fuzz/seeds
 

@@ -1,6 +1,7 @@
 /*
  * Writes the inputs that fuzzers start from, a folder for each: values as a server gives them, COPY
- * streams of those, bodies of requests, small models, schedules, requests, configurations.
+ * streams of those, bodies of requests, small models, schedules, requests, configurations,
+ * definitions.
  *
  *     seeds FOLDER      writes FOLDER/fuzz_cells/000, …
  */
@@ -296,6 +297,49 @@ static void write_options(void)
     write_texts("fuzz_options", texts, N_ELEMENTS(texts));
 }
 
+/* With every key, and every form of a value that a search may try. */
+static void write_definitions(void)
+{
+    static const char *const texts[] = {
+        "{\"project\":\"p\",\"relation\":\"public.t\",\"target\":\"y\"}",
+        "{\"project\":\"p\",\"relation\":\"t\",\"target\":\"y\",\"task\":\"regression\",\"key\":["
+        "\"a\","
+        "\"b\"],\"serving\":\"s\",\"cache_seconds\":0.5,\"time\":\"at\",\"weight\":\"w\","
+        "\"exclude\":"
+        "[\"x\"],\"test\":{\"size\":0.25,\"by\":\"time\"},\"metric\":\"mae\",\"snapshot\":"
+        "\"table\","
+        "\"keep\":3,\"seed\":7,\"threads\":1}",
+        "{\"project\":\"\\u00e9\",\"relation\":\"t\",\"target\":\"y\",\"task\":\"ranking\","
+        "\"group\":\"g\","
+        "\"objective\":\"rank:ndcg\",\"columns\":{\"c\":{\"as\":\"category\",\"impute\":\"mode\","
+        "\"encode\":"
+        "{\"ordinal\":[\"low\",\"high\"]}},\"d\":{\"impute\":1.5,\"scale\":\"robust\"}}}",
+        "{\"project\":\"p\",\"relation\":\"t\",\"target\":\"y\",\"task\":\"survival\",\"event\":"
+        "\"e\","
+        "\"timezone\":\"Europe/Zurich\",\"schedule\":\"0 3 * * "
+        "mon\",\"catch_up\":\"none\",\"retrain\":"
+        "{\"after_rows\":10,\"on_refresh\":[\"m\"]},\"key\":\"id\",\"score\":{\"into\":\"o\","
+        "\"after\":"
+        "\"train\",\"explain\":true,\"atomic\":false}}",
+        "{\"project\":\"p\",\"relation\":\"t\",\"target\":\"y\",\"algorithms\":[\"xgboost\","
+        "\"dart\","
+        "\"random_forest\",\"linear\"],\"search\":{\"strategy\":\"random\",\"trials\":20,"
+        "\"minutes\":1,"
+        "\"parallel\":2,\"on_cancel\":\"finish\",\"folds\":3,\"params\":{\"max_depth\":[3,6],"
+        "\"eta\":{"
+        "\"low\":0.01,\"high\":0.3,\"log\":true},\"min_child_weight\":{\"low\":0,\"high\":5,"
+        "\"step\":1}}},"
+        "\"hyperparams\":{\"n_estimators\":10,\"lambda\":2}}",
+        "{\"project\":\"p\",\"relation\":\"t\",\"target\":\"y\",\"task\":\"classification\","
+        "\"calibration\":"
+        "\"platt\",\"threshold\":\"f1\",\"refit\":\"all\",\"deploy\":\"never\",\"search\":{"
+        "\"strategy\":"
+        "\"grid\",\"params\":{\"max_depth\":[2,4],\"grow_policy\":[\"depthwise\",\"lossguide\"]}}}",
+    };
+
+    write_texts("fuzz_definition", texts, N_ELEMENTS(texts));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -313,5 +357,6 @@ int main(int argc, char **argv)
     write_schedules();
     write_http();
     write_options();
+    write_definitions();
     return EXIT_SUCCESS;
 }
