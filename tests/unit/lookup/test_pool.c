@@ -30,7 +30,7 @@ struct client {
     struct lookup_ask ask;
     struct fixture *fixture;
     struct err err;
-    char signature[16];
+    char signature[24];
 };
 
 static void fixture_init(struct fixture *fixture, int queue_max, int timeout_ms)
