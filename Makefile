@@ -49,7 +49,7 @@ ALL_CFLAGS := -std=gnu11 -ffp-contract=off -fno-common -fstack-protector-strong 
 ALL_LDFLAGS := -pthread -Wl,--as-needed $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
 LIBS_HTTP := $(shell pkg-config --libs $(PACKAGES_HTTP))
-LIBS_TLS := $(shell pkg-config --libs libssl)
+LIBS_CURL := $(shell pkg-config --libs libcurl)
 LIBS_XGBOOST := -lxgboost
 
 ifeq ($(DEVELOPER),1)
@@ -117,7 +117,7 @@ $(BUILD)/bin/pgboostd: $(call objects,cmd/pgboostd/*.c) $(call archives,http)
 	$(link) $(LIBS) $(LIBS_HTTP)
 $(BUILD)/bin/pgboost: $(call objects,cmd/pgboost/*.c) $(call archives,predict)
 	$(call say,LINK,$@)
-	$(link) $(LIBS) $(LIBS_TLS)
+	$(link) $(LIBS) $(LIBS_CURL)
 $(BUILD)/bin/pgboost-worker: $(call objects,cmd/pgboost-worker/*.c) $(call archives,train)
 	$(call say,LINK,$@)
 	$(link) $(LIBS) $(LIBS_XGBOOST)

@@ -149,7 +149,7 @@ static enum err_code write_all(struct pg *pg, struct batch *batch, struct err *e
             return code;
         }
     }
-    return pg_commit(pg, err);
+    return ERR_OK;
 }
 
 static void warn_of_look_ups(const struct batch *batch, const struct definition *definition)
@@ -197,17 +197,12 @@ static enum err_code run_apply(struct cli *cli, struct err *err)
 {
     CLEANUP(batch_release) struct batch batch = {0};
     CLEANUP(pg_closep) struct pg *pg = NULL;
-    enum err_code code;
 
     TRY(cli_connect(cli, &pg, err));
     TRY(cli_connect_read(cli, &batch.reader, err));
     TRY(load_all(cli, &batch, err));
     TRY(pg_begin(pg, err));
-    code = write_all(pg, &batch, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, write_all(pg, &batch, err), err));
     print_all(cli, &batch);
     return ERR_OK;
 }

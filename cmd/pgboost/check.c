@@ -210,15 +210,6 @@ static void compare_columns(struct findings *findings, const char *what, const s
     add(findings, FINDING_OK, what, buf_text(&detail), "");
 }
 
-static enum err_code open_model(struct pg *pg, int64_t model_id, struct model **ret_model,
-                                struct err *err)
-{
-    CLEANUP(model_rows_release) struct model_rows row = {0};
-
-    TRY(catalog_model(pg, model_id, &row, err));
-    return model_open(&row.items[0], ret_model, err);
-}
-
 static void check_model(struct findings *findings, const char *what, const struct project_row *row,
                         const struct relation *relation, struct pg *pg)
 {
@@ -227,7 +218,7 @@ static void check_model(struct findings *findings, const char *what, const struc
 
     if (row->live_model_id == 0)
         add(findings, FINDING_WARN, what, "no model is live yet", "run \"pgboost train\"");
-    else if (open_model(pg, row->live_model_id, &model, &err) != ERR_OK)
+    else if (model_load(pg, row->live_model_id, &model, &err) != ERR_OK)
         add_err(findings, what, &err);
     else if (relation != NULL)
         compare_columns(findings, what, model, relation);

@@ -169,18 +169,6 @@ static void report_release(struct report *report)
     evaluation_release(&report->evaluation);
 }
 
-/* As the project is defined now. */
-static enum err_code read_project(struct pg *pg, const char *name, struct project **ret_project,
-                                  struct err *err)
-{
-    CLEANUP(project_rows_release) struct project_rows rows = {0};
-    const char *definition;
-
-    TRY(catalog_projects(pg, name, &rows, err));
-    definition = rows.items[0].definition;
-    return project_parse(definition, strlen(definition), name, ret_project, err);
-}
-
 static enum err_code run_evaluate(struct cli *cli, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *pg = NULL;
@@ -198,7 +186,7 @@ static enum err_code run_evaluate(struct cli *cli, struct err *err)
     TRY(cli_option_number(cli, "model", 0, &report.model_id, err));
     TRY(cli_connect(cli, &pg, err));
     TRY(pick_model(pg, report.project, report.model_id, &row, &model, err));
-    TRY(read_project(pg, report.project, &project, err));
+    TRY(pick_project(pg, report.project, &project, err));
     report.model_id = model->id;
     report.weight = project->weight;
     report.target = row.items[0].target;

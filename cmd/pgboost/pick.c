@@ -3,6 +3,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum err_code pick_project(struct pg *pg, const char *name, struct project **ret_project,
+                           struct err *err)
+{
+    CLEANUP(project_rows_release) struct project_rows rows = {0};
+    const char *definition;
+
+    TRY(catalog_projects(pg, name, &rows, err));
+    definition = rows.items[0].definition;
+    return project_parse(definition, strlen(definition), name, ret_project, err);
+}
+
 static enum err_code find_model_id(struct pg *pg, const char *project, int64_t wanted,
                                    int64_t *ret_model_id, struct err *err)
 {

@@ -117,17 +117,6 @@ static enum err_code score(const struct cli *cli, struct score_request *request,
     return code;
 }
 
-static enum err_code read_project(struct pg *pg, const char *name, struct project **ret_project,
-                                  struct err *err)
-{
-    CLEANUP(project_rows_release) struct project_rows rows = {0};
-    const char *definition;
-
-    TRY(catalog_projects(pg, name, &rows, err));
-    definition = rows.items[0].definition;
-    return project_parse(definition, strlen(definition), name, ret_project, err);
-}
-
 static enum err_code run_score(struct cli *cli, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *pg = NULL;
@@ -152,7 +141,7 @@ static enum err_code run_score(struct cli *cli, struct err *err)
     }
     TRY(cli_option_number(cli, "model", 0, &model_id, err));
     TRY(cli_connect(cli, &pg, err));
-    TRY(read_project(pg, cli->args[0], &project, err));
+    TRY(pick_project(pg, cli->args[0], &project, err));
     TRY(pick_model(pg, cli->args[0], model_id, &row, &model, err));
     request.model = model;
     request.project = project;

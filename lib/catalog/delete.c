@@ -120,8 +120,7 @@ static enum err_code retire(struct pg *pg, const char *project, bool even_live, 
                 "SELECT pgboost.cancel_run(id) FROM pgboost.runs"
                 " WHERE project_id = $1::bigint AND status IN ('queued', 'running')",
                 1, &id, NULL, err));
-    TRY(pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'deploy')", 0, NULL, NULL, err));
-    return pg_commit(pg, err);
+    return pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'deploy')", 0, NULL, NULL, err);
 }
 
 /* What belongs to a project ($1), a batch a statement, in the order of their references. */
@@ -155,8 +154,7 @@ static enum err_code finish(struct pg *pg, const char *project, const struct pg_
     TRY(refuse_if_used(pg, project, id, false, err));
     TRY(empty(pg, id, err));
     TRY(pg_exec(pg, "DELETE FROM pgboost.projects WHERE id = $1::bigint", 1, id, NULL, err));
-    TRY(pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'project')", 0, NULL, NULL, err));
-    return pg_commit(pg, err);
+    return pg_exec(pg, "SELECT pg_notify('" CATALOG_CHANNEL "', 'project')", 0, NULL, NULL, err);
 }
 
 enum err_code catalog_delete_project(struct pg *pg, const char *project, bool even_live,
@@ -165,19 +163,11 @@ enum err_code catalog_delete_project(struct pg *pg, const char *project, bool ev
     struct pg_int id_text;
     struct pg_param id;
     int64_t project_id = 0;
-    enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = retire(pg, project, even_live, &project_id, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, retire(pg, project, even_live, &project_id, err), err));
     id = pg_param_int(&id_text, project_id);
     TRY(empty(pg, &id, err));
     TRY(pg_begin(pg, err));
-    code = finish(pg, project, &id, err);
-    if (code != ERR_OK)
-        pg_rollback(pg);
-    return code;
+    return pg_end(pg, finish(pg, project, &id, err), err);
 }

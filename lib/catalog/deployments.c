@@ -169,16 +169,9 @@ enum err_code catalog_deploy(struct pg *pg, const char *project, int64_t model_i
                              struct err *err)
 {
     bool changed = false;
-    enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = within_deploy(pg, project, model_id, strategy, reason, &changed, err);
-    if (code == ERR_OK)
-        code = pg_commit(pg, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, within_deploy(pg, project, model_id, strategy, reason, &changed, err), err));
     *ret_changed = changed;
     return ERR_OK;
 }

@@ -161,8 +161,7 @@ static enum err_code finish(struct pg *pg, const struct lease *lease, const stru
     if (model->deploy || model->reason != NULL)
         TRY(record_decision(pg, lease, *ret_model_id, model, err));
     TRY(end_run(pg, lease, *ret_model_id, model->deploy, err));
-    TRY(queue_score(pg, lease, err));
-    return pg_commit(pg, err);
+    return queue_score(pg, lease, err);
 }
 
 static enum err_code check_size(const struct new_model *model, const char *hint, struct err *err)
@@ -179,16 +178,11 @@ enum err_code catalog_finish_run(struct pg *pg, const struct lease *lease,
                                  struct err *err)
 {
     int64_t model_id;
-    enum err_code code;
 
     TRY(check_size(model, "lower \"n_estimators\" or \"max_depth\" in the definition's hyperparams",
                    err));
     TRY(pg_begin(pg, err));
-    code = finish(pg, lease, model, &model_id, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, finish(pg, lease, model, &model_id, err), err));
     *ret_model_id = model_id;
     return ERR_OK;
 }
@@ -199,20 +193,14 @@ static enum err_code finish_contest(struct pg *pg, const struct lease *lease, in
     bool changed;
 
     TRY(within_deploy(pg, lease->project, model_id, "best_score", reason, &changed, err));
-    TRY(end_run(pg, lease, model_id, false, err)); /* the deployment has told of itself */
-    return pg_commit(pg, err);
+    return end_run(pg, lease, model_id, false, err); /* the deployment has told of itself */
 }
 
 enum err_code catalog_finish_contest(struct pg *pg, const struct lease *lease, int64_t model_id,
                                      const char *reason, struct err *err)
 {
-    enum err_code code;
-
     TRY(pg_begin(pg, err));
-    code = finish_contest(pg, lease, model_id, reason, err);
-    if (code != ERR_OK)
-        pg_rollback(pg);
-    return code;
+    return pg_end(pg, finish_contest(pg, lease, model_id, reason, err), err);
 }
 
 enum err_code catalog_insert_model(struct pg *pg, int64_t project_id, const struct new_model *model,

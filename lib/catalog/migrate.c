@@ -279,15 +279,12 @@ static enum err_code apply_locked(struct pg *pg, const struct script *script, co
 static enum err_code apply(struct pg *pg, const struct script *script, migrate_report_fn report,
                            void *context, struct err *err)
 {
-    const char *what;
+    const char *what = NULL;
     enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = apply_locked(pg, script, &what, err);
-    if (code == ERR_OK)
-        code = pg_commit(pg, err);
+    code = pg_end(pg, apply_locked(pg, script, &what, err), err);
     if (code != ERR_OK) {
-        pg_rollback(pg);
         err_prefix(err, "%s", script->name);
         return code;
     }

@@ -121,21 +121,16 @@ static enum err_code note_and_queue(struct pg *pg, const struct count_row *row, 
     TRY(note_count(pg, row, n_rows, enough || n_rows < row->base_rows, pause_seconds, err));
     if (enough)
         TRY(within_queue(pg, project_id, "rows", false, ret_run_id, &existing, err));
-    return pg_commit(pg, err);
+    return ERR_OK;
 }
 
 enum err_code catalog_note_count(struct pg *pg, const struct count_row *row, int64_t n_rows,
                                  double pause_seconds, int64_t *ret_run_id, struct err *err)
 {
     int64_t run_id = 0;
-    enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = note_and_queue(pg, row, n_rows, pause_seconds, &run_id, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, note_and_queue(pg, row, n_rows, pause_seconds, &run_id, err), err));
     *ret_run_id = run_id;
     return ERR_OK;
 }

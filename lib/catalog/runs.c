@@ -137,16 +137,9 @@ enum err_code catalog_queue_run(struct pg *pg, const char *project, const char *
 {
     int64_t run_id = 0;
     bool existing = false;
-    enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = queue_run(pg, project, trigger, reserve, &run_id, &existing, err);
-    if (code == ERR_OK)
-        code = pg_commit(pg, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, queue_run(pg, project, trigger, reserve, &run_id, &existing, err), err));
     *ret_run_id = run_id;
     *ret_existing = existing;
     return ERR_OK;

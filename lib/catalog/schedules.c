@@ -126,16 +126,9 @@ enum err_code catalog_see_to(struct pg *pg, const struct schedule_row *schedule,
 {
     bool first = false;
     int64_t run_id = 0;
-    enum err_code code;
 
     TRY(pg_begin(pg, err));
-    code = see_to_locked(pg, schedule, due, &first, &run_id, err);
-    if (code == ERR_OK)
-        code = pg_commit(pg, err);
-    if (code != ERR_OK) {
-        pg_rollback(pg);
-        return code;
-    }
+    TRY(pg_end(pg, see_to_locked(pg, schedule, due, &first, &run_id, err), err));
     *ret_first = first;
     *ret_run_id = run_id;
     return ERR_OK;

@@ -244,11 +244,9 @@ static enum err_code read_choice(const cJSON *body, struct choice *ret_choice, s
 /* What a daemon could not serve is not deployed. */
 static enum err_code check_model(struct pg *pg, int64_t model_id, struct err *err)
 {
-    CLEANUP(model_rows_release) struct model_rows rows = {0};
     CLEANUP(model_freep) struct model *model = NULL;
 
-    TRY(catalog_model(pg, model_id, &rows, err));
-    return model_open(&rows.items[0], &model, err);
+    return model_load(pg, model_id, &model, err);
 }
 
 static enum err_code deploy(struct exchange *exchange, struct pg *pg, struct choice *choice,

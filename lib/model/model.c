@@ -200,6 +200,14 @@ enum err_code model_open(const struct model_row *row, struct model **ret_model, 
     return ERR_OK;
 }
 
+enum err_code model_load(struct pg *pg, int64_t model_id, struct model **ret_model, struct err *err)
+{
+    CLEANUP(model_rows_release) struct model_rows row = {0};
+
+    TRY(catalog_model(pg, model_id, &row, err));
+    return model_open(&row.items[0], ret_model, err);
+}
+
 void model_free(struct model *model)
 {
     if (model == NULL)

@@ -56,6 +56,9 @@ struct model {
  * ERR_NOMEM. */
 MUST_CHECK enum err_code model_open(const struct model_row *row, struct model **ret_model,
                                     struct err *err);
+/* That of the catalog. Errors: ERR_NOT_FOUND; model_open's; the connection's. */
+MUST_CHECK enum err_code model_load(struct pg *pg, int64_t model_id, struct model **ret_model,
+                                    struct err *err);
 void model_free(struct model *model);
 DEFINE_FREEP(struct model *, model_free)
 

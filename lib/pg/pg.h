@@ -129,10 +129,13 @@ bool pg_get_bool(const struct pg_table *table, int row, int column);
 /* Bytes of a binary cell, owned by the result. */
 const uint8_t *pg_get_bytes(const struct pg_table *table, int row, int column, size_t *ret_n_bytes);
 
-/* Transactions. pg_rollback is silent: it is for cleanup. */
+/* Transactions. pg_rollback is silent: it is for cleanup. pg_end commits where the code, of what
+ * was done in the transaction, is ERR_OK; rolls back otherwise, and where the commit fails. Gives
+ * what became of it: the code, or that of the commit. */
 MUST_CHECK enum err_code pg_begin(struct pg *pg, struct err *err);
 MUST_CHECK enum err_code pg_commit(struct pg *pg, struct err *err);
 void pg_rollback(struct pg *pg);
+MUST_CHECK enum err_code pg_end(struct pg *pg, enum err_code code, struct err *err);
 
 /* Inside a transaction, after statements of others: role and settings as pg_connect made them. */
 MUST_CHECK enum err_code pg_restore_session(struct pg *pg, struct err *err);

@@ -233,6 +233,15 @@ void pg_rollback(struct pg *pg)
         pg->broken = true; /* a connection inside an old transaction is of no use */
 }
 
+enum err_code pg_end(struct pg *pg, enum err_code code, struct err *err)
+{
+    if (code == ERR_OK)
+        code = pg_commit(pg, err);
+    if (code != ERR_OK)
+        pg_rollback(pg);
+    return code;
+}
+
 enum err_code pg_quote_identifier(struct pg *pg, struct buf *sql, const char *name, struct err *err)
 {
     char *escaped = PQescapeIdentifier(pg->conn, name, strlen(name));

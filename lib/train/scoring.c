@@ -11,15 +11,13 @@ static enum err_code open_live(struct pg *pg, const char *project, struct model 
                                struct err *err)
 {
     CLEANUP(project_rows_release) struct project_rows rows = {0};
-    CLEANUP(model_rows_release) struct model_rows row = {0};
 
     TRY(catalog_projects(pg, project, &rows, err));
     if (rows.items[0].live_model_id == 0) {
         err_set(err, ERR_CONFLICT, "project \"%s\" has no live model yet", project);
         return err_hint(err, "train it first");
     }
-    TRY(catalog_model(pg, rows.items[0].live_model_id, &row, err));
-    return model_open(&row.items[0], ret_model, err);
+    return model_load(pg, rows.items[0].live_model_id, ret_model, err);
 }
 
 static enum err_code progress(void *context, int64_t n_rows, int64_t n_expected, struct err *err)

@@ -405,19 +405,19 @@ def check_status_over_tls(cli, port, certificate, other):
                                               "--ca", certificate).out
     assert status("--address", address, "--ca", certificate, "--json").out.startswith("{")
     stranger = status("--address", f"https://{address}", code=1).err
-    assert "the certificate of 127.0.0.1 is not trusted: self-signed" in stranger
+    assert f"the certificate of https://{address} is not trusted: " in stranger and "self-signed" in stranger
     assert "--ca" in stranger
     assert "is not trusted" in status("--address", address, "--ca", other, code=1).err
     by_name = status("--address", f"https://localhost:{port}", "--ca", certificate, code=1).err
-    assert "the certificate of localhost is not trusted: hostname mismatch" in by_name
-    assert "cannot read certificates from /nowhere" in status("--address", address, "--ca",
-                                                              "/nowhere", code=78).err
-    assert cli("status", "--address", address).code in (1, 69)  # it speaks no plain HTTP
+    assert "is not trusted" in by_name and "name 'localhost'" in by_name
+    assert "cannot read the certificates" in status("--address", address, "--ca", "/nowhere",
+                                                    code=78).err
+    assert "does not speak HTTP" in status("--address", address, code=1).err
 
 
 def test_status_of_what_speaks_no_tls(cli, guarded):
     plain = cli("status", "--address", f"https://{guarded.host}:{guarded.port}")
-    assert plain.code == 1 and f"no TLS with {guarded.host}: " in plain.err
+    assert plain.code == 1 and f"no TLS with https://{guarded.host}:{guarded.port}: " in plain.err
 
 
 def test_tls(projects, cli, tokens, identities, tmp_path):
