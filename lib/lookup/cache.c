@@ -56,11 +56,15 @@ static bool name_ask(const struct row_cache *cache, const struct lookup_ask *ask
     struct json_reader reader = ask->values;
     enum json_token token = json_next(&reader, NULL);
 
+    size_t n_bytes;
+
+    if (token == JSON_ERROR || json_skip(&reader, token, NULL) != ERR_OK)
+        return false;
+    n_bytes = (size_t)(reader.at - ask->values.at);
+    buf_reserve(&name->text, ask->signature_length + n_bytes);
     name->signature_length = ask->signature_length;
     buf_append(&name->text, ask->signature, ask->signature_length);
-    if (token == JSON_ERROR || json_skip(&reader, token, NULL) != ERR_OK ||
-        json_compact(ask->values.at, (size_t)(reader.at - ask->values.at), &name->text, NULL) !=
-            ERR_OK)
+    if (json_compact(ask->values.at, n_bytes, &name->text, NULL) != ERR_OK)
         return false;
     name->hash = hash64_secret(&cache->secret, name->text.data, name->text.length);
     return true;

@@ -458,10 +458,10 @@ static bool turn_away(struct lookup_ask *ask, bool ending, struct err *err)
     ask->took_us = LOOKUP_UNTIMED;
     if (ending) {
         stop_err(err);
-        return false;
+    } else {
+        err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
+        err_hint(err, "come back in a moment; the option lookup_queue bounds this");
     }
-    err_set(err, ERR_UNREACHABLE, "too many requests wait for rows of Postgres");
-    err_hint(err, "come back in a moment; the option lookup_queue bounds this");
     return false;
 }
 

@@ -1,8 +1,8 @@
 """Real Postgres, real programs: a private cluster for the session, a fresh database a module.
 
 `BUILD` names the build folder (make sets it). Tests poll with a deadline and never sleep blindly.
-pytest-xdist gives each of its workers whole files, and so a cluster of its own; a test that measures
-time is marked `alone`, and no other runs beside it.
+pytest-xdist gives each of its workers whole files, and so a cluster of its own; a test that
+measures time is marked `alone`, and no other runs beside it.
 """
 
 import contextlib
@@ -25,7 +25,8 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "bin"
 
-# The files that take longest, in the order in which they start: none is left to run alone at the end.
+# The files that take longest, in the order in which they start: none is left to run alone at the
+# end.
 LONG_FIRST = ("test_demo", "test_algorithms", "test_soak", "test_calibration", "test_cli",
               "test_reference_encoder", "test_spill", "test_sql", "test_export", "test_evaluate",
               "test_daemon", "test_bench_serve", "test_search", "test_bench_search")
@@ -116,7 +117,8 @@ class Database:
         self.cluster = cluster
         self.name = "t_" + uuid.uuid4().hex[:12]
         with_server = cluster.connect()
-        with_server.cursor().execute(f"CREATE DATABASE {self.name} ENCODING 'UTF8' TEMPLATE template0")
+        with_server.cursor().execute(
+            f"CREATE DATABASE {self.name} ENCODING 'UTF8' TEMPLATE template0")
         with_server.close()
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("PG", "PGBOOST_"))},

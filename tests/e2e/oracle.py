@@ -116,8 +116,8 @@ def assert_metrics(stored, expected):
 
 
 # In [0, 1): a row's place, as models/README.md gives it.
-ROW_HASH = """('x' || left(encode(sha256(convert_to({seed} || '|' || {key}::text, 'UTF8')), 'hex'), 13))
-              ::bit(52)::bigint / 2.0^52"""
+ROW_HASH = """('x' || left(encode(sha256(convert_to({seed} || '|' || {key}::text, 'UTF8')), 'hex'),
+                           13))::bit(52)::bigint / 2.0^52"""
 
 
 def row_hash(key, seed=42):

@@ -1,6 +1,6 @@
 """What the night may bring beside kills: a full disk, no connection left, clocks that are wrong, a
-catalog that was migrated by a newer version, a daemon that was stopped; and the way back by rollback.
-Predictions go on, runs end, and the log says it once."""
+catalog that was migrated by a newer version, a daemon that was stopped; and the way back by
+rollback. Predictions go on, runs end, and the log says it once."""
 
 import contextlib
 import os
@@ -114,7 +114,7 @@ def test_rollback_everywhere(fresh, start, definition):
     assert sorted(seconds)[1] < 1  # but for what else the machine does
 
 
-# Workers that share a run --------------------------------------------------------------------------
+# Workers that share a run ------------------------------------------------------------------------
 
 @pytest.mark.parametrize("who", ["holder", "helper"])
 def test_a_death_frees_its_own_trial_alone(fresh, start, definition, who):
@@ -283,14 +283,15 @@ def test_wrong_clock(fresh, start, definition, tmp_path, clock):
     assert fresh.value("SELECT count(*) FROM pgboost.runs WHERE attempts = 1 AND lease_epoch = 1"
                        " AND started_at BETWEEN %s AND finished_at"
                        " AND finished_at < clock_timestamp()", before) == 2
-    assert fresh.value("SELECT count(*) FROM pgboost.trials WHERE started_at BETWEEN %s AND ended_at"
+    assert fresh.value("SELECT count(*) FROM pgboost.trials"
+                       " WHERE started_at BETWEEN %s AND ended_at"
                        " AND ended_at < clock_timestamp()", before) == 6
 
 
 # A newer version ---------------------------------------------------------------------------------
 
 def test_migrated_by_a_newer_version(fresh, start, definition):
-    """Under a daemon that runs: it writes nothing any more, says so once, and goes on predicting."""
+    """Under a daemon that runs: it writes nothing any more, says so once, and predicts on."""
     apply(fresh, definition)
     daemon = start("--poll", "100 ms")
     first = train(fresh)

@@ -119,7 +119,8 @@ def test_they_take_turns_and_the_best_is_kept(rows, cli, definition):  # noqa: F
     best = min(trials, key=lambda t: t[2])
     assert rows.sql("SELECT algorithm, trial_id FROM pgboost.models WHERE id = %s", model_id) == [
         (best[0], best[4])]
-    assert rows.sql("SELECT algorithm FROM pgboost.leaderboard WHERE project = 'turns' AND live") == [
+    assert rows.sql("SELECT algorithm FROM pgboost.leaderboard"
+                    " WHERE project = 'turns' AND live") == [
         (best[0],)]
 
 
@@ -187,7 +188,8 @@ def signals(rows):  # noqa: F811
 
 def compete(cli, definition, project, target, **keys):
     cli.ok("apply", definition(**{**dict(
-        project=project, relation="public.signals", target=target, key=["id"], include=["a", "b", "c"],
+        project=project, relation="public.signals", target=target, key=["id"],
+        include=["a", "b", "c"],
         algorithms=["xgboost", "linear"], search={"strategy": "none"}, threads=1, task="regression",
         hyperparams={"n_estimators": 100}), **keys}))
     return train(cli, project)
@@ -201,7 +203,8 @@ def test_the_one_that_fits_wins(signals, cli, definition, daemon, target, winner
     algorithm, _, model, booster = live(signals, model_id)
     assert (algorithm, booster) == (winner, ALGORITHMS[winner][0])
     scores = dict(signals.sql("""
-        SELECT t.algorithm, t.score FROM pgboost.trials t JOIN pgboost.models m ON m.run_id = t.run_id
+        SELECT t.algorithm, t.score
+        FROM pgboost.trials t JOIN pgboost.models m ON m.run_id = t.run_id
         WHERE m.id = %s""", model_id))
     loser = min(set(scores) - {winner})
     assert scores[winner] < 0.5 * scores[loser], scores
@@ -225,7 +228,8 @@ def test_every_objective_by_every_algorithm(signals, cli, definition, objective)
                        algorithms=algorithms, hyperparams={
                            "max_depth": 4, "min_child_weight": 0, "lambda": 0, "n_estimators": 150})
     trials = dict(signals.sql("""
-        SELECT t.algorithm, t.score FROM pgboost.trials t JOIN pgboost.models m ON m.run_id = t.run_id
+        SELECT t.algorithm, t.score
+        FROM pgboost.trials t JOIN pgboost.models m ON m.run_id = t.run_id
         WHERE m.id = %s AND t.status = 'completed'""", model_id))
     baseline = oracle.StoredModel(signals, model_id).metrics["baseline"]["mae"]
     assert set(trials) == set(algorithms), trials
@@ -251,7 +255,8 @@ def test_linear_encodes_for_itself(signals, cli, definition, daemon):
 
     def encoded(**features):
         item = daemon.predict("kinds", [features], encoded=True)["predictions"][0]
-        assert (oracle.bits([item["margin"]]) == oracle.bits(model.margins([item["encoded"]]))).all()
+        assert (oracle.bits([item["margin"]])
+                == oracle.bits(model.margins([item["encoded"]]))).all()
         return item["encoded"]
 
     full = encoded(b=0.25, c=10, grade=2, shop="shop 7", nothing=1, tags=["u"], pair=[1, None],

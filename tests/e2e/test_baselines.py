@@ -68,7 +68,7 @@ def test_linear_baseline_is_scikit_learns(rows, cli, definition, target, weight)
         expected = {k: v for k, v in oracle.classification_metrics(y[test], p, len(labels)).items()
                     if k in ("log_loss", "brier")}
         assert stored["baselines"]["linear"]["log_loss"] < stored["baseline"]["log_loss"]
-    # float32 against double; of several classes 200 rounds come near the optimum and not quite to it
+    # float32 against double; of several classes 200 rounds come near the optimum, not quite to it
     tolerance = 3e-3 if target == "grade" else 1e-5
     for key, value in expected.items():
         assert abs(stored["baselines"]["linear"][key] - value) < tolerance * value, key

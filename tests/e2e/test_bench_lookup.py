@@ -1,4 +1,4 @@
-"""The short form of bench-lookup: does it run, are the answers the right ones, does it print a table?
+"""The short form of bench-lookup: does it run, are the answers right, does it print a table?
 
 What it measures in a second on a busy machine proves nothing, and nothing is asserted of it.
 """

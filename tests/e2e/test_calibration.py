@@ -48,7 +48,8 @@ def trained(rows, cli, daemon, tmp_path_factory):
         path = tmp_path_factory.mktemp("definitions") / "p.json"
         path.write_text(json.dumps({
             "project": name, "relation": relation, "target": target, "key": ["id"],
-            "exclude": [t for t in TARGETS if t != target], "search": {"strategy": "none"}, **keys}))
+            "exclude": [t for t in TARGETS if t != target], "search": {"strategy": "none"},
+            **keys}))
         cli.ok("apply", path)
         cli.ok("train", name, "--here")
         model_id = cli.json("show", name)["project"]["live_model_id"]

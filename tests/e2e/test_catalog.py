@@ -76,7 +76,8 @@ def test_many_at_once_apply_once(fresh):
 def test_older_and_newer_catalogs_say_what_to_do(fresh):
     cli = Cli(fresh)
     result = cli("projects")
-    assert result.code == 1 and "no pgboost catalog" in result.err and "pgboost migrate" in result.err
+    assert result.code == 1
+    assert "no pgboost catalog" in result.err and "pgboost migrate" in result.err
     cli.ok("migrate")
     fresh.sql("INSERT INTO pgboost.schema_migrations VALUES ('pgboost', '0999_later.sql', 'x')")
     for command in ("projects", "migrate"):
@@ -252,7 +253,8 @@ def test_runs_that_cannot_be(rows, columns, values):
 def test_views(rows):
     """The leaderboard ranks by number, in the metric's direction, unknown scores last."""
     project = rows.projects[1]
-    for metrics in ('{"rmse": 10, "baseline": {"rmse": 20}}', '{"rmse": 9}', '{"rmse": null}', '{}'):
+    for metrics in ('{"rmse": 10, "baseline": {"rmse": 20}}', '{"rmse": 9}', '{"rmse": null}',
+                    '{}'):
         rows.sql(MODEL, project, metrics, "bytes")
     ranked = "SELECT score FROM pgboost.leaderboard WHERE project = 'two' ORDER BY rank, model_id"
     assert [score for (score,) in rows.sql(ranked)] == [1, 9, 10, None, None]

@@ -13,10 +13,12 @@ import pytest
 
 from conftest import BIN, wait_for
 
-COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "delete", "deploy", "predict",
-            "evaluate", "score", "runs", "trials", "models", "deployments", "export", "import", "check",
+COMMANDS = ["migrate", "init", "apply", "projects", "show", "train", "cancel", "delete", "deploy",
+            "predict", "evaluate", "score", "runs", "trials", "models", "deployments", "export",
+            "import", "check",
             "status", "token", "version", "help"]
-HOSTILE = 'ev"il; --\x1b[31m\n\u202e\u732b'  # colours, a line's end, right to left, a wide character
+# Colours, a line's end, right to left, a wide character.
+HOSTILE = 'ev"il; --\x1b[31m\n\u202e\u732b'
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +329,8 @@ def test_a_terminal_gets_a_bar_and_colours(trained):
 def test_a_pipe_gets_lines(trained, cli):
     said = cli.ok("train", "quick", "--here").err
     lines = [line for line in said.splitlines() if line.startswith("run ")]
-    assert len(lines) == len(set(lines)) >= 2 and re.fullmatch(r"run \d+: [a-z]+.*", lines[-1]), said
+    assert len(lines) == len(set(lines)) >= 2, said
+    assert re.fullmatch(r"run \d+: [a-z]+.*", lines[-1]), said
     assert "\r" not in said and "\x1b" not in said and "█" not in said
 
 
@@ -361,7 +364,8 @@ def test_deploy_by_hand(trained, cli):
         f"quick: model {models[-1]} is live\n")
     assert cli.json("deploy", "quick", "--strategy", "rollback") == {
         "project": "quick", "model_id": live, "changed": True}
-    assert cli.ok("deploy", "quick", "--model", live).out == f"quick: model {live} is live already\n"
+    again = cli.ok("deploy", "quick", "--model", live).out
+    assert again == f"quick: model {live} is live already\n"
     rows = cli.json("deployments", "quick")["items"]
     assert [(row["model_id"], row["strategy"], row["live"]) for row in rows[:2]] == [
         (live, "rollback", True), (models[-1], "most_recent", False)]

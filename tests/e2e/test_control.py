@@ -57,8 +57,9 @@ def test_train_deploy_roll_back(trained):
     daemon.wait_live("p", before["model_id"])
     assert daemon.predict("p", {"x": 0.5}) == before
     assert run["kind"] == "training"
-    assert daemon.post("/projects/p/deploy", {"model_id": run["model_id"]}).json()["changed"] is True
-    assert daemon.post("/projects/p/deploy", {"model_id": run["model_id"]}).json()["changed"] is False
+    deploy = {"model_id": run["model_id"]}
+    assert daemon.post("/projects/p/deploy", deploy).json()["changed"] is True
+    assert daemon.post("/projects/p/deploy", deploy).json()["changed"] is False
     answer = daemon.post("/projects/p/deploy", {"strategy": "best_score"})
     assert answer.status_code == 202
     contest = ended(daemon, answer.json()["run_id"])
@@ -66,7 +67,8 @@ def test_train_deploy_roll_back(trained):
 
 
 def test_cancel(trained, catalog):
-    run_id = catalog.value("""INSERT INTO pgboost.runs (project_id, trigger, definition, lease_until)
+    run_id = catalog.value("""INSERT INTO pgboost.runs
+                                  (project_id, trigger, definition, lease_until)
         SELECT id, 'test', definition, clock_timestamp() + interval '1 hour' FROM pgboost.projects
         RETURNING id""")  # reserved: no worker takes it
     answer = trained.post(f"/runs/{run_id}/cancel", {})
@@ -99,7 +101,8 @@ def test_only_json_changes_something(trained, catalog):
     n_runs = catalog.value("SELECT count(*) FROM pgboost.runs")
     for headers in [{}, {"Content-Type": "text/plain"},
                     {"Content-Type": "application/x-www-form-urlencoded"}]:
-        answer = trained.session.post(trained.url + "/projects/p/train", headers=headers, timeout=10)
+        answer = trained.session.post(trained.url + "/projects/p/train", headers=headers,
+                                      timeout=10)
         assert "Content-Type: application/json" in problem(answer, 415)["detail"]
     assert trained.get("/projects/p/train").status_code == 405
     assert catalog.value("SELECT count(*) FROM pgboost.runs") == n_runs

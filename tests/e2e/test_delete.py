@@ -48,7 +48,8 @@ def test_a_twin_goes_with_its_model(two, cli, rows):  # noqa: F811
     cli.ok("train", "p", "--here")
     model, twin = rows.sql("SELECT twin_of, id FROM pgboost.models WHERE twin_of IS NOT NULL")[0]
     assert rows.value("SELECT models FROM pgboost.overview") == 2
-    assert rows.value("SELECT pgboost.choose_model(id, 'most_recent') FROM pgboost.projects") == model
+    assert rows.value("SELECT pgboost.choose_model(id, 'most_recent')"
+                      " FROM pgboost.projects") == model
     with pytest.raises(psycopg2.Error, match="is the twin that measures model"):
         rows.sql("SELECT pgboost.deploy(%s)", twin)
     for command in [["deploy", "p", "--model", twin], ["delete", "--model", twin]]:
@@ -102,7 +103,8 @@ def test_old_runs_go(two, cli, rows, tmp_path):  # noqa: F811
                       " (SELECT id FROM pgboost.runs)") == 0
     models = rows.value("SELECT count(*) FROM pgboost.models")
     assert rows.value("SELECT count(*) FROM pgboost.runs WHERE model_id IS NOT NULL") == models > 0
-    assert rows.value("SELECT count(*) FROM pgboost.due_times") == 1  # the last: it has been seen to
+    # the last: it has been seen to
+    assert rows.value("SELECT count(*) FROM pgboost.due_times") == 1
 
 
 def test_a_project(two, cli, rows, daemon, tmp_path):  # noqa: F811

@@ -1,4 +1,4 @@
-"""The demo's two projects on the real flights: every test row, bit for bit and metric for metric."""
+"""The demo's two projects on the real flights: every test row bit for bit, metric for metric."""
 
 import json
 import subprocess

@@ -130,7 +130,8 @@ def test_another_model_of_the_project(models, cli):
     ids = [item["id"] for item in cli.json("models", "e_amount")["items"]]
     assert len(ids) == 2
     for model_id in ids:
-        assert evaluate(cli, "e_amount", "public.fresh", "--model", model_id)["model_id"] == model_id
+        found = evaluate(cli, "e_amount", "public.fresh", "--model", model_id)
+        assert found["model_id"] == model_id
     other = cli.json("models", "e_grade")["items"][0]["id"]
     result = cli("evaluate", "e_amount", "--from", "public.fresh", "--model", other)
     assert result.code == 1 and f"model {other} is not one of project" in result.err

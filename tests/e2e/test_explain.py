@@ -13,7 +13,7 @@ ALL = "SELECT * FROM public.t ORDER BY id LIMIT 200"
 
 
 def contributions(model, item):
-    """{"bias": [per output], "columns": {column: [per output]}} by XGBoost, from the encoded row."""
+    """{"bias": [an output], "columns": {column: [an output]}} by XGBoost, from the encoded row."""
     values = model.booster.predict(model.matrix([item["encoded"]]), pred_contribs=True)
     values = values.reshape(-1, len(model.names) + 1).astype(float)
     columns = {}

@@ -32,7 +32,8 @@ def projects(rows, cli, tmp_path_factory):  # noqa: F811
 
 def data(db, features, target):
     table = db.sql(f"SELECT {', '.join(features)}, {target} FROM public.t ORDER BY id")
-    x = np.array([[np.nan if v is None else v for v in row[:-1]] for row in table], dtype=np.float32)
+    x = np.array([[np.nan if v is None else v for v in row[:-1]] for row in table],
+                 dtype=np.float32)
     labels = [row[-1] for row in table]
     if target == "amount":
         return x, np.array(labels)
@@ -229,7 +230,8 @@ LINEAR = {"booster": "gblinear", "updater": "coord_descent"}
     ("grade", {**DART, **FOREST, "objective": "multi:softprob", "num_class": 3}),
     ("grade", {**LINEAR, "objective": "multi:softprob", "num_class": 3}),
 ])
-def test_every_booster_is_served_and_explained(projects, cli, daemon, tmp_path, target, params, form):
+def test_every_booster_is_served_and_explained(projects, cli, daemon, tmp_path, target, params,
+                                               form):
     booster = trained(projects, target=target, rounds=8, **params)
     path = tmp_path / f"model.{form}"
     booster.save_model(path)
@@ -268,7 +270,8 @@ def test_every_booster_is_served_and_explained(projects, cli, daemon, tmp_path, 
 def test_a_regression_may_have_any_objective(projects, cli, daemon, tmp_path, objective):
     x, y = data(projects, FEATURES, "amount")
     matrix = xgboost.DMatrix(x, label=np.exp(y / np.abs(y).max()), feature_names=FEATURES)
-    booster = xgboost.train({"tree_method": "hist", "objective": objective, "verbosity": 0}, matrix, 5)
+    booster = xgboost.train({"tree_method": "hist", "objective": objective, "verbosity": 0},
+                            matrix, 5)
     path = tmp_path / "model.ubj"
     booster.save_model(path)
     model_id = cli.json("import", "in_amount", path, "--deploy")["model_id"]
@@ -304,7 +307,8 @@ def test_models_that_do_not_fit(projects, refused):
     refused(trained(projects, names=["y", "flag", "amount"]), "is the target")
     refused(trained(projects, names=["y", "flag", "at"]), 'feature "at"', "not one number")
     refused(trained(projects, names=["y", "flag", "colour"]), 'feature "colour"', "not one number")
-    refused(trained(projects, features=["x", "flag"], types=["q", "c"]), 'feature "flag"', "category")
+    refused(trained(projects, features=["x", "flag"], types=["q", "c"]), 'feature "flag"',
+            "category")
     x, y = data(projects, FEATURES, "amount")
     refused(xgboost.train({}, xgboost.DMatrix(x, label=y), 2), "have no names", "feature_names")
 
@@ -312,7 +316,8 @@ def test_models_that_do_not_fit(projects, refused):
 def test_models_of_another_task(projects, refused):
     three = {"objective": "multi:softprob", "num_class": 3}
     refused(trained(projects, target="grade", **three), "3 outputs", "is a number")
-    refused(trained(projects, target="grade", **three), "3 outputs", "2 classes", project="in_truth")
+    refused(trained(projects, target="grade", **three), "3 outputs", "2 classes",
+            project="in_truth")
     refused(trained(projects), "reg:squarederror", "binary:logistic", project="in_truth")
     refused(trained(projects, target="grade", objective="multi:softmax", num_class=3),
             "multi:softmax", "multi:softprob", project="in_grade")

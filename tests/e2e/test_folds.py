@@ -12,7 +12,8 @@ import oracle
 RELATION = """
 CREATE TABLE public.f AS
 SELECT i AS id, x, y, 3 * x + noise AS amount, x + noise > 0.3 AS answer,
-       'c' || (i * 7919 % 1300) % 40 AS customer, timestamp '2020-01-01' + (i / 3) * interval '1 hour'
+       'c' || (i * 7919 % 1300) % 40 AS customer,
+       timestamp '2020-01-01' + (i / 3) * interval '1 hour'
            AS at, 1 + (i % 4) / 2.0 AS w
 FROM (SELECT i, sin(i * 12.9898)::float8 * 2 AS x, cos(i * 78.233)::float4 AS y,
              sin(i * 4.1414)::float8 AS noise FROM generate_series(1, 600) i) s
@@ -100,7 +101,8 @@ def again(data, learn, params, rounds, binary, weighted=False):
     for value, weight in zip(y, w):
         total += weight
         mean += (value - mean) * weight / total
-    matrix = xgboost.QuantileDMatrix(data[learn, 2:4].astype(np.float32), label=y.astype(np.float32),
+    matrix = xgboost.QuantileDMatrix(data[learn, 2:4].astype(np.float32),
+                                     label=y.astype(np.float32),
                                      weight=w.astype(np.float32) if weighted else None,
                                      feature_names=["x", "y"], feature_types=["q", "q"])
     return xgboost.train(
@@ -196,7 +198,8 @@ def test_what_was_not_learnt_from_calibrates(rows, cli, definition):
 
 
 BAD = [  # relation, keys, what is said
-    ("SELECT *, timestamp '2020-01-01' + ((id > 300)::int + (id > 480)::int) * interval '1 day' AS z"
+    ("SELECT *, timestamp '2020-01-01'"
+     " + ((id > 300)::int + (id > 480)::int) * interval '1 day' AS z"
      " FROM public.f", {"time": "z"}, "600 rows, 120 of them for the test, leave 1 of 5 folds"),
     ("SELECT *, id % 3 AS g FROM public.f", {"group": "g", "test": {"size": 0.01}},
      "2 folds in place of 5"),

@@ -220,7 +220,8 @@ def test_chunks_end_the_connection(served):
     ("*", "GET, HEAD, POST, OPTIONS")])
 def test_options(served, path, allow):
     with connect(served) as connection:
-        connection.sendall(f"OPTIONS {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(
+            f"OPTIONS {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
         answer = read_to_end(connection).decode()
     assert answer.startswith("HTTP/1.1 204 ") and f"\r\nAllow: {allow}\r\n" in answer
     assert "Access-Control" not in answer
@@ -527,7 +528,8 @@ def test_connections_of_one_address(catalog, daemon_factory):
     assert answer.startswith(b"HTTP/1.1 429 ") and b"\r\nRetry-After: " in answer
     flood = [connect(daemon) for _ in range(200)]  # beyond what is even told so
     ends = []
-    threads = [threading.Thread(target=lambda c=c: ends.append(read_to_end(c))) for c in flood[100:]]
+    threads = [threading.Thread(target=lambda c=c: ends.append(read_to_end(c)))
+               for c in flood[100:]]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -106,7 +106,8 @@ def test_as_xgboost_says(noisy, cli, daemon, target):
         assert mine[kind] == model.booster.get_score(importance_type=kind) != {}
     # mean |SHAP| by column over all test rows (fewer than a thousand)
     found = test_rows(noisy, target, target != "amount")
-    assert model.metrics["rows"] == len(found) == mine["rows"]["shap"] == mine["rows"]["permutation"]
+    assert model.metrics["rows"] == len(found)
+    assert len(found) == mine["rows"]["shap"] == mine["rows"]["permutation"]
     encoded = [i["encoded"] for i in
                daemon.predict(f"i_{target}", found, encoded=True)["predictions"]]
     shap = model.booster.predict(model.matrix(encoded), pred_contribs=True).astype(float)

@@ -1,5 +1,5 @@
-"""Predictions by key: the row is read from the relation when it is asked for, with the bits that the
-same values have as features."""
+"""Predictions by key: the row is read from the relation when it is asked for, with the bits that
+the same values have as features."""
 
 import json
 import re
@@ -112,7 +112,8 @@ def test_features_beside_the_key_override_columns(served):
 def test_how_old_the_row_is(catalog, served):
     at = 9007199254740993 + 40
     age = found(served, "every", key=at)["row_age_seconds"]
-    now = catalog.value("SELECT extract(epoch FROM now() - at)::float8 FROM shop.every WHERE id = %s",
+    now = catalog.value("SELECT extract(epoch FROM now() - at)::float8 FROM shop.every"
+                        " WHERE id = %s",
                         at)
     assert 0 <= now - age < 30
     assert "row_age_seconds" not in found(served, "pairs", key=pair(9))
@@ -217,7 +218,8 @@ def test_a_relation_at_fault(catalog, cli, served, tmp_path_factory):
 
 
 def test_an_error_like_a_plans_is_one_rows(catalog, cli, served, tmp_path_factory):
-    """XX000 or 42P01 may mean that what was prepared no longer fits, or what a row's function says."""
+    """XX000 or 42P01 may mean that what was prepared no longer fits, or be what a row's function
+    says."""
     catalog.sql("""
         CREATE TABLE shop.inner AS SELECT i AS id, i % 7 AS x, sin(i) AS y
             FROM generate_series(1, 300) i;
@@ -273,7 +275,8 @@ def test_rows_that_are_kept(catalog, cli, served, tmp_path_factory):
     """Answered again without being read, with the age that they have by now, until the model or the
     definition is another."""
     catalog.sql("""CREATE TABLE shop.kept AS SELECT i AS id, i AS x, 'w' || i % 3 AS word,
-                       now() - interval '1 day' - i * interval '1 second' AS at, i * 1.5 AS y FROM generate_series(1, 300) i;
+                       now() - interval '1 day' - i * interval '1 second' AS at, i * 1.5 AS y
+                   FROM generate_series(1, 300) i;
                    UPDATE shop.kept SET word = NULL WHERE id = 7; CREATE INDEX ON shop.kept (id)""")
     definition = {"relation": "shop.kept", "target": "y", "key": "id", "time": "at",
                   "cache_seconds": 3600}
@@ -341,7 +344,8 @@ def test_a_relation_that_changed_is_read_anew(catalog, cli, served, with_one_con
 
 def test_what_look_ups_will_meet_is_said_when_it_is_applied(catalog, cli, served, tmp_path):
     catalog.sql("""
-        CREATE TABLE shop.large AS SELECT i AS id, i % 7 AS x, repeat('-', 500) AS filler, sin(i) AS y
+        CREATE TABLE shop.large AS
+            SELECT i AS id, i % 7 AS x, repeat('-', 500) AS filler, sin(i) AS y
             FROM generate_series(1, 20000) i;
         ANALYZE shop.large;
         CREATE VIEW shop.behind AS SELECT id AS code, x, y FROM shop.large;

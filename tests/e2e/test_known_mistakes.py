@@ -143,7 +143,8 @@ def test_a_class_that_the_test_rows_lack_is_no_error(rows, cli, train):
 
 def test_an_untrained_model_does_not_pass(rows, cli, train):
     """Theirs shipped boosters without a tree for six months: no test looked at a metric."""
-    for project, target, metric in (("refitted", "amount", "rmse"), ("stratified", "kind", "log_loss"),
+    for project, target, metric in (("refitted", "amount", "rmse"),
+                                    ("stratified", "kind", "log_loss"),
                                     ("classes", "level", "log_loss")):
         model = oracle.StoredModel(rows, train(project, target))
         assert len(model.booster.get_dump()) > 5

@@ -47,7 +47,8 @@ def served(catalog, cli, daemon_factory, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(catalog, served):
-    return catalog.value("SELECT jsonb_agg(to_jsonb(l) - 'id' - 'y' ORDER BY id) FROM public.large l")
+    return catalog.value("SELECT jsonb_agg(to_jsonb(l) - 'id' - 'y' ORDER BY id)"
+                         " FROM public.large l")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,8 @@ def test_csv_with_line_ends_of_all_kinds(served, rows):
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerows([("share", "number"), (0.25, 3), (-1e-3, 4)])
-    expected = served.predict("large", [{"share": 0.25, "number": 3}, {"share": -1e-3, "number": 4}])
+    expected = served.predict("large",
+                              [{"share": 0.25, "number": 3}, {"share": -1e-3, "number": 4}])
     for body in (out.getvalue(), "\ufeff" + out.getvalue(), out.getvalue()[:-2],
                  out.getvalue().replace("\r\n", "\n").replace('"', "")):
         assert post_csv(served, body.encode()).json() == expected
@@ -180,7 +182,7 @@ def test_large_ones_that_fail_and_that_go_away(served, rows):
 
 
 def test_many_large_ones_at_once_are_refused(served, daemon_factory):
-    """Bodies that have not come whole take memory as well: eight times the limit of one, no more."""
+    """Bodies that have not come whole take memory as well: eight times the limit of one at most."""
     daemon = daemon_factory("--body-limit", "64 KiB", "--role", "server")
     daemon.wait_live("large")
     head = b"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n"
@@ -201,7 +203,8 @@ def test_many_large_ones_at_once_are_refused(served, daemon_factory):
     refused, = wait_for(refusal, 10, "a refusal")
     assert refused.headers["Retry-After"] == "1"
     assert "too many large bodies" in refused.json()["detail"]
-    assert daemon.predict("large", ROW["features"])["prediction"] is not None  # a small one is served
+    # a small one is served
+    assert daemon.predict("large", ROW["features"])["prediction"] is not None
     for connection in open_ones:
         connection.close()
     wait_for(lambda: ask().status_code == 200, what="room")

@@ -71,7 +71,8 @@ def test_every_request_counts_once(served):
                                       json={"project": "seen", "features": {"a": i}})
                 assert answer.status_code == 200
             session.post(served.url + "/predict", data="{", timeout=30)
-            session.post(served.url + "/predict", timeout=30, json={"project": "no", "features": {}})
+            session.post(served.url + "/predict", timeout=30,
+                         json={"project": "no", "features": {}})
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -160,7 +161,7 @@ def test_slow_requests(served):
     slow = lambda: [line for line in lines(served, "slow request") if line["path"] == "/predict"]
     began = len(slow())
 
-    def is_logged():  # not at once where slow answers to other tests have used up this moment's lines
+    def is_logged():  # not at once where slow answers to other tests have used up the lines
         predict_slowly(served, 1)
         return slow()[began:]
 

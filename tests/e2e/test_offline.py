@@ -34,7 +34,8 @@ def train(database, folder, name, factor):
 
 
 def run(database, state, *args):
-    return subprocess.run([BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", state, *args],
+    return subprocess.run([BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", state,
+                           *args],
                           env=database.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
@@ -114,7 +115,7 @@ def test_restart_without_postgres(own, tmp_path):
 
     database.reconnect()
 
-    # With Postgres, what the cache has as the catalog does is not read again: a file stays as it is.
+    # With Postgres, what the cache has as the catalog does is not read again: a file stays as is.
     # A row that was written again, and a file that is damaged, are read and kept anew.
     (folder,) = state.glob("live-*")
     ids = {name: answer["model_id"] for name, answer in expected.items()}

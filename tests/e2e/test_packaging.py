@@ -76,6 +76,7 @@ def test_completion():
     assert complete("pgboost", "sta") == ["status"]
     assert set(complete("pgboost", "de")) == {"delete", "deploy", "deployments"}
     assert complete("pgboost", "help", "exp") == ["export"]
-    assert set(complete("pgboost", "deploy", "flights", "--")) >= {"--model", "--strategy", "--json"}
+    offered = set(complete("pgboost", "deploy", "flights", "--"))
+    assert offered >= {"--model", "--strategy", "--json"}
     assert complete("pgboost", "deploy", "--st") == ["--strategy"]
     assert complete("pgboostd", "--list") == ["--listen"]

@@ -19,7 +19,8 @@ PORT = "6432"  # of a Unix socket: it names a file alone
 # what pgboost sets for the sessions that are its own
 SETTINGS = ["search_path", "DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits",
             "statement_timeout", "default_transaction_read_only", "role"]
-RUDE = ["SET search_path = nowhere", "SET DateStyle = 'German'", "SET IntervalStyle = 'sql_standard'",
+RUDE = ["SET search_path = nowhere", "SET DateStyle = 'German'",
+        "SET IntervalStyle = 'sql_standard'",
         "SET extra_float_digits = -10", "SET default_transaction_read_only = on"]
 
 
@@ -43,7 +44,8 @@ class Pooled:
             """.replace("\n            ", "\n"))
         for path in [folder, *folder.iterdir()]:
             shutil.chown(path, owner.pw_uid)
-        as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--init-groups"]
+        as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}",
+                    "--init-groups"]
         self.proc = subprocess.Popen(
             [*(as_owner if os.geteuid() != owner.pw_uid else []),
              shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin"), "-q",
@@ -95,7 +97,8 @@ def define(db, definition):
            " 2 * sin(i * 12.9898) + 0.1 * sin(i * 4.1414) AS y,"
            " timestamp '2020-01-01' + i * interval '1 hour' AS at, i * interval '1 minute' AS took"
            " FROM generate_series(1, 500) i")
-    return definition(project="p", relation="t", target="y", key=["id"], search={"strategy": "none"},
+    return definition(project="p", relation="t", target="y", key=["id"],
+                      search={"strategy": "none"},
                       hyperparams={"n_estimators": 20}, deploy="always", threads=1)
 
 

@@ -17,7 +17,8 @@ def served(catalog, cli, daemon_factory, tmp_path_factory):
     catalog.sql("""
         CREATE TABLE public.seen AS
         SELECT id, id * 9007199254740993 % 1000003 AS id2, (id % 13) / 7.0::float8 AS share,
-               CASE id % 4 WHEN 0 THEN 'a "b"' WHEN 1 THEN 'é' WHEN 2 THEN NULL ELSE 'c' END AS word,
+               CASE id % 4 WHEN 0 THEN 'a "b"' WHEN 1 THEN 'é' WHEN 2 THEN NULL ELSE 'c' END
+                   AS word,
                id % 3 = 0 AS flag, (id % 13) * 0.5 + id % 4 AS y,
                CASE WHEN id % 13 > 6 THEN 'late' ELSE 'on time' END AS late,
                id % 3 = 0 AS truth, id % 4 AS number_of
@@ -106,7 +107,8 @@ def test_metadata(served):
         {"name": "prediction", "datatype": "BYTES", "shape": [-1]},
         {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2],
          "labels": ["late", "on time"]}]
-    outputs = lambda name: [t["datatype"] for t in served.get(f"/v2/models/{name}").json()["outputs"]]
+    outputs = lambda name: [t["datatype"]
+                            for t in served.get(f"/v2/models/{name}").json()["outputs"]]
     assert outputs("amount") == ["FP32"] and outputs("truth") == ["BOOL", "FP64"]
     assert outputs("number") == ["INT64", "FP64"]
 
@@ -177,7 +179,8 @@ BAD = {
     "shape": ({"inputs": [{**TENSOR, "shape": [2]}]}, 400, "the data has 1 values, the shape 2"),
     "negative shape": ({"inputs": [{**TENSOR, "shape": [-1]}]}, 400, "a shape is"),
     "three dimensions": ({"inputs": [{**TENSOR, "shape": [1, 1, 1]}]}, 400, "a shape is"),
-    "huge shape": ({"inputs": [{**TENSOR, "shape": [2147483647, 2147483647]}]}, 400, "the data has"),
+    "huge shape": ({"inputs": [{**TENSOR, "shape": [2147483647, 2147483647]}]}, 400,
+                   "the data has"),
     "datatype": ({"inputs": [{**TENSOR, "datatype": "INT128"}]}, 400, "no such datatype"),
     "wrong values": ({"inputs": [{**TENSOR, "data": ["1"]}]}, 400, "not of the tensor's type"),
     "object in data": ({"inputs": [{**TENSOR, "data": [{}]}]}, 400, "not of the tensor's type"),
@@ -234,7 +237,8 @@ def test_invocations_refused(served):
             ("/invocations?project=late", {"dataframe_split": [1]}, 400, "expected an object"),
             ("/invocations?project=late", {"dataframe_records": 7}, 400, "expected an array"),
             ("/invocations?project=late", {"dataframe_records": [{"no": 7}]}, 400, "no"),
-            ("/invocations?project=late", {"inputs": {"share": 7}}, 400, "an array for each column")):
+            ("/invocations?project=late", {"inputs": {"share": 7}}, 400,
+             "an array for each column")):
         assert text in problem(served.post(path, body), status)["detail"]
 
 

@@ -30,7 +30,8 @@ def rows(catalog):
         FROM (SELECT q * 100 + i AS id, 'query ' || q AS query, x, colour, q % 10 = 3 AS dull,
                      10 * sin(q * 5.3)::float8 AS shift, 1 + q % 2 AS doubled,
                      timestamp '2024-01-01' + interval '1 hour' * (q * 10 + i * 7) AS at,
-                     1.5 * x + (colour IS NOT DISTINCT FROM 'red')::int + 0.4 * sin((q * 31 + i) * 2.7) AS signal
+                     1.5 * x + (colour IS NOT DISTINCT FROM 'red')::int
+                         + 0.4 * sin((q * 31 + i) * 2.7) AS signal
               FROM (SELECT q, i, 1.4 * sin((q * 17 + i) * 12.9898)::float8 AS x,
                            (ARRAY['red', 'green', NULL])[1 + (q * 7919 + i * 31) % 3] AS colour
                     FROM generate_series(1, {LISTS}) q,
@@ -213,7 +214,8 @@ def test_lists_stay_whole_in_a_split_by_time(rows, cli, definition, daemon):
             break
         tested.append(query)
         n += size
-    assert stats["test"] == n and stats["split"]["test_from"] == ends[len(tested) - 1][1].isoformat()
+    assert stats["test"] == n
+    assert stats["split"]["test_from"] == ends[len(tested) - 1][1].isoformat()
     assert stats["split"]["group"] == "query"
     newest_learnt = rows.value("SELECT max(at) FROM public.offers WHERE query <> ALL(%s)", tested)
     assert newest_learnt < ends[len(tested) - 1][1]

@@ -31,7 +31,8 @@ def test_a_run_repeats_itself(rows, cli, definition, target, task, threads):  # 
                sorted(cli.json("models", project)["items"], key=lambda item: item["id"])]
         decisions = [
             (ids.index(item["model_id"]), item["strategy"], item["refused"],
-             item["reason"].replace(f"model {ids[0]}", "model A").replace(f"model {ids[1]}", "model B"))
+             item["reason"].replace(f"model {ids[0]}", "model A").replace(f"model {ids[1]}",
+                                                                          "model B"))
             for item in cli.json("deployments", project)["items"]]
         assert len(models) == 2 and models[0] == models[1]
         assert len(decisions) == 2

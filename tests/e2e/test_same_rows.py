@@ -56,13 +56,15 @@ def test_a_row_says_later_what_it_said_at_training(catalog, cli, daemon, tmp_pat
     not, which is why the documentation warns of it."""
     catalog.sql("""
         CREATE TABLE public.states AS
-            SELECT c AS customer, timestamptz '2024-01-01 00:00+00' + m * interval '30 days' AS valid_from,
+            SELECT c AS customer,
+                   timestamptz '2024-01-01 00:00+00' + m * interval '30 days' AS valid_from,
                    timestamptz '2024-01-01 00:00+00' + (m + 1) * interval '30 days' AS valid_to,
                    c * 10 + m AS points
             FROM generate_series(1, 20) c, generate_series(0, 9) m;
         CREATE TABLE public.orders AS
             SELECT i AS id, 1 + i % 20 AS customer,
-                   timestamptz '2024-01-01 00:00+00' + i * interval '11 hours' AS at, i % 13 AS amount
+                   timestamptz '2024-01-01 00:00+00' + i * interval '11 hours' AS at,
+                   i % 13 AS amount
             FROM generate_series(1, 600) i;
         CREATE VIEW public.as_it_was AS
             SELECT o.id, o.at, o.amount, s.points, sin(o.amount) + s.points / 50.0 AS y

@@ -75,7 +75,8 @@ def fire_many(db, start_daemons, n_daemons, n_projects, n_due, speed):
     start_daemons(n_daemons)
     run_clock(db, first.isoformat(), speed)
     last = first + datetime.timedelta(minutes=n_due)
-    wait_for(lambda: db.value("SELECT count(*) FROM pgboost.projects p WHERE NOT EXISTS (SELECT FROM"
+    wait_for(lambda: db.value("SELECT count(*) FROM pgboost.projects p"
+                              " WHERE NOT EXISTS (SELECT FROM"
                               " pgboost.due_times WHERE project_id = p.id AND due_at >= %s)", last)
              == 0, 60 + 180 * n_due / speed, "the due times")
     stop_clock(db)  # years before: nothing is due any more
@@ -150,8 +151,10 @@ def test_a_new_schedule_forgets_the_past(fresh, daemons):
     daemons(1)
     wait_for(lambda: fired(fresh, "p"), what="the night's due time")
     since(fresh, "p", "1 day")
-    fresh.sql("""UPDATE pgboost.projects SET definition = definition || '{"schedule": "0 4 * * *"}'""")
-    since_now = fresh.value("SELECT scheduled_since = pgboost.schedule_clock() FROM pgboost.projects")
+    fresh.sql("""UPDATE pgboost.projects
+                 SET definition = definition || '{"schedule": "0 4 * * *"}'""")
+    since_now = fresh.value("SELECT scheduled_since = pgboost.schedule_clock()"
+                            " FROM pgboost.projects")
     assert since_now is True
 
 
@@ -168,7 +171,8 @@ def test_a_schedule_that_cannot_be_used_is_said_once(fresh, daemons):
 
 
 def test_apply_and_show(fresh, definition):
-    fresh.sql("CREATE TABLE t AS SELECT i AS id, i % 7 AS x, i * 1.5 AS y FROM generate_series(1, 50) i")
+    fresh.sql("CREATE TABLE t AS SELECT i AS id, i % 7 AS x, i * 1.5 AS y"
+              " FROM generate_series(1, 50) i")
     cli = Cli(fresh)
     keys = {"project": "p", "relation": "t", "target": "y"}
     for schedule, text in [("0 0 31 2 *", "never comes"), ("0 3 * *", "five fields, this one 4"),

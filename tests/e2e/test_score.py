@@ -129,7 +129,8 @@ def long(mixed, cli, tmp_path_factory):
               " 'SELECT 0::float8 FROM pg_advisory_xact_lock_shared(7)'")
     mixed.sql("CREATE VIEW public.gated AS SELECT id, y,"
               " x + CASE WHEN id = 210000 THEN public.gate() ELSE 0 END AS x FROM public.long")
-    mixed.sql(f"ALTER DATABASE {mixed.name} SET enable_sort = off")  # rows come as the index has them
+    # rows come as the index has them
+    mixed.sql(f"ALTER DATABASE {mixed.name} SET enable_sort = off")
     path = tmp_path_factory.mktemp("long") / "long.json"
     path.write_text(json.dumps({
         "project": "long", "relation": "public.sample", "target": "y", "key": ["id"],
@@ -164,7 +165,8 @@ def written(db, table="public.scores"):
 
 def expected(db, table="public.scores"):
     """Every row once, and each prediction the one that a score without an accident gives."""
-    return db.value(f"SELECT count(*) FROM {table} JOIN public.whole USING (id, prediction)") == LONG
+    return db.value(f"SELECT count(*) FROM {table}"
+                    " JOIN public.whole USING (id, prediction)") == LONG
 
 
 def test_killed_and_gone_on_with(long, cli, gate):
@@ -185,8 +187,8 @@ def test_killed_and_gone_on_with(long, cli, gate):
 
 
 def test_gone_on_with_behind_a_key_of_two_columns(mixed, cli):
-    """As the relation sorts them: what stands before the point is not done again, what stands behind
-    it all is, and nothing between."""
+    """As the relation sorts them: what stands up to the point is not done again, what stands behind
+    it is."""
     def score():
         return cli.json("score", "answer", "--from", "public.mixed", "--into", "public.pairs")
 
@@ -488,7 +490,8 @@ def test_refused_without_a_key(mixed, cli, definition):
     assert "no live model" in failed.err
     failed = cli("score", "amount", "--from", "public.mixed")
     assert failed.code == 2 and "--into" in failed.err
-    for score, word in (({"after": "train"}, "into"), ({"into": "x", "after": "sometimes"}, "train"),
+    for score, word in (({"after": "train"}, "into"),
+                        ({"into": "x", "after": "sometimes"}, "train"),
                         ({"into": "x"}, "key")):
         keys = {} if word == "key" else {"key": ["id"]}
         failed = cli("apply", definition(project="k", relation="public.mixed", target="amount",

@@ -21,7 +21,8 @@ SMALL = {"n_estimators": 30, "early_stopping_rounds": 5}
 def db_rows(catalog):
     catalog.sql("""
         CREATE TABLE public.searched AS
-        SELECT i AS id, a, b, c, (3 * a - 2 * b + CASE c WHEN 'x' THEN 1 ELSE 0 END + 0.5 * noise)::float8
+        SELECT i AS id, a, b, c,
+               (3 * a - 2 * b + CASE c WHEN 'x' THEN 1 ELSE 0 END + 0.5 * noise)::float8
                    AS y,
                CASE WHEN a + 0.3 * noise > 0 THEN 'yes' ELSE 'no' END AS answer
         FROM (SELECT i, sin(i * 12.9898)::float8 AS a, cos(i * 78.233)::float8 AS b,
@@ -170,9 +171,10 @@ def begun(db, run_id):
 
 def wait_to_kill(db, run_id, process, last, rng, usual):
     """Some time after a trial has begun: mostly before it can have ended, by the seconds that it
-    usually takes; none dies so often that it is given up, or the run, whose deaths are its own until
-    a trial has ended. At most until the next one begins."""
-    wait_for(lambda: process.poll() is not None or begun(db, run_id) != last, 60, "a trial to begin")
+    usually takes; none dies so often that it is given up, or the run, whose deaths are its own
+    until a trial has ended. At most until the next one begins."""
+    wait_for(lambda: process.poll() is not None or begun(db, run_id) != last, 60,
+             "a trial to begin")
     number, deaths, at = db.sql("SELECT number, lease_epoch, started_at FROM pgboost.trials"
                                 " WHERE run_id = %s ORDER BY started_at DESC LIMIT 1", run_id)[0]
     may_die = deaths < (1 if number == 0 else 4)

@@ -1,4 +1,4 @@
-"""Who may do what: tokens, hosts, origins, TLS and its reload, Unix sockets, what is refused at all."""
+"""Who may do what: tokens, hosts, origins, TLS and its reload, Unix sockets, what is refused."""
 
 import hashlib
 import http.client
@@ -47,7 +47,8 @@ def tokens(cli, projects, tmp_path_factory):
 @pytest.fixture(scope="module")
 def guarded(tokens, daemon_factory):
     daemon = daemon_factory("--tokens", str(tokens[0]))
-    ready = lambda: len(daemon.get("/projects", headers=bearer(tokens[1]["ops"])).json()["items"]) == 2
+    ops = bearer(tokens[1]["ops"])
+    ready = lambda: len(daemon.get("/projects", headers=ops).json()["items"]) == 2
     wait_for(ready, what="the projects")
     return daemon
 
@@ -127,7 +128,8 @@ def test_a_token_of_some_projects(guarded, tokens):
     names = [item["name"] for item in guarded.get("/projects", headers=headers).json()["items"]]
     assert names == ["churn"]
     for project in ("flights", "nobody"):  # nor does it hear which there are
-        problem(guarded.post("/predict", {"project": project, "features": {}}, headers=headers), 403)
+        problem(guarded.post("/predict", {"project": project, "features": {}}, headers=headers),
+                403)
 
 
 MODEL = "/v2/models/churn"
@@ -138,7 +140,7 @@ TENSOR = {"name": "a", "shape": [1], "datatype": "FP64", "data": [1]}
     (None, 401, 401, 401, 401), ("reader", 200, 409, 409, 409), ("ops", 200, 409, 403, 409),
     ("shop", 403, 409, 409, 403), ("both", 403, 409, 409, 403)])
 def test_metrics_and_protocols(guarded, tokens, name, metrics, metadata, infer, other):
-    """/metrics names all projects, so that a token of some does not see it; 409: there is no model."""
+    """/metrics names all projects, so that a token of some does not see it; 409: no model."""
     headers = bearer(tokens[1][name]) if name else {}
     assert guarded.get("/metrics", headers=headers).status_code == metrics
     assert guarded.get("/v2", headers=headers).status_code == (200 if name else 401)
@@ -223,10 +225,12 @@ def test_a_hundred_bad_reloads(cli, projects, daemon_factory, tmp_path):
 
 
 @pytest.mark.parametrize("line, why", [
-    ("a", "expected a name"), ("a b c", "not a SHA-256"), ("a! {h} predict", "a name is of letters"),
+    ("a", "expected a name"), ("a b c", "not a SHA-256"),
+    ("a! {h} predict", "a name is of letters"),
     ("a {h} write", "scopes are"), ("a {h} predict,", "scopes are"),
     ("a {h} predict rate=0", "\"rate\""), ("a {h} predict rate=x", "\"rate\""),
-    ("a {h} predict projects=", "names none"), ("a {h} predict colour=red", "expected \"projects=\""),
+    ("a {h} predict projects=", "names none"),
+    ("a {h} predict colour=red", "expected \"projects=\""),
     ("a {h} predict\nb {h} admin", "a second time"), ("# nobody", "holds no token")])
 def test_bad_files_of_tokens(projects, tmp_path, line, why):
     path = tmp_path / "tokens"
@@ -288,7 +292,8 @@ def test_a_page_asks_what_it_may_send(named):
     assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
     assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
     asks["Origin"] = "https://evil.example.com"
-    assert named.session.options(named.url + "/predict", headers=asks, timeout=10).status_code == 403
+    refused = named.session.options(named.url + "/predict", headers=asks, timeout=10)
+    assert refused.status_code == 403
 
 
 def test_headers_of_security(named):
@@ -365,7 +370,8 @@ def make_certificate(folder, name):
     """A certificate of its own for 127.0.0.1, and its key."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes",
          "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
          "-keyout", key, "-out", certificate],
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -431,7 +437,8 @@ def test_tls(projects, cli, tokens, identities, tmp_path):
         answer = requests.get(url + "/projects", verify=str(certificate), timeout=10,
                               headers=bearer(tokens[1]["reader"]))
         assert answer.status_code == 200 and len(answer.json()["items"]) == 2
-        assert requests.get(url + "/projects", verify=str(certificate), timeout=10).status_code == 401
+        assert requests.get(url + "/projects", verify=str(certificate),
+                            timeout=10).status_code == 401
         assert name_of_certificate(port) == b"first"
         check_status_over_tls(cli, port, certificate, second)
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
@@ -520,7 +527,8 @@ def test_slow_handshakes_are_cut(projects, identities, tmp_path):
                              "--tls-key", identities[0][1], "--head-timeout", "1 s")
     try:
         began = time.monotonic()
-        with socket.create_connection(("127.0.0.1", int(line.rsplit(":", 1)[1])), timeout=10) as slow:
+        with socket.create_connection(("127.0.0.1", int(line.rsplit(":", 1)[1])),
+                                      timeout=10) as slow:
             slow.sendall(b"\x16\x03\x01")
             assert slow.recv(4096) == b""
         assert time.monotonic() - began < 7  # not the eight seconds of who says nothing of it

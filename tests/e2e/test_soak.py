@@ -244,7 +244,8 @@ class Cutter:
 
     def __init__(self, db):
         self.server = f"{db.env['PGHOST']}/.s.PGSQL.{db.env['PGPORT']}"
-        self.tcp = None if self.server.startswith("/") else (db.env["PGHOST"], int(db.env["PGPORT"]))
+        is_path = self.server.startswith("/")
+        self.tcp = None if is_path else (db.env["PGHOST"], int(db.env["PGPORT"]))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.armed, self.n_cut = None, 0
@@ -297,7 +298,8 @@ class Cutter:
 
 def test_link_cut_at_commit(project, ledger):
     cutter = Cutter(project)
-    env = {**project.env, "OMP_WAIT_POLICY": "passive", "PGBOOST_READ_DSN": project.dsn, "PGBOOST_DSN":
+    env = {**project.env, "OMP_WAIT_POLICY": "passive", "PGBOOST_READ_DSN": project.dsn,
+           "PGBOOST_DSN":
            project.dsn.replace(f"host={project.env['PGHOST']}", "host=127.0.0.1").replace(
                f"port={project.env['PGPORT']}", f"port={cutter.port} sslmode=disable"
                " gssencmode=disable")}

@@ -484,7 +484,8 @@ def test_answered_all_the_same(made, cli, definition, name, keys, said, counts):
                               target="t", **keys)
     assert said in out
     assert {key: stats[key] for key in counts} == counts
-    assert stats["train"] + stats["valid"] + stats["test"] == stats["rows"] - stats["without_target"]
+    used = stats["train"] + stats["valid"] + stats["test"]
+    assert used == stats["rows"] - stats["without_target"]
     model.check_golden()
 
 

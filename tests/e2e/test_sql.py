@@ -1,4 +1,4 @@
-"""The project's life in psql alone: train, compare, deploy, roll back; who may, and what is refused."""
+"""The project's life in psql alone: train, compare, deploy, roll back; who may, what is refused."""
 
 import json
 import subprocess
@@ -82,7 +82,8 @@ def test_a_session(psql, daemon):
     assert board[0] == ["1", good, "xgboost", "f"]
     assert {row[1] for row in board} == {bad, good, linear}
     assert psql.ok("SELECT model_id, hyperparams ->> 'n_estimators' IS NOT NULL FROM"
-                   " pgboost.trained_models WHERE algorithm = 'xgboost' ORDER BY 1")[0] == [bad, "t"]
+                   " pgboost.trained_models WHERE algorithm = 'xgboost' ORDER BY 1")[0] == \
+        [bad, "t"]
 
     # what a call gives holds for its run; the project is what the first one defined
     assert json.loads(psql.value("SELECT definition FROM pgboost.projects")) == {
@@ -118,7 +119,8 @@ def test_casts_and_words_of_postgresml(psql, daemon):
           "y": {"impute": "mean", "scale": "standard"}}')""")
     status, _, error = psql.ended(run_id)
     assert status == "succeeded", error
-    assert json.loads(psql.value("SELECT definition FROM pgboost.projects WHERE name = 'answer'")) == {
+    assert json.loads(psql.value("SELECT definition FROM pgboost.projects"
+                                 " WHERE name = 'answer'")) == {
         "project": "answer", "relation": "public.answers", "target": "answer",
         "task": "classification", "algorithms": ["linear"], "hyperparams": {"lambda": 1},
         "test": {"size": 0.3, "by": "random"}, "deploy": "if_better", "snapshot": "table",
@@ -142,7 +144,8 @@ def test_a_search(psql, daemon):
         materialize_snapshot => true)""")
     status, _, error = psql.ended(run_id)
     assert status == "succeeded", error
-    assert psql.ok("SELECT status, origin, hyperparams ->> 'max_depth', jsonb_array_length(fold_scores)"
+    assert psql.ok("SELECT status, origin, hyperparams ->> 'max_depth',"
+                   " jsonb_array_length(fold_scores)"
                    f" FROM pgboost.trials WHERE run_id = {run_id} ORDER BY number") == [
         ["completed", "grid", "2", "3"], ["completed", "grid", "3", "3"]]
     assert psql.ok(f"SELECT rows_in_table FROM pgboost.runs WHERE id = {run_id}") == [["t"]]
@@ -274,8 +277,10 @@ def test_a_refreshed_view(psql, catalog):
     psql.ok("""SELECT pgboost.cancel(pgboost.train('from mv', 'regression', 'mv', 'amount',
         search => 'none'))""")
     catalog.sql("""UPDATE pgboost.projects SET definition = definition
-                   || '{"retrain": {"on_refresh": ["mv", "public.other"]}}' WHERE name = 'from mv'""")
-    assert psql.ok("BEGIN; REFRESH MATERIALIZED VIEW mv; SELECT pgboost.refreshed('mv'); COMMIT") == [
+                   || '{"retrain": {"on_refresh": ["mv", "public.other"]}}'
+                    WHERE name = 'from mv'""")
+    assert psql.ok("BEGIN; REFRESH MATERIALIZED VIEW mv;"
+                   " SELECT pgboost.refreshed('mv'); COMMIT") == [
         ["1"]]
     assert psql.value("SELECT pgboost.refreshed('public.t')") == "0"
     assert psql.ok("SELECT trigger, created_by FROM pgboost.runs WHERE status <> 'cancelled' AND"
@@ -309,11 +314,13 @@ def test_who_may(psql, analyst, catalog):
         assert "permission denied for function" in stranger.error(f"SELECT pgboost.{call}")
     assert "permission denied" in stranger.error("SELECT * FROM pgboost.overview")
 
-    run_id = analyst.value("SELECT pgboost.train('amount', algorithm => 'linear', search => 'none')")
+    run_id = analyst.value(
+        "SELECT pgboost.train('amount', algorithm => 'linear', search => 'none')")
     assert psql.value(f"SELECT created_by FROM pgboost.runs WHERE id = {run_id}") == "analyst"
     psql.ended(run_id)
     analyst.ok("SELECT pgboost.deploy('amount', 'rollback')")
-    assert psql.value("SELECT created_by FROM pgboost.deployments ORDER BY id DESC LIMIT 1") == "analyst"
+    by = psql.value("SELECT created_by FROM pgboost.deployments ORDER BY id DESC LIMIT 1")
+    assert by == "analyst"
     assert analyst.value("SELECT count(*) FROM pgboost.leaderboard") != "0"
     for table in ["models", "runs", "projects"]:
         assert "permission denied" in analyst.error(f"SELECT * FROM pgboost.{table}")
@@ -327,7 +334,8 @@ def test_who_may(psql, analyst, catalog):
 
 def test_a_callers_names_are_not_the_functions(analyst, catalog):
     """Functions, operators and tables of the caller's own do not run with the owner's rights."""
-    catalog.sql("CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO analyst; CREATE TABLE loot (x text)")
+    catalog.sql("CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO analyst;"
+                " CREATE TABLE loot (x text)")
     analyst.ok("""SET search_path = evil, pg_catalog, public;
         CREATE FUNCTION evil.format(text, text) RETURNS text LANGUAGE plpgsql AS
             $$ BEGIN INSERT INTO public.loot VALUES (current_user); RETURN $1; END $$;

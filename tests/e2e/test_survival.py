@@ -15,8 +15,8 @@ EXCLUDE = ["event_time", "died", "died_as_int", "earliest", "latest", "weight", 
 
 @pytest.fixture(scope="module")
 def rows(catalog):
-    """Patients whose time is exp(x + treatment + noise), observed for some time only. `earliest` and
-    `latest` bound the same times: between two visits, after the last one, before the first."""
+    """Patients whose time is exp(x + treatment + noise), observed for some time only. `earliest`
+    and `latest` bound the same times: between two visits, after the last one, before the first."""
     catalog.sql("""
         CREATE TABLE public.patients AS
         SELECT id, x, treatment, noise_only, ward, weight, seen_at,
@@ -356,7 +356,8 @@ def test_out_and_in_again(rows, cli, definition, tmp_path):
     ({"objective": "reg:gamma"}, "available: survival:aft, survival:cox"),
     ({"calibration": "isotonic"}, "survival has no probabilities"),
     ({"task": "regression"}, 'only "task": "survival" has it'),
-    ({"hyperparams": {"aft_loss_distribution": "weibull"}}, "must be one of normal,logistic,extreme"),
+    ({"hyperparams": {"aft_loss_distribution": "weibull"}},
+     "must be one of normal,logistic,extreme"),
 ])
 def test_definitions_that_cannot_be(rows, cli, definition, keys, says):
     result = cli("apply", define(definition, "s_refused", **keys))

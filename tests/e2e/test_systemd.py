@@ -78,7 +78,8 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None,
 def test_exposure(units, name):
     path = units / name.replace("@.", "@seen.")
     # The threshold is in tenths: the exit status says whether the exposure is above it.
-    result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15", path],
+    result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15",
+                             path],
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert result.returncode == 0, result.stdout
     exposure = re.search(r"Overall exposure level for .*: ([\d.]+)", result.stdout).group(1)

@@ -188,7 +188,8 @@ def test_if_better_meets_the_live_model_on_the_same_rows(rows, cli, definition):
     first = train(cli, definition, project="champion", **keys)
     # a challenger that cannot be better: one round
     cli.ok("apply", definition(project="champion", relation="public.t", key=["id"],
-                               search={"strategy": "none"}, hyperparams={"n_estimators": 1}, **keys))
+                               search={"strategy": "none"}, hyperparams={"n_estimators": 1},
+                               **keys))
     out = cli.ok("train", "champion", "--here").out
     assert cli.json("show", "champion")["project"]["live_model_id"] == first
     assert "not better" in out
@@ -237,7 +238,8 @@ def test_profile_and_warnings(rows, cli, definition):
 
 def test_the_same_rows_have_the_same_fingerprint(rows, cli):
     def last():
-        return rows.value("SELECT stats ->> 'fingerprint' FROM pgboost.runs ORDER BY id DESC LIMIT 1")
+        return rows.value("SELECT stats ->> 'fingerprint' FROM pgboost.runs"
+                          " ORDER BY id DESC LIMIT 1")
 
     prints = []
     for change in (None, None, "UPDATE public.t SET x = x + 1 WHERE id = 77",
@@ -286,7 +288,8 @@ def test_a_column_left_out_is_still_read_for_the_live_model(rows, cli, definitio
 
 def test_another_split_cannot_be_compared(rows, cli, definition):
     """The live model has trained on some of the new test rows: its score there means nothing."""
-    keys = dict(project="reseeded", target="amount", exclude=["answer", "truth", "grade", "strange"])
+    keys = dict(project="reseeded", target="amount",
+                exclude=["answer", "truth", "grade", "strange"])
     train(cli, definition, **keys)
     cli.ok("apply", definition(relation="public.t", key=["id"], search={"strategy": "none"},
                                hyperparams={"n_estimators": 60}, seed=7, **keys))
@@ -336,6 +339,7 @@ def test_a_relation_that_changed_is_named(rows, cli, definition):
     rows.sql("ALTER TABLE public.changing RENAME COLUMN x TO x_new;"
              "ALTER TABLE public.changing ALTER COLUMN z TYPE text")
     assert finding()["status"] == "fail"
-    assert '"x" is gone' in finding()["detail"] and '"z" was float4 and is text' in finding()["detail"]
+    detail = finding()["detail"]
+    assert '"x" is gone' in detail and '"z" was float4 and is text' in detail
     out = cli.ok("train", "changing", "--here").out
     assert "has changed since live model" in out and '"snow"' in out and "can no longer feed" in out

@@ -40,7 +40,8 @@ def apply(fresh, definition, **keys):
 
 
 def runs(fresh):
-    return fresh.sql("SELECT trigger, status, (stats ->> 'rows')::int FROM pgboost.runs ORDER BY id")
+    return fresh.sql("SELECT trigger, status, (stats ->> 'rows')::int FROM pgboost.runs"
+                     " ORDER BY id")
 
 
 def counted(fresh):
@@ -51,7 +52,7 @@ def counted(fresh):
     wait_for(lambda: fresh.value("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
                                  " 'pgboostd (count)' AND datname = current_database()") == 0,
              what="the count to end")
-    wait_for(lambda: fresh.value("SELECT count(*) FROM pgboost.runs WHERE finished_at IS NULL") == 0,
+    wait_for(lambda: not fresh.value("SELECT count(*) FROM pgboost.runs WHERE finished_at IS NULL"),
              60, "the runs to end")
 
 
@@ -84,7 +85,8 @@ def test_after_so_many_rows(fresh, daemons, definition):
 
 
 def test_a_count_that_fails_is_said_once_and_does_not_hold_up(fresh, daemons, definition):
-    fresh.sql("CREATE VIEW bad AS SELECT id, x, y, 1 / (id - id) AS z FROM t WHERE 1 / (id - 7) < 9")
+    fresh.sql("CREATE VIEW bad AS SELECT id, x, y, 1 / (id - id) AS z FROM t"
+              " WHERE 1 / (id - 7) < 9")
     apply(fresh, definition, project="bad", relation="bad", retrain={"after_rows": 1})
     daemon = daemons()
     for _ in range(3):

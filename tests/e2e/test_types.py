@@ -39,13 +39,15 @@ def served(catalog, cli, daemon, tmp_path_factory):
                (SELECT array_agg(k / 4.0) FROM generate_series(1, i % 4) k)::numeric[],
                ARRAY[i % 2 = 0, NULL], ARRAY['a', 'tag' || i % 3, NULL, 'once' || i],
                ARRAY['sad', 'happy']::mood[],
-               jsonb_build_object('n', i, 'deep', jsonb_build_object('b', i % 2 = 0, 's', 'v' || i % 3),
+               jsonb_build_object('n', i,
+                                  'deep', jsonb_build_object('b', i % 2 = 0, 's', 'v' || i % 3),
                                   'list', jsonb_build_array(1, 2)) || CASE WHEN i % 400 = 0
                    THEN '{{"rare": 1}}' ELSE '{{}}' END::jsonb,
                ('{{"x": ' || i || '.50, "x": ' || i % 7 || '}}')::json, gen_random_uuid(),
                ('10.0.' || i % 250 || '.1')::inet, decode(lpad(to_hex(i), 4, '0'), 'hex'),
                DEFAULT, i + 1, i % 5, i % 6, i % 7, i % 8,
-               CASE WHEN sin(i) > 0 THEN 'really good stuff number ' ELSE 'quite awful thing number '
+               CASE WHEN sin(i) > 0 THEN 'really good stuff number '
+                    ELSE 'quite awful thing number '
                END || i
         FROM generate_series(1, {N}) i""".replace("DEFAULT, i + 1", "i + 1").replace(
             "INSERT INTO public.every", "INSERT INTO public.every (" + ", ".join(names()) + ")"))

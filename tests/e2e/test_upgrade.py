@@ -54,8 +54,10 @@ def test_a_migration_that_lets_older_programs_go_on(catalog, cli, served, daemon
         cut(catalog)
         run_id = wait_for(lambda: served.post("/projects/seen/train", {}).json().get("run_id"),
                           what="a run to be queued")
-        wait_for(lambda: served.get(f"/runs/{run_id}").json()["status"] == "succeeded", 60, "the run")
-        wait_for(lambda: served.get("/readyz").json()["degraded"] is None, what="the daemon's return")
+        wait_for(lambda: served.get(f"/runs/{run_id}").json()["status"] == "succeeded", 60,
+                 "the run")
+        wait_for(lambda: served.get("/readyz").json()["degraded"] is None,
+                 what="the daemon's return")
         assert daemon_factory("--role", "server").get("/readyz").json()["models"] == 1
         assert "seen" in cli.ok("projects").out
     finally:
@@ -79,13 +81,15 @@ def test_a_migration_that_does_not(catalog, cli, served, tmp_path, oldest):
         train = served.post("/projects/seen/train", {})
         assert train.status_code == 409 and text in train.json()["detail"]
         assert "upgrade it to the version that migrated the catalog" in train.json()["detail"]
-        start = subprocess.run([BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", tmp_path],
+        start = subprocess.run([BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir",
+                                tmp_path],
                                env=catalog.env, stdin=subprocess.DEVNULL, text=True, timeout=60,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         worker = Cli(catalog)(program="pgboost-worker")
         listing = cli("projects")
         for result in (start, worker, listing):
-            assert result.returncode == 1 and text in result.stderr.replace('\\"', '"'), result.stderr
+            assert result.returncode == 1, result.stderr
+            assert text in result.stderr.replace('\\"', '"'), result.stderr
     finally:
         catalog.sql("DELETE FROM pgboost.schema_migrations WHERE name = '9999_break.sql'")
     wait_for(lambda: served.get("/readyz").json()["degraded"] is None, what="the daemon's return")

@@ -1,5 +1,5 @@
-"""A value means the same, to the bit, however it comes: from the relation, as to_jsonb writes it, or
-as the text Postgres prints. The expected features are worked out here, independently."""
+"""A value means the same, to the bit, however it comes: from the relation, as to_jsonb writes it,
+or as the text Postgres prints. The expected features are worked out here, independently."""
 
 import datetime
 import math

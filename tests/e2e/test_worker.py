@@ -92,4 +92,5 @@ def test_nothing_is_left_after_sigterm(rows, cli, daemon):  # noqa: F811
     assert daemon.stop() == 0
     for pid in pids:
         wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 10, "the worker to end")
-    assert rows.value("SELECT status FROM pgboost.runs WHERE id = %s", run_id) in ("queued", "failed")
+    status = rows.value("SELECT status FROM pgboost.runs WHERE id = %s", run_id)
+    assert status in ("queued", "failed")

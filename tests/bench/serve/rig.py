@@ -113,7 +113,8 @@ def start_pgboost(lab, prefix=(), name="pgboost"):
 
 
 def start_floor(lab, *words, prefix=(), name="floor"):
-    return Server(name, [*prefix, TOOLS / "floor", CORES, lab.folder / "answer", *words], lab.folder)
+    return Server(name, [*prefix, TOOLS / "floor", CORES, lab.folder / "answer", *words],
+                  lab.folder)
 
 
 def start_peer(lab, peer):

@@ -15,8 +15,8 @@ predict a DMatrix of so many rows.
 NAME.shap holds what pred_contribs=True gives: int32 rows, features, outputs; then as float32 the
 features, and the contributions [rows × outputs × (features + 1)].
 
-OBJECTIVE.transform (":" as "_") has margins of every size and the predictions XGBoost makes of them:
-int32 rows, outputs, predicted; then as float32 the margins and the predictions.
+OBJECTIVE.transform (":" as "_") has margins of every size and the predictions XGBoost makes of
+them: int32 rows, outputs, predicted; then as float32 the margins and the predictions.
 """
 import json
 import os

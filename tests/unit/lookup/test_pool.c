@@ -30,7 +30,7 @@ struct client {
     struct lookup_ask ask;
     struct fixture *fixture;
     struct err err;
-    char signature[16];
+    char signature[24];
 };
 
 static void fixture_init(struct fixture *fixture, int queue_max, int timeout_ms)
@@ -143,7 +143,9 @@ static void every_ask_ends_and_counts_once(void **state)
     counts = count(&fixture, N_ASKS);
     assert_int_equal(counts.n_by_result[LOOKUP_QUEUE_FULL], n_refused);
     assert_int_equal(counts.n_by_result[LOOKUP_FOUND], 0);
-    assert_true(counts.n_by_result[LOOKUP_UNREACHABLE] > 0);
+    assert_int_equal(counts.n_by_result[LOOKUP_UNREACHABLE] + counts.n_by_result[LOOKUP_OVERDUE] +
+                         counts.n_by_result[LOOKUP_TIMED_OUT],
+                     N_ASKS - n_refused);
     for (int i = 0; i <= LOOKUP_BUCKETS; i++)
         n_timed += counts.n_by_bucket[i];
     assert_int_equal(n_timed, N_ASKS - n_refused);
@@ -169,7 +171,7 @@ static void what_waits_at_the_end_counts(void **state)
     assert_false(put(&fixture, &clients[3], 3));
     assert_non_null(strstr(clients[3].err.message, "stopping"));
     counts = count(&fixture, 4);
-    assert_in_range(counts.n_by_result[LOOKUP_STOPPED], 3, 4);
+    assert_in_range(counts.n_by_result[LOOKUP_STOPPED], 1, 4);
     fixture_release(&fixture);
 }
 
