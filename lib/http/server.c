@@ -29,7 +29,7 @@
 struct http_server {
     struct http_service service;
     struct MHD_Daemon *mhd;
-    int listen_fd; /* -1 once the HTTP library or the drain has taken it */
+    int listen_fd; /* -1 while the HTTP library has it */
     bool has_handlers, has_tls, is_inherited;
     const char *socket_path; /* in address; NULL: none */
     char address[LISTEN_ADDRESS_MAX + 8];
@@ -304,7 +304,7 @@ bool http_server_drain(struct http_server *server, int timeout_ms)
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
     int64_t began_ms, deadline_ms = deadline_in(timeout_ms);
 
-    unlisten(server->mhd, server->is_inherited);
+    server->listen_fd = unlisten(server->mhd, server->is_inherited);
     atomic_store(&server->service.draining, true);
     began_ms = clock_ms();
     while (!is_drained(server, began_ms)) {

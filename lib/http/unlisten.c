@@ -18,13 +18,13 @@
 #ifndef __SANITIZE_THREAD__ /* which has its own in that place, and learns from it */
 /* In place of the C library's, for libmicrohttpd: when it is quiesced, it removes the listening
  * socket from each thread's epoll set, and so does the thread itself, when it happens to look just
- * then. Whoever comes second is told that it is not there, or closed already, and aborts the
- * process (0.9.75 has it so). That it is not there any more is what both want. */
+ * then. Whoever comes second is told that it is not there and aborts the process (0.9.75 has it
+ * so). That it is not there any more is what both want. */
 int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 {
     int result = (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
 
-    if (result != 0 && operation == EPOLL_CTL_DEL && (errno == ENOENT || errno == EBADF))
+    if (result != 0 && operation == EPOLL_CTL_DEL && errno == ENOENT)
         return 0;
     return result;
 }
@@ -63,15 +63,14 @@ static void take_waiting(struct MHD_Daemon *mhd, MHD_socket listening)
     }
 }
 
-void unlisten(struct MHD_Daemon *mhd, bool is_inherited)
+int unlisten(struct MHD_Daemon *mhd, bool is_inherited)
 {
     MHD_socket listening = MHD_quiesce_daemon(mhd);
 
-    if (listening == MHD_INVALID_SOCKET)
-        return;
-    if (!is_inherited) {
-        stop_hearing(listening);
-        take_waiting(mhd, listening);
-    }
-    close(listening);
+    if (listening == MHD_INVALID_SOCKET || is_inherited)
+        return listening;
+    stop_hearing(listening);
+    take_waiting(mhd, listening);
+    shutdown(listening, SHUT_RDWR);
+    return listening;
 }

@@ -3,8 +3,8 @@
  *
  * A connection that the kernel has made and nobody has accepted is reset with its listening socket,
  * and the request that its client has sent is lost. So no more are made at first, then those that
- * wait are accepted, then the socket is closed. Clients that come from then on are refused, and
- * know that nothing of theirs was read.
+ * wait are accepted, then the socket is shut. Clients that come from then on are refused, and know
+ * that nothing of theirs was read.
  */
 #ifndef PGBOOST_HTTP_UNLISTEN_H
 #define PGBOOST_HTTP_UNLISTEN_H
@@ -13,7 +13,9 @@
 #include <stdbool.h>
 
 /* Before any client is told that its connection ends, so that the one it makes then is refused.
- * What waits at an inherited socket is left to the next daemon. Takes 0.3 s at most. */
-void unlisten(struct MHD_Daemon *mhd, bool is_inherited);
+ * What waits at an inherited socket is left to the next daemon. Takes 0.3 s at most. Gives the
+ * socket (-1: there was none), which the caller closes when the library has stopped: until then its
+ * threads may still mean it. */
+int unlisten(struct MHD_Daemon *mhd, bool is_inherited);
 
 #endif
