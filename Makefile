@@ -157,11 +157,12 @@ e2e: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(if $(filter-out 0,$(E2E_JOBS)),-n $(E2E_JOBS) --maxprocesses 8 --dist loadfile) \
 		$(PYTEST_ARGS) $(or $(T),tests/e2e)
 
-# What test_soak.py does a few times in the tests: make soak SOAK=0.1 for a tenth of it.
+# What these files do a few times in the tests: make soak SOAK=0.1 for a tenth of it.
 SOAK ?= 1
+SOAK_TESTS := $(addprefix tests/e2e/test_,soak.py drain.py haproxy.py hygiene.py security.py)
 .PHONY: soak
 soak: all
-	$(Q)SOAK=$(SOAK) BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -s --durations=0 $(PYTEST_ARGS) tests/e2e/test_soak.py
+	$(Q)SOAK=$(SOAK) BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -s --durations=0 $(PYTEST_ARGS) $(SOAK_TESTS)
 
 # Its files are fetched, unless SUITE is a folder that has them.
 .PHONY: json-suite

@@ -102,12 +102,10 @@ const struct command command_status = {
         "Asks a daemon over HTTP whether it can answer, what is degraded and why, and what it\n"
         "does; over TLS where the address begins with https://, or --ca is given. The exit\n"
         "status is 0 when all is well, 1 when something is degraded or it is stopping, 69 when\n"
-        "nobody answers.",
+        "nobody answers. Without --address it is PGBOOST_LISTEN, or else " DEFAULT_ADDRESS ".",
     .example = "pgboost status --address https://db.example.com:8443",
-    .options =
-        {{"address", "ADDRESS",
-          "[https://]HOST:PORT or a socket's path (default: PGBOOST_LISTEN, then " DEFAULT_ADDRESS
-          ")"},
-         {"ca", "FILE", "trust these certificates (PEM): of an authority, or the daemon's own"}},
+    .options = {{"address", "ADDRESS",
+                 "[https://]HOST:PORT or a socket's path (default: PGBOOST_LISTEN)"},
+                {"ca", "FILE", "trust these certificates (PEM): of an authority, or its own"}},
     .run = run_status,
 };

@@ -141,14 +141,15 @@ enum err_code listen_is_exposed(const char *listen_option, bool *ret_exposed, st
     return ERR_OK;
 }
 
-enum err_code listen_open(const char *listen_option, int *ret_socket, char *address,
-                          struct err *err)
+enum err_code listen_open(const char *listen_option, int *ret_socket, bool *ret_inherited,
+                          char *address, struct err *err)
 {
     CLEANUP(close_socket) int socket_fd = -1;
     struct addrinfo *info;
     char host[256];
     int port, one = 1, failure = 0, inherited = systemd_take_socket();
 
+    *ret_inherited = inherited >= 0;
     if (inherited >= 0)
         return inherit(inherited, ret_socket, address, err);
     if (options_listen_path(listen_option) != NULL)

@@ -17,18 +17,20 @@
 #include "http/listen.h"
 #include "http/probe.h"
 #include "http/tls.h"
+#include "http/unlisten.h"
 
 #define FILES_RESERVED 128 /* descriptors that are not connections, or are being turned away */
 #define LIBRARY_SECONDS                                                                            \
     3600 /* the library's own bound of inactivity; connections.h has nearer ones */
 #define HEAD_BYTES_MAX  (16 << 10) /* memory of one connection: its head, and pieces of its body */
 #define DRAIN_LINGER_MS 300        /* for clients that keep an idle connection to hear of the end */
+#define DRAIN_SETTLE_MS 100        /* for the threads to count who has only just come */
 
 struct http_server {
     struct http_service service;
     struct MHD_Daemon *mhd;
     int listen_fd; /* -1 once the HTTP library or the drain has taken it */
-    bool has_handlers, has_tls;
+    bool has_handlers, has_tls, is_inherited;
     const char *socket_path; /* in address; NULL: none */
     char address[LISTEN_ADDRESS_MAX + 8];
 };
@@ -201,7 +203,7 @@ static enum err_code open_socket(struct http_server *server, const char *listen,
 {
     char address[LISTEN_ADDRESS_MAX];
 
-    TRY(listen_open(listen, &server->listen_fd, address, err));
+    TRY(listen_open(listen, &server->listen_fd, &server->is_inherited, address, err));
     snprintf(server->address, sizeof(server->address), "%s%s",
              options_listen_path(listen) != NULL ? ""
              : server->has_tls                   ? "https://"
@@ -291,22 +293,20 @@ enum err_code http_server_probe(struct http_server *server, unsigned turn, int t
 /* Nobody is left, or nobody who is owed an answer and has not had time to hear of the end. */
 static bool is_drained(struct http_server *server, int64_t began_ms)
 {
-    if (atomic_load(&server->service.n_connections) == 0)
-        return true;
-    return atomic_load(&server->service.n_requests) == 0 &&
-           clock_ms() - began_ms >= DRAIN_LINGER_MS;
+    int64_t linger_ms =
+        atomic_load(&server->service.n_connections) == 0 ? DRAIN_SETTLE_MS : DRAIN_LINGER_MS;
+
+    return atomic_load(&server->service.n_requests) == 0 && clock_ms() - began_ms >= linger_ms;
 }
 
 bool http_server_drain(struct http_server *server, int timeout_ms)
 {
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
-    int64_t began_ms = clock_ms(), deadline_ms = deadline_in(timeout_ms);
-    MHD_socket listening;
+    int64_t began_ms, deadline_ms = deadline_in(timeout_ms);
 
+    unlisten(server->mhd, server->is_inherited);
     atomic_store(&server->service.draining, true);
-    listening = MHD_quiesce_daemon(server->mhd);
-    if (listening != MHD_INVALID_SOCKET)
-        close(listening);
+    began_ms = clock_ms();
     while (!is_drained(server, began_ms)) {
         if (deadline_left_ms(deadline_ms) == 0)
             return false;

@@ -2,12 +2,12 @@
  * The HTTP face: libmicrohttpd with a pool of epoll threads over the live models.
  *
  * In the way of a prediction: socket → hygiene (head) → guard → route → handler → reply. The files
- * in that order: server.c (socket, threads, drain), tls.c, connections.c (limits and deadlines),
- * exchange.c (one request and its answer), hygiene.c, guard.c (hosts, origins, tokens), target.c,
- * routes.c (the table), handlers.c, pack.c (gzip), reply.c. A large body is answered by a thread of
- * bulk.c while its connection is suspended, so that the loop's other connections do not wait for
- * it; what asks the catalog likewise by that of desk.c, with admin.c; what names its rows by key by
- * one of lookup/pool.c, with seeking.c.
+ * in that order: server.c (socket, threads, drain, which begins with unlisten.c), tls.c,
+ * connections.c (limits and deadlines), exchange.c (one request and its answer), hygiene.c, guard.c
+ * (hosts, origins, tokens), target.c, routes.c (the table), handlers.c, pack.c (gzip), reply.c. A
+ * large body is answered by a thread of bulk.c while its connection is suspended, so that the
+ * loop's other connections do not wait for it; what asks the catalog likewise by that of desk.c,
+ * with admin.c; what names its rows by key by one of lookup/pool.c, with seeking.c.
  *
  * Bounded: body, bodies, rows, connections, header size, idle time. Refuses: waiting for Postgres.
  */
@@ -93,8 +93,9 @@ void http_server_count(struct http_server *server, enum http_gauge gauge); /* on
 MUST_CHECK enum err_code http_server_probe(struct http_server *server, unsigned turn,
                                            int timeout_ms, struct err *err);
 
-/* Accepts nothing new, answers what is under way with "Connection: close", and returns when that is
- * done or timeout_ms passed (false). */
+/* Refuses new connections, but for those of an inherited socket, which wait; answers on those that
+ * are open, with "Connection: close", and returns when that is done or timeout_ms passed (false).
+ * No request is lost of clients that heed the close, or send within 0.3 s. */
 bool http_server_drain(struct http_server *server, int timeout_ms);
 
 /* Stops at once: connections that are open are closed. */

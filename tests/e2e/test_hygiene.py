@@ -5,6 +5,7 @@ be answered once, with an error, or not at all; then the connection ends, and wh
 answered.
 """
 
+import contextlib
 import gzip
 import json
 import re
@@ -15,7 +16,9 @@ import time
 import pytest
 
 from conftest import wait_for
+from load import Load, is_dropped
 from test_http import add_project, problem
+from test_soak import LONG
 
 SECRET = "GET /projects HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -357,63 +360,86 @@ def n_connections(daemon):
     return int(re.search(r"^pgboost_http_connections (\d+)$", text, re.M)[1])
 
 
+@contextlib.contextmanager
+def long_answers(db, n):
+    """n projects of 10 KB each, which GET /projects tells of."""
+    db.sql("INSERT INTO pgboost.projects (name, definition, relation, target, task, metric,"
+           " higher_is_better) SELECT 'long ' || i, '{}', repeat('r', 10000), 'y',"
+           " 'regression', 'rmse', false FROM generate_series(1, %s) i", n)
+    yield
+    db.sql("DELETE FROM pgboost.projects WHERE name LIKE 'long %%'")
+
+
+def connect_deaf(daemon):
+    """Asks for more than its sockets hold, and reads nothing."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(10)
+    connection.connect((daemon.host, daemon.port))
+    connection.sendall(b"GET /projects HTTP/1.1\r\nHost: h\r\n\r\n" * 10)
+    return connection
+
+
 def test_readers_who_stop_are_cut(catalog, daemon_factory):
     """An answer that nobody reads is not kept."""
-    catalog.sql("INSERT INTO pgboost.projects (name, definition, relation, target, task, metric,"
-                " higher_is_better) SELECT 'long ' || i, '{}', repeat('r', 10000), 'y',"
-                " 'regression', 'rmse', false FROM generate_series(1, 300) i")
-    daemon = daemon_factory("--reply-timeout", "1 s")
-    open_before = n_connections(daemon)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(10)
-        connection.connect((daemon.host, daemon.port))
-        connection.sendall(b"GET /projects HTTP/1.1\r\nHost: h\r\n\r\n" * 10)
-        wait_for(lambda: n_connections(daemon) > open_before, what="the daemon to take it")
-        wait_for(lambda: n_connections(daemon) == open_before, what="the daemon to cut it")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # what is on its way
-        received = read_to_end(connection)
-    assert received.count(b"HTTP/1.1 200 ") < 10
-    with connect(daemon) as connection:  # and one that is read slowly, but is read
-        connection.sendall(b"GET /projects HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        received = b""
-        while piece := connection.recv(100_000):
-            received += piece
-            time.sleep(0.02)
-    assert len(json.loads(received.partition(b"\r\n\r\n")[2])["items"]) >= 300
-    catalog.sql("DELETE FROM pgboost.projects WHERE name LIKE 'long %'")
+    with long_answers(catalog, 300):
+        daemon = daemon_factory("--reply-timeout", "1 s")
+        open_before = n_connections(daemon)
+        with connect_deaf(daemon) as connection:
+            wait_for(lambda: n_connections(daemon) > open_before, what="the daemon to take it")
+            wait_for(lambda: n_connections(daemon) == open_before, what="the daemon to cut it")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # what is on its way
+            received = read_to_end(connection)
+        assert received.count(b"HTTP/1.1 200 ") < 10
+        with connect(daemon) as connection:  # and one that is read slowly, but is read
+            connection.sendall(b"GET /projects HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            received = b""
+            while piece := connection.recv(100_000):
+                received += piece
+                time.sleep(0.02)
+        assert len(json.loads(received.partition(b"\r\n\r\n")[2])["items"]) >= 300
 
 
+def p99_ms(seconds):
+    return sorted(seconds)[len(seconds) * 99 // 100] * 1000
+
+
+@pytest.mark.alone
 def test_slowloris(catalog, daemon_factory):
-    """200 clients that send a byte now and then: cut in time, while others are served."""
-    daemon = daemon_factory("--head-timeout", "2 s", "--body-timeout", "2 s")
-    heads = [b"GET / HTTP/1.1\r\nHost: h\r\n", post("Content-Length: 9999").encode(), b"G"]
-    slow = [connect(daemon) for _ in range(200)]
-    began = time.monotonic()
-    for i, connection in enumerate(slow):
-        connection.sendall(heads[i % 3])
-        connection.setblocking(False)
-    waits, left = [], set(slow)
-    while left and time.monotonic() - began < 30:
-        asked = time.monotonic()
-        assert daemon.get("/healthz").status_code == 200
-        waits.append(time.monotonic() - asked)
-        for connection in list(left):
-            try:
-                if connection.recv(4096) == b"":
-                    left.discard(connection)
-            except BlockingIOError:
-                try:
-                    connection.send(b"x")
-                except OSError:
-                    left.discard(connection)
-            except OSError:
-                left.discard(connection)
-        time.sleep(0.05)
-    assert not left
-    assert sorted(waits)[len(waits) // 2] < 1  # nobody waits until the slow ones are cut
-    for connection in slow:
-        connection.close()
+    """500 clients that send a byte a second, of a head or a body, or read nothing: all are cut in
+    time, while others hardly notice."""
+    seconds = 8 if LONG else 3  # 8: what holds where the options say nothing
+    limits = [word for name in ("head", "body", "reply")
+              for word in (f"--{name}-timeout", f"{seconds} s")]
+    heads = [get("Host: h")[:-2].encode(), post("Content-Length: 9999").encode(), b"G"]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(long_answers(catalog, 50))
+        daemon = daemon_factory(*limits)
+        address = daemon.host, daemon.port
+        with Load(address, path="/healthz") as before:
+            before.wait_for_more(1000)
+        n_honest = n_connections(daemon)
+        slow = [stack.enter_context(connect(daemon)) for _ in range(350)]
+        deaf = [stack.enter_context(connect_deaf(daemon)) for _ in range(150)]
+        for i, connection in enumerate(slow):
+            connection.sendall(heads[i % 3])
+        began = time.monotonic()
+        wait_for(lambda: n_connections(daemon) > 200, what="the daemon to have them")
+        with Load(address, path="/healthz") as during:
+            while n_connections(daemon) > n_honest + 4 and time.monotonic() - began < 60:
+                time.sleep(1)
+                for connection in slow:
+                    with contextlib.suppress(OSError):
+                        connection.send(b"x")
+            took = time.monotonic() - began
+            assert n_connections(daemon) <= n_honest + 4, "some are never cut"
+        assert all(is_dropped(connection) for connection in slow)
+    print(f"\n{len(slow + deaf)} cut within {took:.1f} s; p99 of the others"
+          f" {p99_ms(before.seconds):.1f} ms before, {p99_ms(during.seconds):.1f} ms beside")
+    before.check()
+    during.check()
+    assert took < (10 if LONG else 30)
+    assert p99_ms(during.seconds) < 20 * p99_ms(before.seconds) + 50
 
 
 # Numbers -----------------------------------------------------------------------------------------
@@ -438,6 +464,25 @@ def test_the_longest_idle_connection_makes_room(catalog, daemon_factory):
     assert idle[19].recv(65536).startswith(b"HTTP/1.1 200 ")
     for connection in idle:
         connection.close()
+
+
+def test_new_clients_at_the_limit(catalog, daemon_factory):
+    """While as many are idle as there may be, who comes is served at once."""
+    daemon = daemon_factory("--connections", "200")
+    seconds = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            connection = stack.enter_context(connect(daemon))
+            connection.sendall(get("Host: h").encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        for _ in range(20):
+            began = time.monotonic()
+            another = stack.enter_context(connect(daemon))
+            another.sendall(get("Host: h").encode())
+            assert another.recv(65536).startswith(b"HTTP/1.1 200 ")
+            seconds.append(time.monotonic() - began)
+    print(f"\nserved after {max(seconds) * 1000:.1f} ms at most")
+    assert sorted(seconds)[len(seconds) // 2] < 1
 
 
 def test_silent_connections_make_room(catalog, daemon_factory):

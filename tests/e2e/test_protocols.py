@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import oip
 from test_http import problem
 
 N = 40
@@ -124,6 +125,25 @@ def test_infer_as_predict(served, rows, name):
         assert outputs["probabilities"]["shape"] == [N, len(labels)]
         assert outputs["probabilities"]["data"] == [
             item["probabilities"][label] for item in expected for label in labels]
+
+
+@pytest.mark.parametrize("name, datatypes", [
+    ("amount", ["FP32"]), ("late", ["BYTES", "FP64"]), ("number", ["INT64", "FP64"])])
+def test_a_client_of_the_specification(served, rows, name, datatypes):
+    """It has the tensors, their types and shapes from the metadata alone: of a regression, of two
+    classes and of four."""
+    client = oip.Client(served.url)
+    assert client.is_live() and client.server()["name"] == "pgboost" and client.is_ready(name)
+    assert [t["datatype"] for t in client.metadata(name)["outputs"]] == datatypes
+    three = [row for row in rows if row["word"] is not None][:3]  # the protocol has no NULL
+    expected = served.predict(name, three)["predictions"]
+    outputs = client.infer(name, three, request_id="a-1")
+    assert outputs["prediction"] == [item["prediction"] for item in expected]
+    if name != "amount":
+        assert outputs["probabilities"] == [
+            list(item["probabilities"].values()) for item in expected]
+    with pytest.raises(oip.ServerError, match="no project"):
+        client.infer("nobody", three)
 
 
 def test_matrix(served, catalog, cli, definition):

@@ -16,6 +16,7 @@ import requests
 from conftest import wait_for
 from test_daemon import run
 from test_http import add_project, problem
+from test_soak import rounds
 
 
 @pytest.fixture(scope="module")
@@ -453,28 +454,32 @@ def test_tls(projects, cli, tokens, identities, tmp_path):
             plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
             assert b"200" not in plain.recv(4096)
 
-        failures, stop, asked = [], threading.Event(), []
+        failures, stop, asked, seen = [], threading.Event(), [], []
 
-        def ask():
+        def ask(n_requests):
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             while not stop.is_set():
                 try:
                     connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10,
                                                              context=context)
-                    for _ in range(3):
+                    connection.connect()
+                    seen.append(connection.sock.getpeercert(binary_form=True))
+                    for _ in range(n_requests):
                         connection.request("GET", "/healthz")
                         answer = connection.getresponse()
                         assert answer.status == 200 and answer.read() == b'{"status":"alive"}'
+                        asked.append(1)
+                        if stop.is_set():
+                            break
                     connection.close()
-                    asked.append(1)
                 except Exception as failure:  # whatever it is, it is the finding
                     failures.append(failure)
 
-        threads = [threading.Thread(target=ask) for _ in range(3)]
+        threads = [threading.Thread(target=ask, args=(n,)) for n in (1, 3, 1_000_000)]
         for thread in threads:
             thread.start()
-        for n in range(6):
+        for n in range(rounds(20, 200)):
             wanted, wanted_key = (identities[1], identities[0])[n % 2]
             certificate.write_bytes(wanted.read_bytes())
             process.send_signal(signal.SIGHUP)  # half a change: refused, the old pair stays
@@ -486,10 +491,12 @@ def test_tls(projects, cli, tokens, identities, tmp_path):
                 return name_of_certificate(port) == name
 
             wait_for(is_there, seconds=10, what=f"certificate {n}")
+            n_seen = len(seen)  # of those that are under way, two may see the other one
+            wait_for(lambda: len(seen) > n_seen + 2 or failures, what="clients that see it")
         stop.set()
         for thread in threads:
             thread.join()
-        assert not failures and len(asked) > 10
+        assert not failures and len(asked) > len(seen) > 20 and len(set(seen)) == 2
         process.terminate()
         assert process.wait(15) == 0
     finally:

@@ -7,13 +7,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import BIN, ROOT, wait_for
+from conftest import BIN, ROOT
 
 UNITS = ROOT / "packaging/systemd"
 
@@ -57,62 +56,6 @@ def test_notifications(project, daemon_factory, tmp_path):
         os.kill(daemon.proc.pid, signal.SIGTERM)
         assert next_but_watchdog()[0] == "STOPPING=1"
         assert daemon.proc.wait(30) == 0
-
-
-def start_on(listening, db, state_dir):
-    """As systemd does: the socket is descriptor 3, and the process knows that it is meant."""
-    script = 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
-    proc = subprocess.Popen(
-        ["bash", "-c", script, str(listening.fileno()), BIN / "pgboostd", "--role", "server",
-         "--state-dir", str(state_dir), "--listen", "127.0.0.1:1"],
-        env=db.env, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    line = proc.stdout.readline()
-    assert line == f"listening on http://127.0.0.1:{listening.getsockname()[1]}\n"
-    return proc
-
-
-def test_restarts_refuse_nobody(project, db, tmp_path):
-    """The socket stays while daemons come and go: every client is answered."""
-    body = b'{"project": "seen", "features": {"a": 3}}'
-    request = (f"POST /predict HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-               f"Content-Length: {len(body)}\r\n\r\n").encode() + body
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    answers, failures, over = [], [], threading.Event()
-
-    def ask():
-        while not over.is_set():
-            try:
-                with socket.create_connection(listening.getsockname(), 60) as connection:
-                    connection.sendall(request)
-                    answers.append(connection.recv(100)[:13])
-            except OSError as error:
-                failures.append(error)
-
-    proc = start_on(listening, db, tmp_path)
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(3):
-            n = len(answers)
-            wait_for(lambda: len(answers) > n + 20, what="answers")
-            proc.send_signal(signal.SIGTERM)
-            assert proc.wait(30) == 0
-            proc.stdout.close()
-            proc = start_on(listening, db, tmp_path)
-        n = len(answers)
-        wait_for(lambda: len(answers) > n + 20, what="answers after the last restart")
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-        proc.terminate()
-        proc.wait(30)
-        proc.stdout.close()
-        listening.close()
-    assert failures == []
-    assert set(answers) == {b"HTTP/1.1 200 "}
 
 
 @pytest.fixture(scope="module")
