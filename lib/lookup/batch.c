@@ -158,6 +158,21 @@ static enum err_code keep_result(struct batch *batch, PGresult *result, struct e
     return ERR_OK;
 }
 
+/* The server itself sees to it where a statement is prepared, but for what changed before that. */
+static enum err_code check_types(const struct lookup_plan *plan, const PGresult *result,
+                                 struct err *err)
+{
+    for (int i = 0; i < plan->n_types; i++) {
+        if (PQftype(result, 1 + i) == plan->types[i])
+            continue;
+        err_set(err, ERR_SQL, "column \"%s\" of %s has changed its type", PQfname(result, 1 + i),
+                plan->relation->name);
+        snprintf(err->sqlstate, sizeof(err->sqlstate), "42804");
+        return err->code;
+    }
+    return ERR_OK;
+}
+
 static enum err_code fetch(struct batch *batch, const struct lookup_plan *plan, struct pg *pg,
                            int n_params, const struct pg_param *params, PGresult **ret_result,
                            struct err *err)
@@ -169,6 +184,7 @@ static enum err_code fetch(struct batch *batch, const struct lookup_plan *plan, 
     else
         TRY(pg_rows_prepared(pg, plan->name, n_params, params, &table, err));
     TRY(keep_result(batch, table.result, err));
+    TRY(check_types(plan, table.result, err));
     *ret_result = table.result;
     return ERR_OK;
 }

@@ -47,22 +47,19 @@ static enum err_code judge(const char *json, const struct lookup_spec *spec,
                     plan->relation->name);
 }
 
-/* As with any parameters. */
+/* How a row is read does not depend on the key's values: they come out of unnest(). */
 static enum err_code explain(struct pg *reader, const struct lookup_spec *spec,
                              const struct lookup_plan *plan, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
     CLEANUP(buf_release) struct buf sql = {0};
+    struct pg_param keys[LOOKUP_KEYS_MAX];
 
-    TRY(pg_exec(reader,
-                "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false)", 0,
-                NULL, NULL, err));
-    buf_printf(&sql, "EXPLAIN (FORMAT JSON) EXECUTE %s(", plan->name);
     for (int i = 0; i < plan->n_params; i++)
-        buf_puts(&sql, i > 0 ? ", NULL" : "NULL");
-    buf_putc(&sql, ')');
+        keys[i] = PG_TEXT(NULL);
+    buf_printf(&sql, "EXPLAIN (FORMAT JSON) %s", plan->sql);
     TRY(buf_check(&sql, err));
-    TRY(pg_rows(reader, buf_text(&sql), 0, NULL, &table, err));
+    TRY(pg_rows(reader, buf_text(&sql), plan->n_params, keys, &table, err));
     return table.n_rows == 1 ? judge(pg_get_text(&table, 0, 0), spec, plan, err) : ERR_OK;
 }
 
@@ -72,9 +69,7 @@ enum err_code lookup_foresee(struct pg *reader, const struct lookup_spec *spec, 
     enum err_code code;
 
     TRY(plan_new(reader, spec, false, 0, &plan, err));
-    if (pg_pooled(reader))
-        return ERR_OK;
     code = explain(reader, spec, plan, err);
-    (void)!pg_exec(reader, "DEALLOCATE pgboost_0", 0, NULL, NULL, NULL); /* or it is broken */
+    plan_deallocate(reader, plan);
     return code;
 }

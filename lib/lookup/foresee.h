@@ -9,9 +9,9 @@
 #include "lookup/lookup.h"
 #include "pg/pg.h"
 
-/* Prepares what a look-up prepares, and asks Postgres how it would run that. Errors: what a look-up
+/* Makes the statement of a look-up, and asks Postgres how it would run that. Errors: what a look-up
  * would be answered with, with a hint; ERR_LIMIT: each look-up would read all of a table that is
- * not small. Through a pooler, where nothing is prepared, the relation alone is looked at. */
+ * not small. */
 MUST_CHECK enum err_code lookup_foresee(struct pg *reader, const struct lookup_spec *spec,
                                         struct err *err);
 

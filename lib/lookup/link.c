@@ -40,20 +40,9 @@ struct link_plan *link_find(struct link *link, const char *signature, size_t len
     return NULL;
 }
 
-/* Whether the server knew the statement is no matter: it does not by now. */
-static void deallocate(struct pg *pg, const struct lookup_plan *plan)
-{
-    char sql[48];
-
-    if (pg == NULL || pg_broken(pg) || pg_pooled(pg))
-        return;
-    snprintf(sql, sizeof(sql), "DEALLOCATE %s", plan->name);
-    (void)!pg_exec(pg, sql, 0, NULL, NULL, NULL);
-}
-
 void link_forget(struct link *link, struct link_plan *plan)
 {
-    deallocate(link->pg, plan->plan);
+    plan_deallocate(link->pg, plan->plan);
     release_plan(plan);
     *plan = link->plans[--link->n_plans];
     link->plans[link->n_plans] = (struct link_plan){0};

@@ -76,6 +76,8 @@ struct lookup_plan {
     bool is_where;          /* compared with one value each, not with a list */
     bool has_age;           /* behind the keys: the time column, and the server's clock */
     enum pg_type time_type;
+    int n_types; /* of the result's columns behind the first: pg_type's OIDs, as they were when */
+    uint32_t *types; /* the relation was met */
     char name[24];   /* of the statement */
     const char *sql; /* which a pooler, that prepares nothing, gets each time */
     struct arena arena;

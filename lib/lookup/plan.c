@@ -128,6 +128,32 @@ static void find_time(struct lookup_plan *plan, const struct lookup_spec *spec)
                     plan->time_type == PG_TIMESTAMPTZ;
 }
 
+/* A cast of a key to text has no other type, whatever it was. */
+static enum err_code note_types(struct lookup_plan *plan, const struct lookup_spec *spec,
+                                struct err *err)
+{
+    const struct relation_column *columns = plan->relation->columns;
+    int n = 0;
+
+    plan->types = arena_alloc_array(
+        &plan->arena, (size_t)spec->n_columns + (size_t)spec->n_keys + 2, sizeof(*plan->types));
+    if (plan->types == NULL)
+        return err_nomem(err);
+    for (int i = 0; i < spec->n_columns; i++)
+        plan->types[n++] =
+            relation_wire_type(&columns[relation_find(plan->relation, spec->columns[i].name)]);
+    for (int i = 0; i < spec->n_keys; i++)
+        plan->types[n++] = plan->key_is_int[i]
+                               ? columns[relation_find(plan->relation, spec->keys[i])].type_oid
+                               : PG_OID_TEXT;
+    if (plan->has_age) {
+        plan->types[n++] = columns[relation_find(plan->relation, spec->time_column)].type_oid;
+        plan->types[n++] = PG_OID_TIMESTAMPTZ;
+    }
+    plan->n_types = n;
+    return ERR_OK;
+}
+
 /* The statement ------------------------------------------------------------------------------- */
 
 static enum err_code put_selected(struct pg *pg, const struct lookup_plan *plan,
@@ -239,7 +265,7 @@ static enum err_code meet(struct pg *pg, const struct lookup_spec *spec, struct 
     TRY(find_params(plan, spec, err));
     plan->n_columns = spec->n_columns;
     find_time(plan, spec);
-    return ERR_OK;
+    return note_types(plan, spec, err);
 }
 
 enum err_code plan_new(struct pg *pg, const struct lookup_spec *spec, bool is_where,
@@ -261,6 +287,16 @@ enum err_code plan_new(struct pg *pg, const struct lookup_spec *spec, bool is_wh
         TRY(as_conflict(pg_prepare(pg, plan->name, plan->sql, err), err));
     *ret_plan = TAKE_PTR(plan);
     return ERR_OK;
+}
+
+void plan_deallocate(struct pg *pg, const struct lookup_plan *plan)
+{
+    char sql[48];
+
+    if (pg == NULL || pg_broken(pg) || pg_pooled(pg))
+        return;
+    snprintf(sql, sizeof(sql), "DEALLOCATE %s", plan->name);
+    (void)!pg_exec(pg, sql, 0, NULL, NULL, NULL);
 }
 
 void plan_free(struct lookup_plan *plan)

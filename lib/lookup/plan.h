@@ -7,11 +7,15 @@
 
 #include "lookup/lookup.h"
 
-/* Prepares the statement on pg, as the connection's number-th. Errors: those of relation_open, but
+/* Prepares the statement on pg, as the connection's number-th; through a pooler it is only made.
+ * Errors: those of relation_open, but
  * ERR_CONFLICT for a relation or column that is gone or has another type; ERR_INVALID with field
  * /where/… for a column that the client named and the relation does not have. */
 MUST_CHECK enum err_code plan_new(struct pg *pg, const struct lookup_spec *spec, bool is_where,
                                   unsigned number, struct lookup_plan **ret_plan, struct err *err);
+/* Of the server's: whether it knew the statement is no matter, it does not by now. pg: may be NULL
+ * or broken. */
+void plan_deallocate(struct pg *pg, const struct lookup_plan *plan);
 void plan_free(struct lookup_plan *plan);
 DEFINE_FREEP(struct lookup_plan *, plan_free)
 

@@ -58,15 +58,15 @@ static const struct {
     {20, PG_INT8},
     {21, PG_INT2},
     {23, PG_INT4},
-    {25, PG_TEXT_TYPE},
+    {PG_OID_TEXT, PG_TEXT_TYPE},
     {700, PG_FLOAT4},
     {701, PG_FLOAT8},
     {1042, PG_BPCHAR},
     {1043, PG_TEXT_TYPE /* varchar */},
     {1082, PG_DATE},
     {1114, PG_TIMESTAMP},
-    {1184, PG_TIMESTAMPTZ},
-    {1700, PG_NUMERIC},
+    {PG_OID_TIMESTAMPTZ, PG_TIMESTAMPTZ},
+    {PG_OID_NUMERIC, PG_NUMERIC},
     {17, PG_BYTEA},
     {114, PG_JSON},
     {600, PG_POINT},
@@ -288,7 +288,8 @@ static enum err_code read_columns(struct pg *pg, struct relation *relation, stru
         column->cast_name = arena_strdup(&relation->arena, pg_get_text(&rows, i, 7));
         if (column->name == NULL || column->type_name == NULL || column->cast_name == NULL)
             return err_nomem(err);
-        column->type = type_of((uint32_t)pg_get_int64(&rows, i, 2), pg_get_text(&rows, i, 3)[0]);
+        column->type_oid = (uint32_t)pg_get_int64(&rows, i, 2);
+        column->type = type_of(column->type_oid, pg_get_text(&rows, i, 3)[0]);
         column->attnum = (int)pg_get_int64(&rows, i, 4);
         column->not_null = pg_get_bool(&rows, i, 5);
         column->readable = pg_get_bool(&rows, i, 6);

@@ -56,11 +56,16 @@ enum pg_type {
 const char *pg_type_name(enum pg_type type); /* "int4": stored with encoders */
 bool pg_type_from_name(const char *name, enum pg_type *ret_type);
 
+#define PG_OID_TEXT        25
+#define PG_OID_NUMERIC     1700
+#define PG_OID_TIMESTAMPTZ 1184
+
 struct relation_column {
     const char *name;
     const char *type_name; /* format_type: "numeric(10,2)" */
     const char *cast_name; /* the base type's, for values that must not be cut: "numeric" */
     enum pg_type type;
+    uint32_t type_oid; /* of the base type */
     int attnum;
     bool not_null;
     bool readable;                  /* false: SELECT was granted on other columns only */
@@ -91,6 +96,9 @@ int relation_find(const struct relation *relation, const char *column); /* index
 MUST_CHECK enum err_code relation_put_column(struct pg *pg, const struct relation *relation,
                                              const struct relation_column *column, struct buf *sql,
                                              struct err *err);
+
+/* pg_type's OID of what that expression gives. */
+uint32_t relation_wire_type(const struct relation_column *column);
 
 /* Starts reading columns (indices into relation->columns) in one REPEATABLE READ READ ONLY
  * transaction: BEGIN, SET LOCAL (search_path pg_catalog, synchronize_seqscans off,

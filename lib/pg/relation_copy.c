@@ -23,11 +23,12 @@ static enum err_code begin_read(struct pg *pg, struct err *err)
 /* What stands around a column whose own binary form is not what cell_from_binary reads. */
 struct wrapping {
     const char *before, *after;
+    uint32_t oid; /* of the type that comes out */
 };
 
 #define AS_TEXT                                                                                    \
     {                                                                                              \
-        "", "::pg_catalog.text"                                                                    \
+        "", "::pg_catalog.text", PG_OID_TEXT                                                       \
     }
 
 static const struct wrapping wrappings[PG_TYPES] = {
@@ -37,9 +38,9 @@ static const struct wrapping wrappings[PG_TYPES] = {
     [PG_BYTEA] = AS_TEXT,
     [PG_OTHER] = AS_TEXT,
     /* in binary its scale is that of a locale */
-    [PG_MONEY] = {"", "::pg_catalog.numeric"},
+    [PG_MONEY] = {"", "::pg_catalog.numeric", PG_OID_NUMERIC},
     /* a cast prints 10.0.0.1/32 where everything else prints 10.0.0.1 */
-    [PG_INET] = {"pg_catalog.to_jsonb(", ") OPERATOR(pg_catalog.#>>) '{}'"},
+    [PG_INET] = {"pg_catalog.to_jsonb(", ") OPERATOR(pg_catalog.#>>) '{}'", PG_OID_TEXT},
 };
 
 static enum err_code check_readable(const struct relation *relation,
@@ -75,6 +76,13 @@ enum err_code relation_put_column(struct pg *pg, const struct relation *relation
     TRY(pg_quote_identifier(pg, sql, column->name, err));
     buf_puts(sql, wrapping->after != NULL ? wrapping->after : "");
     return buf_check(sql, err);
+}
+
+uint32_t relation_wire_type(const struct relation_column *column)
+{
+    const struct wrapping *wrapping = &wrappings[column->type];
+
+    return wrapping->oid != 0 ? wrapping->oid : column->type_oid;
 }
 
 enum err_code relation_copy(struct pg *pg, const struct relation *relation, const int *columns,

@@ -1,6 +1,8 @@
 """Real Postgres, real programs: a private cluster for the session, a fresh database a module.
 
 `BUILD` names the build folder (make sets it). Tests poll with a deadline and never sleep blindly.
+With --pooler the programs reach Postgres through a pgbouncer in transaction mode, the tests' own
+statements directly; what cannot be so behind one is marked `direct` and left out.
 pytest-xdist gives each of its workers whole files, and so a cluster of its own; a test that
 measures time is marked `alone`, and no other runs beside it.
 """
@@ -22,6 +24,8 @@ import psycopg2
 import pytest
 import requests
 
+from pooler import Pooler
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("BUILD", ROOT / "build")).resolve() / "bin"
 
@@ -32,13 +36,25 @@ LONG_FIRST = ("test_demo", "test_algorithms", "test_soak", "test_calibration", "
               "test_daemon", "test_bench_serve", "test_search", "test_bench_search")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--pooler", action="store_true",
+                     help="put a pgbouncer in transaction mode between the programs and Postgres")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time; no other test runs beside it")
+    config.addinivalue_line("markers", "direct: of what does not pass a pooler, or is not behind one")
+    Cluster.pooled = config.getoption("--pooler")
     # Threads of OpenMP that wait for each other in a loop take the processor from other tests.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--pooler"):
+        for item in items:
+            if mark := item.get_closest_marker("direct"):
+                item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
     def place(item):
         name = item.path.stem
         return LONG_FIRST.index(name) if name in LONG_FIRST else len(LONG_FIRST)
@@ -82,7 +98,11 @@ def wait_for(condition, seconds=30, what="condition"):
 
 
 class Cluster:
-    """A cluster of its own by scripts/cluster, in a folder that is removed afterwards."""
+    """A cluster of its own by scripts/cluster, in a folder that is removed afterwards, and a
+    pgbouncer before it where the tests run with one. `env` is the server's, `public_env` is how
+    the programs reach it."""
+
+    pooled = False
 
     def __init__(self):
         self.dir = Path(tempfile.mkdtemp(prefix="pgboost-e2e-", dir="/tmp"))
@@ -90,6 +110,8 @@ class Cluster:
         self.run("start")
         words = shlex.split(self.run("env"))
         self.env = dict(word.split("=", 1) for word in words if "=" in word)
+        self.pooler = Pooler(self.env, size=20) if self.pooled else None
+        self.public_env = self.pooler.env if self.pooler else self.env
 
     def run(self, verb, *args):
         return subprocess.run(
@@ -102,6 +124,12 @@ class Cluster:
 
     def start(self):
         self.run("start")
+
+    def remove(self):
+        if self.pooler:
+            self.pooler.stop()
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def connect(self, database="postgres"):
         connection = psycopg2.connect(
@@ -122,11 +150,11 @@ class Database:
         with_server.close()
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("PG", "PGBOOST_"))},
-            **cluster.env, "PGDATABASE": self.name,
+            **cluster.public_env, "PGDATABASE": self.name,
         }
         self.dsn = (
-            f"host={cluster.env['PGHOST']} port={cluster.env['PGPORT']}"
-            f" user={cluster.env['PGUSER']} dbname={self.name}"
+            f"host={self.env['PGHOST']} port={self.env['PGPORT']}"
+            f" user={self.env['PGUSER']} dbname={self.name}"
         )
         self.connection = cluster.connect(self.name)
 
@@ -230,8 +258,7 @@ class Daemon:
 def cluster():
     cluster = Cluster()
     yield cluster
-    cluster.stop()
-    shutil.rmtree(cluster.dir, ignore_errors=True)
+    cluster.remove()
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,15 @@
 others have set for theirs changes nothing."""
 
 import contextlib
-import os
-import pwd
-import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import psycopg2
 import pytest
 
 from conftest import BIN, Cli, Daemon, Database, wait_for
+from pooler import Pooler
 
 POOL = 4
-PORT = "6432"  # of a Unix socket: it names a file alone
 # what pgboost sets for the sessions that are its own
 SETTINGS = ["search_path", "DateStyle", "IntervalStyle", "TimeZone", "extra_float_digits",
             "statement_timeout", "default_transaction_read_only", "role"]
@@ -27,40 +22,11 @@ RUDE = ["SET search_path = nowhere", "SET DateStyle = 'German'",
 class Pooled:
     """A database through a pgbouncer of its own; sql() goes directly."""
 
-    def __init__(self, database, folder):
-        self.direct = database
-        owner = pwd.getpwuid(os.stat(database.env["PGHOST"]).st_uid)
-        (folder / "users").write_text('"postgres" ""\n')
-        (folder / "pgbouncer.ini").write_text(f"""
-            [databases]
-            * = host={database.env['PGHOST']} port={database.env['PGPORT']}
-            [pgbouncer]
-            listen_port = {PORT}
-            unix_socket_dir = {folder}
-            auth_type = trust
-            auth_file = {folder}/users
-            pool_mode = transaction
-            default_pool_size = {POOL}
-            """.replace("\n            ", "\n"))
-        for path in [folder, *folder.iterdir()]:
-            shutil.chown(path, owner.pw_uid)
-        as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}",
-                    "--init-groups"]
-        self.proc = subprocess.Popen(
-            [*(as_owner if os.geteuid() != owner.pw_uid else []),
-             shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin"), "-q",
-             folder / "pgbouncer.ini"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.env = {**database.env, "PGHOST": str(folder), "PGPORT": PORT}
-        self.dsn = f"host={folder} port={PORT} user=postgres dbname={database.name}"
-        self.sql, self.value = database.sql, database.value
-        wait_for(self.answers, what="pgbouncer")
-
-    def answers(self):
-        try:
-            psycopg2.connect(self.dsn).close()
-            return True
-        except psycopg2.OperationalError:
-            return False
+    def __init__(self, database):
+        self.pooler = Pooler(database.cluster.env, POOL)
+        self.env = {**database.env, "PGHOST": self.pooler.env["PGHOST"], "PGPORT": self.pooler.env["PGPORT"]}
+        self.dsn = self.pooler.dsn(database.name)
+        self.direct, self.sql, self.value = database, database.sql, database.value
 
     def on_all_sessions(self, *statements):
         """Runs them in every session of the pool, all at the same time; the last one's rows."""
@@ -83,20 +49,21 @@ class Pooled:
 @pytest.fixture
 def pooled(cluster):
     database = Database(cluster)
-    with tempfile.TemporaryDirectory(prefix="pgboost-pooler-", dir="/tmp") as folder:
-        # none of pytest's, which are for this user alone
-        pooled = Pooled(database, Path(folder))
-        yield pooled
-        pooled.proc.terminate()
-        pooled.proc.wait(10)
+    pooled = Pooled(database)
+    yield pooled
+    pooled.pooler.stop()
     database.connection.close()
 
 
-def define(db, definition):
+def make_table(db):
     db.sql("CREATE TABLE public.t AS SELECT i AS id, sin(i * 12.9898) AS x,"
            " 2 * sin(i * 12.9898) + 0.1 * sin(i * 4.1414) AS y,"
            " timestamp '2020-01-01' + i * interval '1 hour' AS at, i * interval '1 minute' AS took"
            " FROM generate_series(1, 500) i")
+
+
+def define(db, definition):
+    make_table(db)
     return definition(project="p", relation="t", target="y", key=["id"],
                       search={"strategy": "none"},
                       hyperparams={"n_estimators": 20}, deploy="always", threads=1)
@@ -114,7 +81,8 @@ def run_of(result):
 def start(tmp_path):
     with contextlib.ExitStack() as stack:
         def one(db):
-            daemon = Daemon(db, tmp_path / "state", "--lookup-timeout", "60 s")
+            daemon = Daemon(db, tmp_path / "state", "--lookup-timeout", "60 s",
+                            "--lookup-pool-size", "1")
             stack.callback(daemon.stop)
             return daemon
         yield one
@@ -135,9 +103,15 @@ def test_pooled(pooled, definition, start, tmp_path):
     daemon.wait_live("p", first)
     assert daemon.predict("p", {"x": 0.5})["model_id"] == first
     x = pooled.value("SELECT x FROM t WHERE id = 3")
-    by_key = daemon.post("/predict", {"project": "p", "key": 3,
-                                      "features": {"at": None, "took": None}})
+    ask = {"project": "p", "key": 3, "features": {"at": None, "took": None}}
+    by_key = daemon.post("/predict", ask)
     assert by_key.json()["prediction"] == daemon.predict("p", {"x": x})["prediction"], by_key.text
+    # which a prepared statement would tell
+    pooled.sql("DROP VIEW v; ALTER TABLE t ALTER x TYPE bigint")
+    by_key = daemon.post("/predict", ask)
+    assert by_key.status_code == 409 and "is of type bigint" in by_key.text, by_key.text
+    pooled.sql("DROP TABLE t")
+    make_table(pooled)
     cli.ok("show", "p"), cli.ok("check")
     # found by polling, and a wish to cancel by the heartbeat
     run_id = pooled.value("SELECT pgboost.train('p')")
