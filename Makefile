@@ -18,6 +18,7 @@
 #   make bench-forest the evaluator of trees beside XGBoost's
 #   make prove-forest every objective and algorithm against XGBoost on many rows (long)
 #   make soak         kills, stops, restarts, cut links and due times, hundreds of each (long)
+#   make e2e-pooled   the end-to-end tests through a pgbouncer in transaction mode (long)
 #   make json-suite   JSONTestSuite's 318 files against POST /predict; SUITE= a checkout of it
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX, with man pages, units and completion
@@ -156,6 +157,10 @@ E2E_JOBS ?= $(if $(T),0,$(shell echo $$(($$(nproc) + 1))))
 e2e: all bench-tools
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q $(if $(filter-out 0,$(E2E_JOBS)),-n $(E2E_JOBS) --maxprocesses 8 --dist loadfile) \
 		$(PYTEST_ARGS) $(or $(T),tests/e2e)
+
+.PHONY: e2e-pooled
+e2e-pooled: PYTEST_ARGS += --pooler
+e2e-pooled: e2e
 
 # What these files do a few times in the tests: make soak SOAK=0.1 for a tenth of it.
 SOAK ?= 1

@@ -30,6 +30,7 @@
 #define MEASURE_EVERY_MS     2000
 #define DRAIN_MS             10000 /* for requests under way when asked to stop */
 #define WORKERS_STOP_MS      5000  /* for workers to stop by themselves */
+#define CATALOG_STOP_MS      2000  /* for a statement under way, and for the last ones */
 
 struct daemon {
     struct options *options;
@@ -54,6 +55,7 @@ struct daemon {
     struct backoff backoff;
     struct rng rng;
     bool stopping;
+    struct pg_stop stop; /* of what the control loop waits for */
 };
 
 /* Refreshed relations ------------------------------------------------------------------------- */
@@ -116,6 +118,7 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
         .application_name = "pgboostd",
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .stop = &daemon->stop,
     };
     CLEANUP(pg_closep) struct pg *pg = NULL;
 
@@ -527,7 +530,10 @@ static void stop_workers(struct daemon *daemon)
         wait_for_workers(daemon, WORKERS_STOP_MS);
     }
     /* Without Postgres the leases of their runs end by themselves. */
-    if (daemon->pg != NULL && report_ended_workers(daemon, "pgboostd was stopped", &err) != ERR_OK)
+    if (daemon->pg == NULL)
+        return;
+    pg_give_up_at(daemon->pg, deadline_in(CATALOG_STOP_MS));
+    if (report_ended_workers(daemon, "pgboostd was stopped", &err) != ERR_OK)
         log_err(LOG_WARNING, "the stopped workers' runs cannot be handed back now", &err);
 }
 
@@ -559,6 +565,7 @@ static void release(struct daemon *daemon)
     pg_close(daemon->pg);
     registry_free(daemon->registry);
     signals_free(daemon->signals);
+    pg_stop_close(&daemon->stop);
 }
 
 /* Workers write into the same log. */
@@ -580,7 +587,8 @@ enum err_code daemon_run(struct options *options, const struct option_source *so
     rng_init(&daemon.rng, (uint64_t)getpid());
     reload_log(options);
     share_log_format(options);
-    TRY(signals_new(&daemon.signals, err));
+    TRY(pg_stop_open(&daemon.stop, CATALOG_STOP_MS, err));
+    TRY(signals_new(&daemon.stop, &daemon.signals, err));
     TRY(start(&daemon, err));
     control_loop(&daemon);
     stop(&daemon);

@@ -15,6 +15,7 @@
 
 struct signals {
     int event_fd;
+    const struct pg_stop *stop;
     atomic_uint came;
     atomic_bool ending;
     sigset_t set;
@@ -57,17 +58,19 @@ static void *take_signals(void *cls)
             log_warning("stopped at once", "signal=%d", number);
             _exit(128 + number);
         }
-        stopping |= bit == SIGNALS_STOP;
         if (bit == 0)
             continue;
         atomic_fetch_or(&signals->came, bit);
         if (write(signals->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
             log_error("cannot wake the control loop", "errno=%d", errno);
+        if (bit == SIGNALS_STOP)
+            pg_stop_raise(signals->stop);
+        stopping |= bit == SIGNALS_STOP;
     }
     return NULL;
 }
 
-enum err_code signals_new(struct signals **ret_signals, struct err *err)
+enum err_code signals_new(const struct pg_stop *stop, struct signals **ret_signals, struct err *err)
 {
     CLEANUP(signals_freep) struct signals *signals = calloc(1, sizeof(*signals));
     int failure;
@@ -75,6 +78,7 @@ enum err_code signals_new(struct signals **ret_signals, struct err *err)
     if (signals == NULL)
         return err_nomem(err);
     signals->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    signals->stop = stop;
     if (signals->event_fd < 0)
         return err_errno(err, errno, "cannot make an event descriptor");
     signal(SIGPIPE, SIG_IGN); /* a reader of standard output may go away */

@@ -8,14 +8,16 @@
 #ifndef PGBOOSTD_SIGNALS_H
 #define PGBOOSTD_SIGNALS_H
 
-#include "base/err.h"
+#include "pg/pg.h"
 
 enum { SIGNALS_STOP = 1, SIGNALS_RELOAD = 2, SIGNALS_CHILD = 4 };
 
 struct signals;
 
-/* Before the process has any other thread: all of them inherit the mask. */
-MUST_CHECK enum err_code signals_new(struct signals **ret_signals, struct err *err);
+/* Before the process has any other thread: all of them inherit the mask. stop is raised when the
+ * process is asked to stop, and outlives the signals. */
+MUST_CHECK enum err_code signals_new(const struct pg_stop *stop, struct signals **ret_signals,
+                                     struct err *err);
 void signals_free(struct signals *signals);
 DEFINE_FREEP(struct signals *, signals_free)
 

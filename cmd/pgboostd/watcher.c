@@ -1,10 +1,10 @@
 #include "watcher.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,27 +18,12 @@
 struct watcher {
     const char *dsn, *read_dsn;
     int64_t poll_ms;
-    struct pg *pg;     /* NULL: not connected */
-    char failure[640]; /* as last logged */
+    struct pg *pg;       /* NULL: not connected */
+    char failure[640];   /* as last logged */
+    struct pg_stop stop; /* at once */
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool ending;
-    int reader_fd; /* -1: nothing is read */
 };
-
-/* The reader is broken off when the watcher ends. */
-static bool set_reader(struct watcher *watcher, int fd)
-{
-    bool ending;
-
-    pthread_mutex_lock(&watcher->lock);
-    ending = watcher->ending;
-    watcher->reader_fd = ending ? -1 : fd;
-    pthread_mutex_unlock(&watcher->lock);
-    return !ending;
-}
 
 static enum err_code count(struct watcher *watcher, const char *name, int64_t *ret_n,
                            struct err *err)
@@ -49,22 +34,18 @@ static enum err_code count(struct watcher *watcher, const char *name, int64_t *r
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .statement_timeout_ms = COUNT_TIMEOUT_MS,
         .read_only = true,
+        .stop = &watcher->stop,
     };
     CLEANUP(pg_closep) struct pg *pg = NULL;
     CLEANUP(relation_freep) struct relation *relation = NULL;
     CLEANUP(pg_table_release) struct pg_table table = {0};
     CLEANUP(buf_release) struct buf sql = {0};
-    enum err_code code;
 
     TRY(pg_connect(&options, &pg, err));
     TRY(relation_open(pg, name, &relation, err));
     buf_printf(&sql, "SELECT count(*) FROM %s", relation->name); /* quoted by Postgres */
     TRY(buf_check(&sql, err));
-    if (!set_reader(watcher, pg_socket(pg)))
-        return err_set(err, ERR_CANCELLED, "the daemon stops");
-    code = pg_row(pg, buf_text(&sql), 0, NULL, &table, err);
-    set_reader(watcher, -1);
-    TRY(code);
+    TRY(pg_row(pg, buf_text(&sql), 0, NULL, &table, err));
     *ret_n = pg_get_int64(&table, 0, 0);
     return ERR_OK;
 }
@@ -75,6 +56,7 @@ static enum err_code connect_catalog(struct watcher *watcher, struct err *err)
         .dsn = watcher->dsn,
         .application_name = "pgboostd (watch)",
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .stop = &watcher->stop,
     };
 
     if (watcher->pg != NULL && !pg_broken(watcher->pg))
@@ -110,33 +92,23 @@ static enum err_code look(struct watcher *watcher, bool *ret_more, struct err *e
 /* The same failure is logged once. Without Postgres the control loop says so. */
 static void say(struct watcher *watcher, const struct err *err)
 {
-    if (err->code == ERR_CANCELLED || err->code == ERR_UNREACHABLE ||
-        strcmp(watcher->failure, err->message) == 0)
+    if (err->code == ERR_UNREACHABLE || strcmp(watcher->failure, err->message) == 0)
         return;
     memcpy(watcher->failure, err->message, sizeof(watcher->failure));
     log_err(LOG_WARNING, "new rows cannot be counted", err);
 }
 
 /* False: the watcher ends. */
-static bool rest(struct watcher *watcher)
+static bool rest(const struct watcher *watcher, int64_t ms)
 {
-    struct timespec until;
-    bool ending;
+    struct pollfd stop = {.fd = watcher->stop.fd, .events = POLLIN};
+    int64_t deadline_ms = deadline_in(ms);
+    int n;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += watcher->poll_ms / 1000;
-    until.tv_nsec += watcher->poll_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    pthread_mutex_lock(&watcher->lock);
-    while (!watcher->ending &&
-           pthread_cond_timedwait(&watcher->changed, &watcher->lock, &until) == 0)
-        ;
-    ending = watcher->ending;
-    pthread_mutex_unlock(&watcher->lock);
-    return !ending;
+    do
+        n = poll(&stop, 1, deadline_left_ms(deadline_ms));
+    while (n < 0 && errno == EINTR);
+    return n == 0;
 }
 
 static void *watch(void *cls)
@@ -147,39 +119,32 @@ static void *watch(void *cls)
     do {
         bool more = true;
 
-        while (more && set_reader(watcher, -1)) {
+        while (more && rest(watcher, 0)) {
             if (look(watcher, &more, &err) == ERR_OK)
                 continue;
-            say(watcher, &err);
+            if (rest(watcher, 0))
+                say(watcher, &err);
             break;
         }
-    } while (rest(watcher));
+    } while (rest(watcher, watcher->poll_ms));
     return NULL;
 }
 
 enum err_code watcher_start(const char *dsn, const char *read_dsn, int64_t poll_ms,
                             struct watcher **ret_watcher, struct err *err)
 {
-    struct watcher *watcher = calloc(1, sizeof(*watcher));
-    pthread_condattr_t attributes;
+    CLEANUP(watcher_freep) struct watcher *watcher = calloc(1, sizeof(*watcher));
     int failure;
 
     if (watcher == NULL)
         return err_nomem(err);
-    *watcher =
-        (struct watcher){.dsn = dsn, .read_dsn = read_dsn, .poll_ms = poll_ms, .reader_fd = -1};
-    pthread_mutex_init(&watcher->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watcher->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    *watcher = (struct watcher){.dsn = dsn, .read_dsn = read_dsn, .poll_ms = poll_ms};
+    TRY(pg_stop_open(&watcher->stop, 0, err));
     failure = pthread_create(&watcher->thread, NULL, watch, watcher);
-    watcher->has_thread = failure == 0;
-    if (failure != 0) {
-        watcher_free(watcher);
+    if (failure != 0)
         return err_errno(err, failure, "cannot start the thread that counts rows");
-    }
-    *ret_watcher = watcher;
+    watcher->has_thread = true;
+    *ret_watcher = TAKE_PTR(watcher);
     return ERR_OK;
 }
 
@@ -187,16 +152,10 @@ void watcher_free(struct watcher *watcher)
 {
     if (watcher == NULL)
         return;
-    pthread_mutex_lock(&watcher->lock);
-    watcher->ending = true;
-    if (watcher->reader_fd >= 0)
-        shutdown(watcher->reader_fd, SHUT_RDWR);
-    pthread_cond_signal(&watcher->changed);
-    pthread_mutex_unlock(&watcher->lock);
+    pg_stop_raise(&watcher->stop);
     if (watcher->has_thread)
         pthread_join(watcher->thread, NULL);
+    pg_stop_close(&watcher->stop);
     pg_close(watcher->pg);
-    pthread_cond_destroy(&watcher->changed);
-    pthread_mutex_destroy(&watcher->lock);
     free(watcher);
 }

@@ -18,5 +18,6 @@ MUST_CHECK enum err_code watcher_start(const char *dsn, const char *read_dsn, in
 
 /* Breaks off what it is at. */
 void watcher_free(struct watcher *watcher);
+DEFINE_FREEP(struct watcher *, watcher_free)
 
 #endif

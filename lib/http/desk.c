@@ -12,7 +12,8 @@
 
 struct desk {
     char *dsn;
-    struct pg *pg; /* of the thread; NULL: not connected */
+    struct pg *pg;       /* of the thread; NULL: not connected */
+    struct pg_stop stop; /* at once: who could be waited for was */
     pthread_mutex_t lock;
     pthread_cond_t came;
     pthread_t thread;
@@ -30,6 +31,7 @@ static enum err_code connect_catalog(struct desk *desk, struct err *err)
         .application_name = "pgboostd (http)",
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .stop = &desk->stop,
     };
 
     pg_close(TAKE_PTR(desk->pg));
@@ -112,6 +114,7 @@ enum err_code desk_new(const char *dsn, struct desk **ret_desk, struct err *err)
         return err_nomem(err);
     pthread_mutex_init(&desk->lock, NULL);
     pthread_cond_init(&desk->came, NULL);
+    TRY(pg_stop_open(&desk->stop, 0, err));
     desk->dsn = strdup(dsn);
     if (desk->dsn == NULL)
         return err_nomem(err);
@@ -134,6 +137,7 @@ void desk_stop(struct desk *desk)
 {
     if (desk == NULL)
         return;
+    pg_stop_raise(&desk->stop);
     pthread_mutex_lock(&desk->lock);
     desk->ending = true;
     pthread_cond_signal(&desk->came);
@@ -150,6 +154,7 @@ void desk_free(struct desk *desk)
     if (desk == NULL)
         return;
     desk_stop(desk);
+    pg_stop_close(&desk->stop);
     pg_close(desk->pg);
     pthread_cond_destroy(&desk->came);
     pthread_mutex_destroy(&desk->lock);

@@ -121,6 +121,8 @@ static enum err_code hint_for_refusal(const struct pg *pg, const char *sqlstate,
     if (strcmp(sqlstate, "42501") == 0)
         return err_hint(err, "run as its owner: GRANT CONNECT ON DATABASE \"%s\" TO \"%s\"",
                         database, user);
+    if (strcmp(sqlstate, "08P01") == 0) /* pgbouncer's, whatever it is */
+        return err_hint(err, "a pooler says so: see its log, its users and its databases");
     if (strncmp(sqlstate, "53", 2) == 0)
         return err_hint(err, "close other connections, or raise max_connections on the server");
     return err_hint(err, "the server is starting or stopping: try again");

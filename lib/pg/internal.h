@@ -13,7 +13,8 @@ struct pg {
     bool read_only; /* as asked for */
     bool pooled;    /* the session is another one, or another's, after each transaction */
     int statement_timeout_ms;
-    int64_t give_up_ms; /* of any wait */
+    int64_t give_up_ms;         /* of any wait */
+    const struct pg_stop *stop; /* NULL: none, or it has come */
     pg_notify_fn on_notify;
     void *notify_context;
     char *address; /* "127.0.0.1:5432", for messages */

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -145,14 +147,24 @@ static enum err_code finish_connection(struct pg *pg, int timeout_ms, struct err
     return PQstatus(pg->conn) == CONNECTION_OK ? ERR_OK : pg_connect_error(pg, err);
 }
 
+/* It let us in, and that was all. */
+static enum err_code says_nothing(const struct pg *pg, struct err *err)
+{
+    err_set(err, ERR_UNREACHABLE, "Postgres at %s accepts connections but does not answer",
+            pg->address);
+    return err_hint(err, "is it overloaded or stopped, or a pooler that cannot reach its server?");
+}
+
 enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg, struct err *err)
 {
     CLEANUP(pg_closep) struct pg *pg = calloc(1, sizeof(*pg));
+    enum err_code code;
 
     if (pg == NULL)
         return err_nomem(err);
     pg->read_only = options->read_only;
     pg->give_up_ms = options->give_up_ms != 0 ? options->give_up_ms : DEADLINE_NEVER;
+    pg->stop = options->stop;
     pg->statement_timeout_ms =
         options->statement_timeout_ms != 0 ? options->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
     TRY(check_dsn(options->dsn, err));
@@ -168,7 +180,9 @@ enum err_code pg_connect(const struct pg_options *options, struct pg **ret_pg, s
     pg->description = description_of(pg->conn);
     if (pg->description == NULL || PQsetnonblocking(pg->conn, 1) != 0)
         return err_nomem(err);
-    TRY(pg_open_session(pg, err));
+    code = pg_open_session(pg, err);
+    if (code != ERR_OK)
+        return code == ERR_TIMEOUT ? says_nothing(pg, err) : code;
     *ret_pg = TAKE_PTR(pg);
     return ERR_OK;
 }
@@ -213,18 +227,24 @@ enum err_code pg_check_usable(const struct pg *pg, struct err *err)
     return ERR_OK;
 }
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 int64_t pg_deadline(const struct pg *pg)
 {
     int64_t deadline_ms = pg->statement_timeout_ms < 0
                               ? DEADLINE_NEVER
                               : deadline_in((int64_t)pg->statement_timeout_ms + SERVER_GRACE_MS);
 
-    return deadline_ms < pg->give_up_ms ? deadline_ms : pg->give_up_ms;
+    return earlier(deadline_ms, pg->give_up_ms);
 }
 
 void pg_give_up_at(struct pg *pg, int64_t deadline_ms)
 {
     pg->give_up_ms = deadline_ms;
+    pg->stop = NULL;
 }
 
 enum err_code pg_timed_out(struct pg *pg, struct err *err)
@@ -234,19 +254,57 @@ enum err_code pg_timed_out(struct pg *pg, struct err *err)
     return err_hint(err, "is the server overloaded or stopped? look at pg_stat_activity");
 }
 
+enum err_code pg_stop_open(struct pg_stop *stop, int grace_ms, struct err *err)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (fd < 0)
+        return err_errno(err, errno, "cannot make an event descriptor");
+    *stop = (struct pg_stop){.grace_ms = grace_ms, .fd = fd, .is_open = true};
+    return ERR_OK;
+}
+
+void pg_stop_raise(const struct pg_stop *stop)
+{
+    const uint64_t one = 1;
+
+    if (stop->is_open)
+        (void)!write(stop->fd, &one, sizeof(one)); /* fails where it was raised 2^64 times */
+}
+
+void pg_stop_close(struct pg_stop *stop)
+{
+    if (stop->is_open)
+        close(stop->fd);
+    stop->is_open = false;
+}
+
+static void note_stop(struct pg *pg)
+{
+    pg->give_up_ms = earlier(pg->give_up_ms, deadline_in(pg->stop->grace_ms));
+    pg->stop = NULL;
+}
+
 enum err_code pg_wait_socket(struct pg *pg, short events, int64_t deadline_ms, struct err *err)
 {
     for (;;) {
-        struct pollfd fd = {.fd = PQsocket(pg->conn), .events = events};
-        int n;
+        struct pollfd fds[] = {
+            {.fd = PQsocket(pg->conn), .events = events},
+            {.fd = pg->stop != NULL ? pg->stop->fd : -1, .events = POLLIN},
+        };
 
-        if (fd.fd < 0)
+        deadline_ms = earlier(deadline_ms, pg->give_up_ms);
+        if (fds[0].fd < 0)
             return pg_lost(pg, err);
-        n = poll(&fd, 1, deadline_left_ms(deadline_ms));
-        if (n > 0)
+        if (poll(fds, N_ELEMENTS(fds), deadline_left_ms(deadline_ms)) < 0) {
+            if (errno != EINTR)
+                return err_errno(err, errno, "cannot wait for Postgres");
+            fds[0].revents = fds[1].revents = 0;
+        }
+        if (fds[0].revents != 0)
             return ERR_OK;
-        if (n < 0 && errno != EINTR)
-            return err_errno(err, errno, "cannot wait for Postgres");
+        if (fds[1].revents != 0)
+            note_stop(pg);
         if (deadline_left_ms(deadline_ms) == 0)
             return pg_timed_out(pg, err);
     }

@@ -23,6 +23,17 @@
 
 struct pg;
 
+/* Ends waits early, from another thread: once it is raised, for good, a connection waits no longer
+ * than so many milliseconds more, all in all, and is then broken. */
+struct pg_stop {
+    int grace_ms;
+    int fd; /* readable once raised */
+    bool is_open;
+};
+MUST_CHECK enum err_code pg_stop_open(struct pg_stop *stop, int grace_ms, struct err *err);
+void pg_stop_raise(const struct pg_stop *stop);
+void pg_stop_close(struct pg_stop *stop); /* of zeroed memory: nothing */
+
 struct pg_options {
     const char *dsn;              /* conninfo or URI; NULL or "": libpq's own defaults and PG* */
     const char *application_name; /* shown in pg_stat_activity */
@@ -32,6 +43,7 @@ struct pg_options {
                                  statement_timeout too, so that it stops what nobody awaits;
                                  the client gives up 1 s later. In a COPY: the longest silence */
     bool read_only;           /* default_transaction_read_only */
+    const struct pg_stop *stop; /* outlives the connection; NULL: none */
 };
 
 /* Errors: ERR_UNREACHABLE (server down, wrong host, timeout), ERR_DENIED (password, role, no
@@ -47,7 +59,7 @@ DEFINE_FREEP(struct pg *, pg_close)
 /* Another statement timeout than that of pg_options, above 0, for what comes. */
 MUST_CHECK enum err_code pg_set_statement_timeout(struct pg *pg, int timeout_ms, struct err *err);
 /* The client waits for nothing beyond this point, whatever the statement's timeout is, until it is
- * set again: the connection is then broken. */
+ * set again: the connection is then broken. Takes the place of a stop, come or not. */
 void pg_give_up_at(struct pg *pg, int64_t deadline_ms);
 
 bool pg_broken(const struct pg *pg);

@@ -62,6 +62,12 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=place)
 
 
+def heard_only():
+    """For a daemon that asks for nothing as long as a test waits, but hears of it; where it cannot
+    hear, it asks."""
+    return "--poll", "200 ms" if Cluster.pooled else "60 s"
+
+
 @contextlib.contextmanager
 def file_lock(path, how):
     """Held until the end of the block, or of the process."""
@@ -99,8 +105,8 @@ def wait_for(condition, seconds=30, what="condition"):
 
 class Cluster:
     """A cluster of its own by scripts/cluster, in a folder that is removed afterwards, and a
-    pgbouncer before it where the tests run with one. `env` is the server's, `public_env` is how
-    the programs reach it."""
+    pgbouncer before it where the tests run with one. `env` is the server's; `public_address` says
+    where the programs find it instead."""
 
     pooled = False
 
@@ -111,7 +117,7 @@ class Cluster:
         words = shlex.split(self.run("env"))
         self.env = dict(word.split("=", 1) for word in words if "=" in word)
         self.pooler = Pooler(self.env, size=20) if self.pooled else None
-        self.public_env = self.pooler.env if self.pooler else self.env
+        self.public_address = self.pooler.address if self.pooler else {}
 
     def run(self, verb, *args):
         return subprocess.run(
@@ -148,10 +154,11 @@ class Database:
         with_server.cursor().execute(
             f"CREATE DATABASE {self.name} ENCODING 'UTF8' TEMPLATE template0")
         with_server.close()
-        self.env = {
+        self.direct_env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("PG", "PGBOOST_"))},
-            **cluster.public_env, "PGDATABASE": self.name,
+            **cluster.env, "PGDATABASE": self.name,
         }
+        self.env = {**self.direct_env, **cluster.public_address}
         self.dsn = (
             f"host={self.env['PGHOST']} port={self.env['PGPORT']}"
             f" user={self.env['PGUSER']} dbname={self.name}"

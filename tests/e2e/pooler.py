@@ -15,14 +15,15 @@ PORT = "6432"  # of a Unix socket: it names a file alone
 
 class Pooler:
     """Runs until stop(), with at most `size` sessions of Postgres for each database and user;
-    `env` is the server's own, but for where to connect."""
+    `address` is where to find it."""
 
     def __init__(self, server_env, size):
         # none of pytest's folders, which are for this user alone
         self.folder = Path(tempfile.mkdtemp(prefix="pgboost-pooler-", dir="/tmp"))
-        self.env = {**server_env, "PGHOST": str(self.folder), "PGPORT": PORT}
+        self.address = {"PGHOST": str(self.folder), "PGPORT": PORT}
+        self.user = server_env["PGUSER"]
         owner = pwd.getpwuid(os.stat(server_env["PGHOST"]).st_uid)
-        (self.folder / "users").write_text(f'"{server_env["PGUSER"]}" ""\n')
+        (self.folder / "users").write_text(f'"{self.user}" ""\n')
         (self.folder / "pgbouncer.ini").write_text(f"""
             [databases]
             * = host={server_env['PGHOST']} port={server_env['PGPORT']}
@@ -31,9 +32,11 @@ class Pooler:
             unix_socket_dir = {self.folder}
             auth_type = trust
             auth_file = {self.folder}/users
-            auth_user = {server_env['PGUSER']}
+            auth_user = {self.user}
             pool_mode = transaction
             default_pool_size = {size}
+            max_client_conn = 1000
+            server_login_retry = 0.2
             """.replace("\n            ", "\n"))
         for path in [self.folder, *self.folder.iterdir()]:
             shutil.chown(path, owner.pw_uid)
@@ -49,7 +52,7 @@ class Pooler:
             time.sleep(0.02)
 
     def dsn(self, database):
-        return (f"host={self.folder} port={PORT} user={self.env['PGUSER']} dbname={database}")
+        return (f"host={self.folder} port={PORT} user={self.user} dbname={database}")
 
     def answers(self):
         try:

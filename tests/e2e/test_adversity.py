@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from conftest import BIN, Cli, Daemon, Database, wait_for
+from conftest import BIN, Cli, Daemon, Database, heard_only, wait_for
 from test_worker import children
 
 LONG = float(os.environ.get("SOAK", 0))
@@ -85,7 +85,7 @@ def said(daemon, *levels):
 def test_rollback_everywhere(fresh, start, definition):
     """Within a second on every daemon, as they hear of it, and to the bits of before."""
     apply(fresh, definition)
-    daemons = [start("--poll", "60 s") for _ in range(3)]
+    daemons = [start(*heard_only()) for _ in range(3)]
     rows = [{"x": i / 7 - 1} for i in range(15)]
 
     def answers(model_id):
@@ -233,6 +233,7 @@ def take_all_connections(db):
     return taken
 
 
+@pytest.mark.direct("it waits for a connection instead")
 def test_max_connections(fresh, start, definition):
     apply(fresh, definition)
     daemon = start("--poll", "100 ms")
@@ -311,6 +312,7 @@ def test_migrated_by_a_newer_version(fresh, start, definition):
 
 # A daemon that was stopped ------------------------------------------------------------------------
 
+@pytest.mark.direct("the connection that is cut is its own")
 def test_stopped_daemon(fresh, start, definition):
     """SIGSTOP, its connections cut meanwhile; what came while it slept is there at once."""
     apply(fresh, definition)

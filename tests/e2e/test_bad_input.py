@@ -213,6 +213,7 @@ def test_unknown_project_and_command(tables, cli):
     assert result.code == 2 and "train" in result.err
 
 
+@pytest.mark.direct("pgbouncer gives each refusal the same SQLSTATE")
 def test_wrong_password(tables, cli, cluster):
     """A role with a password, asked for over TCP by scram."""
     tables.sql("CREATE ROLE secretive LOGIN PASSWORD 'right'")

@@ -329,7 +329,7 @@ def test_a_terminal_gets_a_bar_and_colours(trained):
 def test_a_pipe_gets_lines(trained, cli):
     said = cli.ok("train", "quick", "--here").err
     lines = [line for line in said.splitlines() if line.startswith("run ")]
-    assert len(lines) == len(set(lines)) >= 2, said
+    assert len(lines) == len(set(lines)) >= 1, said  # of a quick run
     assert re.fullmatch(r"run \d+: [a-z]+.*", lines[-1]), said
     assert "\r" not in said and "\x1b" not in said and "█" not in said
 

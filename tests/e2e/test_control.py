@@ -7,14 +7,13 @@ import time
 import pytest
 import requests
 
-from conftest import Daemon, wait_for
+from conftest import Daemon, heard_only, wait_for
 from test_http import problem
 
 
 @pytest.fixture(scope="module")
 def daemon(catalog, daemon_factory):
-    """Hears of a deployment by NOTIFY: it asks for none as long as a test waits."""
-    return daemon_factory("--poll", "60 s")
+    return daemon_factory(*heard_only())
 
 
 @pytest.fixture(scope="module")

@@ -52,11 +52,13 @@ def test_server_down(catalog, tmp_path):
     assert_error(run(catalog, tmp_path, env={"PGHOST": str(tmp_path)}), 69, "cannot reach Postgres")
 
 
+@pytest.mark.direct("pgbouncer gives each refusal the same SQLSTATE")
 def test_unknown_database(catalog, tmp_path):
     result = run(catalog, tmp_path, env={"PGDATABASE": "nobody_has_this"})
     assert_error(result, 1, "nobody_has_this")
 
 
+@pytest.mark.direct("pgbouncer gives each refusal the same SQLSTATE")
 def test_wrong_password(catalog, tmp_path):
     rules = catalog.value("SHOW hba_file")
     before = open(rules).read()
@@ -200,6 +202,7 @@ def test_listens_on_ipv6(catalog, daemon_factory):
 # News from the catalog ---------------------------------------------------------------------------
 
 
+@pytest.mark.direct("notifications do not pass it")
 def test_notify_and_poll(catalog, daemon_factory):
     notified = daemon_factory("--poll", "60 s")
     polling = daemon_factory("--poll", "200 ms")
@@ -272,6 +275,7 @@ def sole(alone, tmp_path):
         daemon.stop()
 
 
+@pytest.mark.direct("the connection that is cut is its own")
 def test_terminated_connection_comes_back(alone, sole):
     pid = control_pid(alone)
     alone.sql("SELECT pg_terminate_backend(%s)", pid)
@@ -282,6 +286,7 @@ def test_terminated_connection_comes_back(alone, sole):
     wait_for(lambda: sole.get("/projects/later").status_code == 200, what="news")
 
 
+@pytest.mark.direct("whose backends are everybody's")
 @pytest.mark.alone
 def test_frozen_backend_does_not_stop_answers(alone, sole):
     pid = control_pid(alone)
@@ -302,6 +307,7 @@ def outages(daemon):
     return daemon.log.count("the catalog cannot be reached")
 
 
+@pytest.mark.direct("a server that is away is a pooler that waits")
 def test_postgres_stopped_and_started(cluster, db, alone, sole):
     add_project(alone, "steady")
     wait_for(lambda: sole.get("/projects/steady").status_code == 200, what="the project")
@@ -328,6 +334,7 @@ def test_postgres_stopped_and_started(cluster, db, alone, sole):
     assert sole.stop() == 0
 
 
+@pytest.mark.direct("a server that is away is a pooler that waits")
 def test_outage_of_another_kind(cluster, db, alone, sole):
     """Postgres is gone, comes back and refuses the daemon: two events, of one outage."""
     db.sql(f'ALTER DATABASE "{alone.name}" ALLOW_CONNECTIONS false')
@@ -360,6 +367,26 @@ def test_stops_while_postgres_is_away(cluster, db, alone, sole):
         cluster.start()
         db.reconnect()
         alone.reconnect()
+
+
+@pytest.mark.direct("whose backends are everybody's")
+@pytest.mark.alone
+def test_stops_while_postgres_is_frozen(alone, sole):
+    """Each of its connections is in the middle of a statement."""
+    frozen = [pid for pid, in alone.sql(
+        "SELECT pid FROM pg_stat_activity WHERE application_name ~ '^pgboostd'"
+        " AND datname = current_database()")]
+    assert len(frozen) == 2  # of the control loop, and of the one that counts rows
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1)  # several polls
+        began = time.monotonic()
+        assert sole.stop() == 0
+        assert time.monotonic() - began < 8
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
 
 
 # Workers -----------------------------------------------------------------------------------------

@@ -50,8 +50,7 @@ def away(tmp_path_factory):
         add_project(db, tmp_path_factory.mktemp("d"), "t")
         yield db
     finally:
-        cluster.stop()
-        shutil.rmtree(cluster.dir, ignore_errors=True)
+        cluster.remove()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Without Postgres: predictions go on, also over a restart, from the cache of live models."""
 
 import json
-import shutil
 import subprocess
 import threading
 
@@ -16,8 +15,7 @@ def own():
     """A cluster that nobody else needs."""
     cluster = Cluster()
     yield cluster
-    cluster.stop()
-    shutil.rmtree(cluster.dir, ignore_errors=True)
+    cluster.remove()
 
 
 def train(database, folder, name, factor):
@@ -158,7 +156,8 @@ def test_restart_without_postgres(own, tmp_path):
     assert daemon.stop() == 0
     own.stop()
     other = run(database, state, "--dsn", f"{database.dsn} application_name=other")
-    assert other.returncode == 69 and "cannot reach Postgres" in other.stderr
+    assert other.returncode == 69
+    assert "cannot reach Postgres" in other.stderr or "does not answer" in other.stderr
     trainer = run(database, state, "--role", "trainer")
     assert trainer.returncode == 69
     (folder / "live").write_bytes(b"pgboost cache 1\n")

@@ -24,7 +24,7 @@ class Pooled:
 
     def __init__(self, database):
         self.pooler = Pooler(database.cluster.env, POOL)
-        self.env = {**database.env, "PGHOST": self.pooler.env["PGHOST"], "PGPORT": self.pooler.env["PGPORT"]}
+        self.env = {**database.direct_env, **self.pooler.address}
         self.dsn = self.pooler.dsn(database.name)
         self.direct, self.sql, self.value = database, database.sql, database.value
 

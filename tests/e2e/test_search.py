@@ -334,6 +334,7 @@ def test_cancel_with_the_best_so_far(db_rows, cli, definition, tmp_path, on_canc
     assert not list(tmp_path.glob("rows-*"))
 
 
+@pytest.mark.direct("a wish to cancel is heard late")
 def test_cancelled_twice(db_rows, cli, definition, tmp_path):
     """The first wish is granted with the best so far, the second one ends the refit as well."""
     apply(cli, definition, "twice", {"strategy": "random", "trials": 500, "on_cancel": "finish"},

@@ -6,7 +6,7 @@ import subprocess
 import psycopg2
 import pytest
 
-from conftest import wait_for
+from conftest import heard_only, wait_for
 
 
 class Psql:
@@ -18,7 +18,7 @@ class Psql:
     def __call__(self, sql):
         options = {"PGOPTIONS": f"-c role={self.role}"} if self.role else {}
         return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql], text=True,
-                              env={**self.db.env, **options}, stdin=subprocess.DEVNULL,
+                              env={**self.db.direct_env, **options}, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
 
     def ok(self, sql):
@@ -57,8 +57,7 @@ def psql(catalog):
 
 @pytest.fixture(scope="module")
 def daemon(catalog, daemon_factory):
-    """Hears of a deployment by NOTIFY: it asks for none as long as a test waits."""
-    return daemon_factory("--poll", "60 s")
+    return daemon_factory(*heard_only())
 
 
 def test_a_session(psql, daemon):

@@ -105,6 +105,7 @@ def test_a_count_that_fails_is_said_once_and_does_not_hold_up(fresh, daemons, de
     assert runs(fresh) == []
 
 
+@pytest.mark.direct("notifications do not pass it")
 def test_refreshed_by_notify(fresh, daemons, definition):
     """Two daemons hear it; one run waits. What is no relation, or nobody's, is nothing."""
     fresh.sql("CREATE MATERIALIZED VIEW mv AS SELECT * FROM t")
@@ -125,6 +126,7 @@ def test_refreshed_by_notify(fresh, daemons, definition):
     assert runs(fresh) == [("refresh", "queued", None)]
 
 
+@pytest.mark.direct("notifications do not pass it")
 def test_refreshed_amid_many(fresh, daemons, definition):
     """One of a thousand that are said at once, which is more than is remembered: not lost."""
     apply(fresh, definition, relation="v", retrain={"on_refresh": "t"})
