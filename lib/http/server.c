@@ -299,11 +299,20 @@ static bool is_drained(struct http_server *server, int64_t began_ms)
     return atomic_load(&server->service.n_requests) == 0 && clock_ms() - began_ms >= linger_ms;
 }
 
+/* As long as the socket listens: after that the path may be that of the daemon that comes next. */
+static void remove_path(struct http_server *server)
+{
+    if (server->socket_path != NULL)
+        unlink(server->socket_path);
+    server->socket_path = NULL;
+}
+
 bool http_server_drain(struct http_server *server, int timeout_ms)
 {
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
     int64_t began_ms, deadline_ms = deadline_in(timeout_ms);
 
+    remove_path(server);
     server->listen_fd = unlisten(server->mhd, server->is_inherited);
     atomic_store(&server->service.draining, true);
     began_ms = clock_ms();
@@ -329,8 +338,7 @@ void http_server_free(struct http_server *server)
     guard_post_release(&server->service.guard);
     for (int i = 0; server->has_tls && i < TLS_KEPT; i++)
         tls_use(NULL);
-    if (server->socket_path != NULL)
-        unlink(server->socket_path);
+    remove_path(server);
     bulk_free(server->service.bulk);
     desk_free(server->service.desk);
     lookup_free(server->service.lookup);

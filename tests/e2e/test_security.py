@@ -363,6 +363,33 @@ def test_unix_socket(projects, cli, tmp_path):
         process.stdout.close()
 
 
+def test_unix_socket_of_the_next_daemon(projects, tmp_path):
+    """Which comes while the one before still answers what is under way."""
+    path = tmp_path / "http"
+    before, _ = start_at(projects, tmp_path / "a", f"unix:{path}")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+                       b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+        before.terminate()
+        wait_for(lambda: not path.exists(), what="the path to be free")
+        after, first = start_at(projects, tmp_path / "b", f"unix:{path}")
+        try:
+            assert first == f"listening on unix:{path}" and before.poll() is None
+            client.sendall(b"{}")
+            assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
+            assert before.wait(10) == 0
+            assert ask_by_path(path).startswith(b"HTTP/1.1 200 ")
+            after.terminate()
+            assert after.wait(10) == 0 and not path.exists()
+        finally:
+            for process in (before, after):
+                process.kill()
+                process.wait()
+                process.stdout.close()
+
+
 # TLS ---------------------------------------------------------------------------------------------
 
 
