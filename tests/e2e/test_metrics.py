@@ -267,6 +267,7 @@ def test_status(served, cli, tmp_path):
     assert database.code == 1 and "does not speak HTTP" in database.err
 
 
+@pytest.mark.direct("a server that is away is a pooler that waits")
 def test_degraded(cluster, db, catalog, cli, served, tmp_path):
     """Postgres is away: what is wrong stands in the answer, in the metrics and in the status."""
     cluster.stop()

@@ -152,6 +152,7 @@ def with_one_connection(catalog, served, tmp_path):
     assert daemon.stop() == 0, daemon.log
 
 
+@pytest.mark.direct("whose sessions are everybody's")
 def test_columns_in_any_order_and_number(catalog, with_one_connection):
     """More sets of columns than a connection keeps statements for, and one of them in every order:
     on the connection that there is."""

@@ -181,7 +181,7 @@ def test_kill_9(project, ledger, start):
                 print(f"{n_hit} kills so far", flush=True)
     assert wait_end(project, run_id) == "succeeded"
     print(f"\n{n_hit} kills, {n_shared(project) - before} runs with shared trials")
-    assert n_shared(project) > before
+    assert n_shared(project) > before or not LONG  # of a few, none may last long enough
     assert [daemon.stop() for daemon in daemons] == [0, 0]
 
 
