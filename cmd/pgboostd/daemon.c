@@ -583,13 +583,20 @@ enum err_code daemon_run(struct options *options, const struct option_source *so
         .source = source,
         .backoff = {.first_ms = 100, .most_ms = 5000},
     };
+    enum err_code code;
 
     rng_init(&daemon.rng, (uint64_t)getpid());
     reload_log(options);
     share_log_format(options);
     TRY(pg_stop_open(&daemon.stop, CATALOG_STOP_MS, err));
     TRY(signals_new(&daemon.stop, &daemon.signals, err));
-    TRY(start(&daemon, err));
+    code = start(&daemon, err);
+    if (code != ERR_OK && (signals_take(daemon.signals) & SIGNALS_STOP) == 0)
+        return code;
+    if (code != ERR_OK) {
+        log_err(LOG_WARNING, "stopped while it started", err);
+        return ERR_OK;
+    }
     control_loop(&daemon);
     stop(&daemon);
     return ERR_OK;

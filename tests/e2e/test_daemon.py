@@ -389,6 +389,20 @@ def test_stops_while_postgres_is_frozen(alone, sole):
             os.kill(pid, signal.SIGCONT)
 
 
+def test_stops_while_it_starts(alone, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proc = subprocess.Popen(
+            [BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", tmp_path / "new",
+             "--dsn", f"host=127.0.0.1 port={silent.getsockname()[1]} user=nobody"],
+            env=alone.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+        client, _ = silent.accept()  # which hears nothing
+        proc.terminate()
+        out, err = proc.communicate(timeout=30)
+    client.close()
+    assert proc.returncode == 0 and out == "" and "stopped while it started" in err, err
+
+
 # Workers -----------------------------------------------------------------------------------------
 
 CLAIM = """#!/bin/sh
