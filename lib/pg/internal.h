@@ -38,6 +38,8 @@ enum err_code pg_connect_error(struct pg *pg, struct err *err);
 /* ERR_UNREACHABLE when broken, ERR_CONFLICT while a COPY runs. */
 MUST_CHECK enum err_code pg_check_usable(const struct pg *pg, struct err *err);
 
+/* wait.c --------------------------------------------------------------------------------------- */
+
 /* Marks the connection broken. ERR_TIMEOUT. */
 enum err_code pg_timed_out(struct pg *pg, struct err *err);
 
