@@ -373,10 +373,14 @@ def test_stops_while_postgres_is_away(cluster, db, alone, sole):
 @pytest.mark.alone
 def test_stops_while_postgres_is_frozen(alone, sole):
     """Each of its connections is in the middle of a statement."""
-    frozen = [pid for pid, in alone.sql(
-        "SELECT pid FROM pg_stat_activity WHERE application_name ~ '^pgboostd'"
-        " AND datname = current_database()")]
-    assert len(frozen) == 2  # of the control loop, and of the one that counts rows
+
+    def both():  # of the control loop, and of the one that counts rows
+        pids = [pid for pid, in alone.sql(
+            "SELECT pid FROM pg_stat_activity WHERE application_name ~ '^pgboostd'"
+            " AND datname = current_database()")]
+        return pids if len(pids) == 2 else None
+
+    frozen = wait_for(both, what="its connections")
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:
