@@ -80,14 +80,35 @@ static enum err_code inherit(int socket_fd, int *ret_socket, char *address, stru
     return ERR_OK;
 }
 
-/* A socket that a server which was killed left behind is nobody's. */
+/* A socket that a server which was killed left behind is nobody's. A file of another kind refuses
+ * connections in the same words, and is somebody's. */
 static void remove_stale(const struct sockaddr_un *name)
 {
     CLEANUP(close_socket) int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat file;
 
+    if (lstat(name->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
+        return;
     if (probe >= 0 && connect(probe, (const struct sockaddr *)name, sizeof(*name)) != 0 &&
         errno == ECONNREFUSED)
         unlink(name->sun_path);
+}
+
+static enum err_code path_error(const char *path, int error_number, struct err *err)
+{
+    err_errno(err, error_number, "cannot listen on \"unix:%s\"", path);
+    switch (error_number) {
+    case EADDRINUSE:
+        return err_hint(err, "another program listens there (perhaps another pgboostd), or it is a "
+                             "file of another kind, which stays");
+    case EACCES:
+    case ENOENT:
+    case EROFS:
+        return err_hint(err, "its folder has to be there, and the daemon's user to be allowed to "
+                             "write to it");
+    default:
+        return ERR_IO;
+    }
 }
 
 static enum err_code open_path(const char *path, int *ret_socket, char *address, struct err *err)
@@ -105,7 +126,7 @@ static enum err_code open_path(const char *path, int *ret_socket, char *address,
     if (socket_fd < 0 || fchmod(socket_fd, 0660) != 0 ||
         bind(socket_fd, (const struct sockaddr *)&name, sizeof(name)) != 0 ||
         chmod(path, 0660) != 0 || listen(socket_fd, SOMAXCONN) != 0)
-        return bind_error(path, errno, err);
+        return path_error(path, errno, err);
     snprintf(address, LISTEN_ADDRESS_MAX, "unix:%s", path);
     *ret_socket = socket_fd;
     socket_fd = -1;

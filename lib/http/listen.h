@@ -15,7 +15,8 @@
  * *ret_inherited, and others hold the socket too.
  * address[LISTEN_ADDRESS_MAX]: the address as it is now, with the actual port. The caller closes
  * *ret_socket. Errors as http_server_start has them. A Unix socket is for the user and the group of
- * the process; one that nobody listens on any more is replaced. */
+ * the process; one that nobody listens on any more is replaced,
+ * a file of another kind never. */
 MUST_CHECK enum err_code listen_open(const char *listen_option, int *ret_socket,
                                      bool *ret_inherited, char *address, struct err *err);
 

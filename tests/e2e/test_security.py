@@ -349,6 +349,9 @@ def test_unix_socket(projects, cli, tmp_path):
         assert cli.json("status", "--address", path)["projects"] == 2
         taken = run(projects, tmp_path, "--listen", f"unix:{path}")
         assert taken.returncode == 1 and str(path) in taken.stderr
+        assert "another program listens there" in taken.stderr
+        lost = run(projects, tmp_path, "--listen", f"unix:{tmp_path}/nowhere/http")
+        assert lost.returncode == 1 and "its folder has to be there" in lost.stderr
         process.kill()  # what it leaves is nobody's
         process.wait()
         assert path.exists()
@@ -388,6 +391,14 @@ def test_unix_socket_of_the_next_daemon(projects, tmp_path):
                 process.kill()
                 process.wait()
                 process.stdout.close()
+
+
+def test_unix_socket_where_a_file_is(projects, tmp_path):
+    path = tmp_path / "notes"
+    path.write_text("kept")
+    refused = run(projects, tmp_path, "--listen", f"unix:{path}")
+    assert refused.returncode == 1 and "a file of another kind, which stays" in refused.stderr
+    assert path.read_text() == "kept"
 
 
 # TLS ---------------------------------------------------------------------------------------------
