@@ -8,16 +8,28 @@
 #include "cli.h"
 #include "config/tokens.h"
 
+/* Does a file of so many bytes break off within a line, as editors may leave it? */
+static bool lacks_newline(int fd, off_t length)
+{
+    char last;
+
+    return length > 0 && pread(fd, &last, 1, length - 1) == 1 && last != '\n';
+}
+
 /* At the end of the file, which is made for its owner and group alone; then it is checked whole. */
 static enum err_code append(const char *path, const struct buf *line, struct err *err)
 {
     CLEANUP(tokens_release) struct tokens tokens = {0};
-    CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    CLEANUP(buf_release) struct buf text = {0};
+    CLEANUP(close_fd) int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     off_t length = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
 
     if (length < 0)
         return err_errno(err, errno, "cannot write to \"%s\"", path);
-    if (write(fd, line->data, line->length) != (ssize_t)line->length || fsync(fd) != 0)
+    buf_puts(&text, lacks_newline(fd, length) ? "\n" : "");
+    buf_append(&text, line->data, line->length);
+    TRY(buf_check(&text, err));
+    if (write(fd, text.data, text.length) != (ssize_t)text.length || fsync(fd) != 0)
         err_errno(err, errno, "cannot write to \"%s\"", path);
     else if (tokens_read(path, &tokens, err) == ERR_OK)
         return ERR_OK;

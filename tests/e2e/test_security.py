@@ -239,6 +239,15 @@ def test_bad_files_of_tokens(projects, tmp_path, line, why):
     assert result.returncode == 78 and why in result.stderr and str(path) in result.stderr
 
 
+def test_a_file_without_a_last_newline(cli, tmp_path):
+    """As an editor may leave it: a new token is not added to its comment."""
+    path = tmp_path / "tokens"
+    make_token(cli, path, "shop")
+    path.write_text(path.read_text() + "# of the shop")
+    make_token(cli, path, "ops")
+    assert [line.split()[0] for line in path.read_text().splitlines()] == ["shop", "#", "ops"]
+
+
 def test_token_command(cli):
     both = cli.json("token", "new", "shop", "--scopes", "admin", "--rate", "7")
     assert both["line"].split() == ["shop", hashlib.sha256(both["token"].encode()).hexdigest(),
