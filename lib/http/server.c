@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct http_server {
     int listen_fd; /* -1 while the HTTP library has it */
     bool has_handlers, has_tls, is_inherited;
     const char *socket_path; /* in address; NULL: none */
+    struct stat socket_file; /* what was made there */
     char address[LISTEN_ADDRESS_MAX + 8];
 };
 
@@ -210,6 +212,8 @@ static enum err_code open_socket(struct http_server *server, const char *listen,
                                                  : "http://",
              address);
     server->socket_path = options_listen_path(server->address);
+    if (server->socket_path != NULL && lstat(server->socket_path, &server->socket_file) != 0)
+        server->socket_path = NULL; /* somebody was quicker: it is not ours to remove */
     return ERR_OK;
 }
 
@@ -299,10 +303,17 @@ static bool is_drained(struct http_server *server, int64_t began_ms)
     return atomic_load(&server->service.n_requests) == 0 && clock_ms() - began_ms >= linger_ms;
 }
 
-/* As long as the socket listens: after that the path may be that of the daemon that comes next. */
+/* As long as the socket listens: after that the path may be that of the daemon that comes next. It
+ * already is where somebody has removed the file; as long as ours is bound, no other has its
+ * number.
+ */
 static void remove_path(struct http_server *server)
 {
-    if (server->socket_path != NULL)
+    const struct stat *ours = &server->socket_file;
+    struct stat now;
+
+    if (server->socket_path != NULL && lstat(server->socket_path, &now) == 0 &&
+        now.st_dev == ours->st_dev && now.st_ino == ours->st_ino)
         unlink(server->socket_path);
     server->socket_path = NULL;
 }

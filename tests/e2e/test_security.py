@@ -410,6 +410,25 @@ def test_unix_socket_where_a_file_is(projects, tmp_path):
     assert path.read_text() == "kept"
 
 
+def test_unix_socket_that_was_taken_over(projects, tmp_path):
+    """Somebody removed the file, and a second daemon has the path: the first leaves it alone."""
+    path = tmp_path / "http"
+    started = [start_at(projects, tmp_path / "a", f"unix:{path}")[0]]
+    try:
+        path.unlink()
+        started.append(start_at(projects, tmp_path / "b", f"unix:{path}")[0])
+        started[0].terminate()
+        assert started[0].wait(10) == 0
+        assert ask_by_path(path).startswith(b"HTTP/1.1 200 ")
+        started[1].terminate()
+        assert started[1].wait(10) == 0 and not path.exists()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
 # TLS ---------------------------------------------------------------------------------------------
 
 
