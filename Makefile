@@ -29,7 +29,7 @@
 # BUILD= another folder; E2E_JOBS= files of end-to-end tests beside each other; V=1 shows commands.
 
 BUILD ?= build
-PREFIX ?= /usr/local
+PREFIX ?= $(or $(prefix),/usr/local)
 CC ?= cc
 PYTHON ?= /usr/bin/python3
 

@@ -261,14 +261,6 @@ static bool is_gone(pid_t parent)
     return own != parent && (own == 1 || (kill(parent, 0) != 0 && errno == ESRCH));
 }
 
-/* The daemon that starts a worker shares its log with it. */
-static void set_log_format(void)
-{
-    const char *format = getenv("PGBOOST_LOG_FORMAT");
-
-    log_set_format(format != NULL && strcmp(format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings = {.priority = 10};
@@ -278,7 +270,7 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
-    set_log_format();
+    log_set_by_names(getenv("PGBOOST_LOG_FORMAT"), getenv("PGBOOST_LOG_LEVEL"));
     set_defaults(&settings, name, sizeof(name));
     if (options_spill(settings.spill_above, settings.state_dir, &settings.train.spill, &err) !=
         ERR_OK) {

@@ -8,6 +8,7 @@
 
 #define ANSWER_MAX      (1 << 20)
 #define TIMEOUT_SECONDS 10
+#define HTTP            "http://"
 #define HTTPS           "https://"
 
 struct question {
@@ -37,7 +38,8 @@ static const struct failure {
      "name a file of its authority, or of the certificate itself, with --ca"},
     {CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, "cannot read the certificates to trust for %s",
      "--ca names a file in PEM form"},
-    {CURLE_SSL_CONNECT_ERROR, ERR_FAILED, "no TLS with %s", NULL},
+    {CURLE_SSL_CONNECT_ERROR, ERR_FAILED, "no TLS with %s",
+     "where the daemon has no tls_cert, the address is http://"},
     {CURLE_UNSUPPORTED_PROTOCOL, NOT_HTTP},
     {CURLE_GOT_NOTHING, NOT_HTTP},
     {CURLE_WEIRD_SERVER_REPLY, NOT_HTTP},
@@ -76,8 +78,9 @@ static enum err_code find(struct question *question, const char *path, struct bu
                           const char **ret_socket, struct err *err)
 {
     const char *address = question->address;
-    bool has_scheme = strncmp(address, HTTPS, strlen(HTTPS)) == 0;
-    bool has_tls = has_scheme || question->ca != NULL;
+    bool is_https = strncmp(address, HTTPS, strlen(HTTPS)) == 0;
+    bool is_http = strncmp(address, HTTP, strlen(HTTP)) == 0;
+    bool has_tls = is_https || (!is_http && question->ca != NULL);
     char host[256];
     int port;
 
@@ -86,8 +89,8 @@ static enum err_code find(struct question *question, const char *path, struct bu
         buf_printf(url, "http://localhost%s", path);
         return buf_check(url, err);
     }
-    TRY(options_split_listen(has_scheme ? address + strlen(HTTPS) : address, host, sizeof(host),
-                             &port, err));
+    address += is_https ? strlen(HTTPS) : is_http ? strlen(HTTP) : 0;
+    TRY(options_split_listen(address, host, sizeof(host), &port, err));
     if (host[0] == '\0')
         snprintf(host, sizeof(host), "localhost");
     buf_printf(url, strchr(host, ':') != NULL ? "%s://[%s]:%d%s" : "%s://%s:%d%s",

@@ -350,6 +350,33 @@ static enum err_code take_security(void *context, const struct options *fresh, s
     return http_server_reload(context, &security, err);
 }
 
+static struct supervisor_options supervisor_options(const struct options *options)
+{
+    int n_threads = (host_n_cores() - 1) / (int)options->workers;
+
+    return (struct supervisor_options){
+        .worker = options->worker,
+        .dsn = options->dsn,
+        .read_dsn = options->read_dsn,
+        .state_dir = options->state_dir,
+        .spill_above = options->spill_above,
+        .memory = options->worker_memory,
+        .n_workers = (int)options->workers,
+        .n_threads = n_threads > 0 ? n_threads : 1,
+    };
+}
+
+/* They write into the same log. */
+static void tell_workers(struct daemon *daemon)
+{
+    const struct supervisor_options options = supervisor_options(daemon->options);
+    struct err err;
+
+    if (daemon->supervisor != NULL &&
+        supervisor_set_environment(daemon->supervisor, &options, &err) != ERR_OK)
+        log_err(LOG_WARNING, "workers log as before", &err);
+}
+
 static void reload(struct daemon *daemon)
 {
     struct connection_limits limits;
@@ -367,6 +394,7 @@ static void reload(struct daemon *daemon)
     http_server_set_slow(daemon->server, daemon->options->slow_request_ms);
     limits = connection_limits(daemon->options);
     http_server_set_connections(daemon->server, &limits);
+    tell_workers(daemon);
 }
 
 static void heed_signals(struct daemon *daemon)
@@ -403,20 +431,9 @@ static void control_loop(struct daemon *daemon)
 
 static enum err_code start_supervisor(struct daemon *daemon, struct err *err)
 {
-    const struct options *options = daemon->options;
-    int n_threads = (host_n_cores() - 1) / (int)options->workers;
-    const struct supervisor_options supervisor_options = {
-        .worker = options->worker,
-        .dsn = options->dsn,
-        .read_dsn = options->read_dsn,
-        .state_dir = options->state_dir,
-        .spill_above = options->spill_above,
-        .memory = options->worker_memory,
-        .n_workers = (int)options->workers,
-        .n_threads = n_threads > 0 ? n_threads : 1,
-    };
+    const struct supervisor_options options = supervisor_options(daemon->options);
 
-    return supervisor_new(&supervisor_options, &daemon->supervisor, err);
+    return supervisor_new(&options, &daemon->supervisor, err);
 }
 
 static enum err_code start_server(struct daemon *daemon, struct err *err)
@@ -568,12 +585,6 @@ static void release(struct daemon *daemon)
     pg_stop_close(&daemon->stop);
 }
 
-/* Workers write into the same log. */
-static void share_log_format(const struct options *options)
-{
-    setenv("PGBOOST_LOG_FORMAT", options->log_format == OPTIONS_LOG_JSON ? "json" : "logfmt", 1);
-}
-
 enum err_code daemon_run(struct options *options, const struct option_source *source,
                          struct err *err)
 {
@@ -587,7 +598,6 @@ enum err_code daemon_run(struct options *options, const struct option_source *so
 
     rng_init(&daemon.rng, (uint64_t)getpid());
     reload_log(options);
-    share_log_format(options);
     TRY(pg_stop_open(&daemon.stop, CATALOG_STOP_MS, err));
     TRY(signals_new(&daemon.stop, &daemon.signals, err));
     code = start(&daemon, err);

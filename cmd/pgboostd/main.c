@@ -1,9 +1,11 @@
 /* pgboostd: serves predictions and starts workers. See daemon.c. */
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "daemon.h"
+#include "schedule/supervisor.h"
 
 static int print_error(const struct err *err)
 {
@@ -39,12 +41,30 @@ static int print_example(void)
     return print(&text);
 }
 
-static int check(const struct options *options)
+static enum err_code check_state_dir(const char *path, struct err *err)
+{
+    struct stat file;
+
+    if (stat(path, &file) != 0 || S_ISDIR(file.st_mode))
+        return ERR_OK; /* it is made at the start */
+    return err_set(err, ERR_CONFIG, "\"state_dir\": \"%s\" is no folder", path);
+}
+
+static enum err_code check_all(const struct options *options, struct err *err)
 {
     const struct http_security security = daemon_security(options);
+
+    TRY(check_state_dir(options->state_dir, err));
+    if (options->role != ROLE_SERVER)
+        TRY(supervisor_check_worker(options->worker, err));
+    return http_security_check(options->listen, &security, err);
+}
+
+static int check(const struct options *options)
+{
     struct err err;
 
-    if (http_security_check(options->listen, &security, &err) != ERR_OK)
+    if (check_all(options, &err) != ERR_OK)
         return print_error(&err);
     return puts("configuration is fine") < 0;
 }

@@ -10,6 +10,7 @@
 static atomic_int minimum_level = LOG_INFO;
 static atomic_int line_format = LOG_LOGFMT;
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
+static const char *const format_names[] = {"logfmt", "json"};
 
 void log_set_level(enum log_level level)
 {
@@ -19,6 +20,26 @@ void log_set_level(enum log_level level)
 void log_set_format(enum log_format format)
 {
     atomic_store(&line_format, (int)format);
+}
+
+const char *log_format_name(void)
+{
+    return format_names[atomic_load(&line_format)];
+}
+
+const char *log_level_name(void)
+{
+    return level_names[atomic_load(&minimum_level)];
+}
+
+void log_set_by_names(const char *format, const char *level)
+{
+    for (size_t i = 0; format != NULL && i < N_ELEMENTS(format_names); i++)
+        if (strcmp(format, format_names[i]) == 0)
+            log_set_format((enum log_format)i);
+    for (size_t i = 0; level != NULL && i < N_ELEMENTS(level_names); i++)
+        if (strcmp(level, level_names[i]) == 0)
+            log_set_level((enum log_level)i);
 }
 
 const char *log_text(const char *text, char *out, size_t size)

@@ -24,6 +24,13 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
+
+/* What the two were set to, and back: for a program that is to write into the same log. NULL, or a
+ * name that is none, changes nothing. */
+const char *log_format_name(void);
+const char *log_level_name(void);
+void log_set_by_names(const char *format, const char *level);
+
 COLD void log_write(enum log_level level, const char *message, const char *pairs_format, ...)
     PRINTF_LIKE(3, 4);
 

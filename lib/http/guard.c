@@ -77,6 +77,11 @@ bool guard_has_tokens(const struct guard *guard)
     return guard->tokens.n > 0;
 }
 
+int guard_n_tokens(const struct guard *guard)
+{
+    return guard->tokens.n;
+}
+
 /* On duty ------------------------------------------------------------------------------------- */
 
 static void let_go(struct guard *guard)

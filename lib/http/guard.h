@@ -34,6 +34,7 @@ MUST_CHECK enum err_code guard_new(const struct guard_rules *rules, struct guard
 void guard_free(struct guard *guard);
 DEFINE_FREEP(struct guard *, guard_free)
 bool guard_has_tokens(const struct guard *guard);
+int guard_n_tokens(const struct guard *guard);
 
 /* The guard that is on duty. Any thread may ask for it, one alone replaces it. */
 struct guard_post {

@@ -84,7 +84,8 @@ static enum err_code inherit(int socket_fd, int *ret_socket, char *address, stru
  * connections in the same words, and is somebody's. */
 static void remove_stale(const struct sockaddr_un *name)
 {
-    CLEANUP(close_socket) int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CLEANUP(close_socket)
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct stat file;
 
     if (lstat(name->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
@@ -111,14 +112,21 @@ static enum err_code path_error(const char *path, int error_number, struct err *
     }
 }
 
+static enum err_code check_path(const char *path, struct err *err)
+{
+    size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+    if (strlen(path) <= most)
+        return ERR_OK;
+    return err_set(err, ERR_CONFIG, "\"listen\": a socket's path has %zu bytes at most", most);
+}
+
 static enum err_code open_path(const char *path, int *ret_socket, char *address, struct err *err)
 {
     CLEANUP(close_socket) int socket_fd = -1;
     struct sockaddr_un name = {.sun_family = AF_UNIX};
 
-    if (strlen(path) >= sizeof(name.sun_path))
-        return err_set(err, ERR_CONFIG, "\"listen\": a socket's path has %zu bytes at most",
-                       sizeof(name.sun_path) - 1);
+    TRY(check_path(path, err));
     strcpy(name.sun_path, path);
     remove_stale(&name);
     socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -153,7 +161,7 @@ enum err_code listen_is_exposed(const char *listen_option, bool *ret_exposed, st
 
     if (options_listen_path(listen_option) != NULL) {
         *ret_exposed = false;
-        return ERR_OK;
+        return check_path(options_listen_path(listen_option), err);
     }
     TRY(options_split_listen(listen_option, host, sizeof(host), &port, err));
     TRY(resolve(host, port, &info, err));

@@ -372,6 +372,8 @@ static const struct {
                               "Reloads that left the old configuration in place."},
     [HTTP_STARTED_S] = {"process_start_time_seconds", "gauge",
                         "When the process started, since 1970."},
+    [HTTP_TLS_UNTIL_S] = {"pgboost_tls_certificate_expiry_seconds", "gauge",
+                          "When the TLS certificate expires, since 1970; 0 without TLS."},
 };
 
 static void put_gauges(struct buf *text, struct http_service *service)

@@ -24,8 +24,9 @@
 #define LIBRARY_SECONDS                                                                            \
     3600 /* the library's own bound of inactivity; connections.h has nearer ones */
 #define HEAD_BYTES_MAX  (16 << 10) /* memory of one connection: its head, and pieces of its body */
-#define DRAIN_LINGER_MS 300        /* for clients that keep an idle connection to hear of the end */
-#define DRAIN_SETTLE_MS 100        /* for the threads to count who has only just come */
+#define TLS_WARN_S      (14 * 24 * 3600) /* before a certificate expires */
+#define DRAIN_LINGER_MS 300 /* for clients that keep an idle connection to hear of the end */
+#define DRAIN_SETTLE_MS 100 /* for the threads to count who has only just come */
 
 struct http_server {
     struct http_service service;
@@ -115,6 +116,33 @@ static enum err_code start_library(struct http_server *server, unsigned n_thread
 /* Security ------------------------------------------------------------------------------------ */
 
 /* What is read of the files; both are the caller's. */
+static const char *format_day(int64_t seconds, char *out, size_t size)
+{
+    const time_t at = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&at, &tm) == NULL || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        snprintf(out, size, "?");
+    return out;
+}
+
+/* A certificate that clients will not take is served all the same: it may be the clock that is
+ * wrong. */
+static void warn_of_validity(const char *path, const struct tls_identity *identity)
+{
+    int64_t from_s, until_s, now_s = time(NULL);
+    char from[32], until[32], name[300];
+
+    tls_validity(identity, &from_s, &until_s);
+    if (now_s >= from_s && now_s < until_s - TLS_WARN_S)
+        return;
+    log_warning(now_s < from_s     ? "the TLS certificate is not valid yet"
+                : now_s >= until_s ? "the TLS certificate has expired"
+                                   : "the TLS certificate expires soon",
+                "tls_cert=%s from=%s until=%s", log_text(path, name, sizeof(name)),
+                format_day(from_s, from, sizeof(from)), format_day(until_s, until, sizeof(until)));
+}
+
 static enum err_code load_security(const struct http_security *security, struct guard **ret_guard,
                                    struct tls_identity **ret_identity, struct err *err)
 {
@@ -126,8 +154,10 @@ static enum err_code load_security(const struct http_security *security, struct 
         return err_field(err, "tls_key");
     }
     TRY(guard_new(&security->rules, &guard, err));
-    if (security->tls_cert[0] != '\0')
+    if (security->tls_cert[0] != '\0') {
         TRY(tls_load(security->tls_cert, security->tls_key, &identity, err));
+        warn_of_validity(security->tls_cert, identity);
+    }
     *ret_guard = TAKE_PTR(guard);
     *ret_identity = TAKE_PTR(identity);
     return ERR_OK;
@@ -160,6 +190,19 @@ enum err_code http_security_check(const char *listen, const struct http_security
     return check_exposure(listen, security, guard, err);
 }
 
+static void take_security(struct http_server *server, struct guard *guard,
+                          struct tls_identity *identity)
+{
+    int64_t from_s, until_s;
+
+    guard_post_set(&server->service.guard, guard);
+    if (identity == NULL)
+        return;
+    tls_validity(identity, &from_s, &until_s);
+    http_server_set_gauge(server, HTTP_TLS_UNTIL_S, until_s);
+    tls_use(identity);
+}
+
 static enum err_code start_security(struct http_server *server, const char *listen,
                                     const struct http_security *security, struct err *err)
 {
@@ -168,10 +211,8 @@ static enum err_code start_security(struct http_server *server, const char *list
 
     TRY(load_security(security, &guard, &identity, err));
     TRY(check_exposure(listen, security, guard, err));
-    guard_post_set(&server->service.guard, TAKE_PTR(guard));
     server->has_tls = identity != NULL;
-    if (identity != NULL)
-        tls_use(TAKE_PTR(identity));
+    take_security(server, TAKE_PTR(guard), TAKE_PTR(identity));
     return ERR_OK;
 }
 
@@ -182,6 +223,7 @@ enum err_code http_server_reload(struct http_server *server, const struct http_s
     CLEANUP(guard_freep) struct guard *guard = NULL;
     CLEANUP(tls_freep) struct tls_identity *identity = NULL;
     const struct guard *older = atomic_load(&server->service.guard.guard);
+    char until[32];
 
     TRY(load_security(security, &guard, &identity, err));
     if (guard_has_tokens(older) && !guard_has_tokens(guard)) {
@@ -193,9 +235,13 @@ enum err_code http_server_reload(struct http_server *server, const struct http_s
                 server->has_tls ? "off" : "on");
         return err_field(err, "tls_cert");
     }
-    guard_post_set(&server->service.guard, TAKE_PTR(guard));
-    if (identity != NULL)
-        tls_use(TAKE_PTR(identity));
+    if (guard_has_tokens(guard))
+        log_info("tokens read", "n=%d before=%d", guard_n_tokens(guard), guard_n_tokens(older));
+    take_security(server, TAKE_PTR(guard), TAKE_PTR(identity));
+    if (server->has_tls)
+        log_info("TLS certificate read", "until=%s",
+                 format_day(atomic_load(&server->service.gauges[HTTP_TLS_UNTIL_S]), until,
+                            sizeof(until)));
     return ERR_OK;
 }
 

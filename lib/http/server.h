@@ -34,7 +34,8 @@ enum http_gauge {
     HTTP_CATALOG_UP,
     HTTP_RELOADS,
     HTTP_RELOADS_REFUSED,
-    HTTP_STARTED_S, /* since 1970 */
+    HTTP_STARTED_S,   /* since 1970 */
+    HTTP_TLS_UNTIL_S, /* since 1970: when the certificate expires; 0: no TLS */
     HTTP_GAUGES
 };
 

@@ -2,6 +2,7 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct tls_identity {
     gnutls_pcert_st chain[CHAIN_MAX];
     unsigned n_chain;
     gnutls_privkey_t key;
+    int64_t from_s, until_s;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -70,6 +72,26 @@ static enum err_code load_chain(const char *path, const struct buf *text,
     return ERR_OK;
 }
 
+/* A chain holds while each of it does. */
+static enum err_code note_validity(const char *path, struct tls_identity *identity, struct err *err)
+{
+    identity->until_s = INT64_MAX;
+    for (unsigned i = 0; i < identity->n_chain; i++) {
+        gnutls_x509_crt_t certificate;
+        int failure = gnutls_pcert_export_x509(&identity->chain[i], &certificate);
+        int64_t from_s, until_s;
+
+        if (failure != 0)
+            return refuse("tls_cert", path, failure, err);
+        from_s = gnutls_x509_crt_get_activation_time(certificate);
+        until_s = gnutls_x509_crt_get_expiration_time(certificate);
+        gnutls_x509_crt_deinit(certificate);
+        identity->from_s = i == 0 || from_s > identity->from_s ? from_s : identity->from_s;
+        identity->until_s = until_s < identity->until_s ? until_s : identity->until_s;
+    }
+    return ERR_OK;
+}
+
 static enum err_code load_key(const char *path, const struct buf *text,
                               struct tls_identity *identity, struct err *err)
 {
@@ -120,11 +142,18 @@ enum err_code tls_load(const char *certificate, const char *key, struct tls_iden
     TRY(read_pem("tls_cert", certificate, &certificate_text, err));
     TRY(read_pem("tls_key", key, &key_text, err));
     TRY(load_chain(certificate, &certificate_text, identity, err));
+    TRY(note_validity(certificate, identity, err));
     TRY(load_key(key, &key_text, identity, err));
     TRY(check_pair(key, &certificate_text, &key_text, err));
     explicit_bzero(key_text.data, key_text.length);
     *ret_identity = TAKE_PTR(identity);
     return ERR_OK;
+}
+
+void tls_validity(const struct tls_identity *identity, int64_t *ret_from_s, int64_t *ret_until_s)
+{
+    *ret_from_s = identity->from_s;
+    *ret_until_s = identity->until_s;
 }
 
 /* Use ----------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #define PGBOOST_HTTP_TLS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -23,6 +24,8 @@ struct tls_identity;
 MUST_CHECK enum err_code tls_load(const char *certificate, const char *key,
                                   struct tls_identity **ret_identity, struct err *err);
 void tls_free(struct tls_identity *identity);
+/* Seconds since 1970, from and until when the certificate holds: its chain's shortest. */
+void tls_validity(const struct tls_identity *identity, int64_t *ret_from_s, int64_t *ret_until_s);
 DEFINE_FREEP(struct tls_identity *, tls_free)
 
 /* For handshakes that begin from now on; takes it. The one before is freed at the next but one, as

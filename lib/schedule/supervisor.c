@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct slot {
 struct supervisor {
     char *worker;
     char **environment;
+    struct arena environment_arena;
     int64_t memory;
     int n_slots;
     struct slot *slots;
@@ -49,16 +51,19 @@ struct supervisor {
 
 /* Fewer threads than cores, and idle ones that sleep: training must not spoil the daemon's answers.
  * What the operator set himself stays. */
-static enum err_code set_environment(struct supervisor *supervisor,
-                                     const struct supervisor_options *options, struct err *err)
+enum err_code supervisor_set_environment(struct supervisor *supervisor,
+                                         const struct supervisor_options *options, struct err *err)
 {
     struct variable settings[N_SETTINGS_MAX] = {
         {"PGBOOST_DSN", options->dsn},
         {"PGBOOST_READ_DSN", options->read_dsn},
         {"PGBOOST_STATE_DIR", options->state_dir},
+        {"PGBOOST_LOG_FORMAT", log_format_name()},
+        {"PGBOOST_LOG_LEVEL", log_level_name()},
     };
-    size_t n = 3;
-    char n_threads[16], spill_above[32];
+    size_t n = 5;
+    struct arena arena = {0};
+    char n_threads[16], spill_above[32], **environment;
 
     if (options->spill_above > 0) {
         snprintf(spill_above, sizeof(spill_above), "%lld B", (long long)options->spill_above);
@@ -70,8 +75,15 @@ static enum err_code set_environment(struct supervisor *supervisor,
         settings[n++] = (struct variable){"OMP_NUM_THREADS", n_threads};
     if (getenv("OMP_WAIT_POLICY") == NULL)
         settings[n++] = (struct variable){"OMP_WAIT_POLICY", "passive"};
-    supervisor->environment = environment_with(&supervisor->arena, settings, n);
-    return supervisor->environment != NULL ? ERR_OK : err_nomem(err);
+    environment = environment_with(&arena, settings, n);
+    if (environment == NULL) {
+        arena_release(&arena);
+        return err_nomem(err);
+    }
+    arena_release(&supervisor->environment_arena);
+    supervisor->environment_arena = arena;
+    supervisor->environment = environment;
+    return ERR_OK;
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
@@ -93,6 +105,19 @@ static enum err_code worker_beside_us(struct arena *arena, char **ret_path, stru
     TRY(buf_check(&path, err));
     *ret_path = arena_strdup(arena, buf_text(&path));
     return *ret_path != NULL ? ERR_OK : err_nomem(err);
+}
+
+enum err_code supervisor_check_worker(const char *worker, struct err *err)
+{
+    struct stat file;
+
+    if (worker == NULL || worker[0] == '\0')
+        return ERR_OK;
+    if (stat(worker, &file) != 0)
+        return err_set(err, ERR_CONFIG, "\"worker\": \"%s\": %s", worker, strerror(errno));
+    if (S_ISREG(file.st_mode) && access(worker, X_OK) == 0)
+        return ERR_OK;
+    return err_set(err, ERR_CONFIG, "\"worker\": \"%s\" is no program that can be run", worker);
 }
 
 static enum err_code set_worker(struct supervisor *supervisor, const char *path, struct err *err)
@@ -119,7 +144,7 @@ enum err_code supervisor_new(const struct supervisor_options *options,
     supervisor->n_slots = options->n_workers;
     supervisor->memory = options->memory;
     TRY(set_worker(supervisor, options->worker, err));
-    TRY(set_environment(supervisor, options, err));
+    TRY(supervisor_set_environment(supervisor, options, err));
     if (gethostname(supervisor->host, sizeof(supervisor->host) - 1) != 0)
         snprintf(supervisor->host, sizeof(supervisor->host), "localhost");
     supervisor->backoff = (struct backoff){.first_ms = 1000, .most_ms = 60000};
@@ -136,6 +161,7 @@ void supervisor_free(struct supervisor *supervisor)
     for (int i = 0; i < supervisor->n_slots; i++)
         if (supervisor->slots[i].state == SLOT_RUNNING)
             waitpid(supervisor->slots[i].pid, NULL, 0);
+    arena_release(&supervisor->environment_arena);
     arena_release(&supervisor->arena);
     free(supervisor);
 }

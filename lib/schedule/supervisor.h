@@ -45,8 +45,17 @@ struct worker_end {
     char reason[160]; /* "worker was killed by signal 9 (SIGKILL) at 812 MiB": its most */
 };
 
+/* ERR_CONFIG: the worker is no program that can be run. A supervisor is made all the same, and says
+ * so whenever it starts one: it may come back. */
+MUST_CHECK enum err_code supervisor_check_worker(const char *worker, struct err *err);
+
 MUST_CHECK enum err_code supervisor_new(const struct supervisor_options *options,
                                         struct supervisor **ret_supervisor, struct err *err);
+/* For workers that are started from now on: PGBOOST_LOG_FORMAT and PGBOOST_LOG_LEVEL as the log's
+ * are now, and what of the options is in the environment. */
+MUST_CHECK enum err_code supervisor_set_environment(struct supervisor *supervisor,
+                                                    const struct supervisor_options *options,
+                                                    struct err *err);
 /* Kills what still runs. */
 void supervisor_free(struct supervisor *supervisor);
 DEFINE_FREEP(struct supervisor *, supervisor_free)

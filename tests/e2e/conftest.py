@@ -203,7 +203,7 @@ class Cli:
 class Daemon:
     """pgboostd on a free port."""
 
-    def __init__(self, db, state_dir, *args, env=None):
+    def __init__(self, db, state_dir, *args, env=None, scheme="http"):
         self.log_path = Path(state_dir) / "pgboostd.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.log_file = open(self.log_path, "w")
@@ -213,9 +213,9 @@ class Daemon:
             stdout=subprocess.PIPE, stderr=self.log_file,
         )
         first = self.proc.stdout.readline()
-        assert first.startswith("listening on http://"), f"{first!r}\n{self.log}"
+        assert first.startswith(f"listening on {scheme}://"), f"{first!r}\n{self.log}"
         self.url = first.split()[-1]
-        self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.host, port = self.url.removeprefix(f"{scheme}://").rsplit(":", 1)
         self.port = int(port)
         self.session = requests.Session()
 

@@ -104,6 +104,15 @@ def test_check_config(catalog, tmp_path):
     assert run(catalog, tmp_path, "--config", path).returncode == 78
 
 
+@pytest.mark.parametrize("option, value", [
+    ("listen", "unix:/" + 200 * "a"), ("worker", "/nowhere"), ("worker", "/etc"),
+    ("worker", "/etc/passwd"), ("state-dir", "/etc/passwd")])
+def test_check_config_of_what_cannot_be(catalog, tmp_path, option, value):
+    result = run(catalog, tmp_path, f"--{option}", value, "--check-config")
+    assert result.returncode == 78 and result.stdout == ""
+    assert value in result.stderr or "107 bytes" in result.stderr
+
+
 def test_help_and_version(catalog, tmp_path):
     text = run(catalog, tmp_path, "--help")
     assert text.returncode == 0 and "--state-dir" in text.stdout
@@ -440,6 +449,23 @@ def trainer(alone, tmp_path):
     for daemon in daemons:
         if daemon.proc.poll() is None:
             daemon.stop()
+
+
+def test_workers_log_as_the_daemon_does(alone, trainer, tmp_path):
+    """Also after a reload."""
+    config, seen = tmp_path / "pgboostd.conf", tmp_path / "seen"
+    config.write_text("")
+    daemon, _ = trainer(f'echo "$PGBOOST_LOG_FORMAT $PGBOOST_LOG_LEVEL" >> {seen}\n'
+                             'exec sleep 0.1\n', "--config", str(config))
+    wait_for(seen.exists, what="a worker")
+    config.write_text("log_format = json\nlog_level = warning\n")
+    daemon.proc.send_signal(signal.SIGHUP)
+    wait_for(lambda: "an option changed" in daemon.log, what="the reload")
+    add_project(alone, "q")
+    alone.sql("INSERT INTO pgboost.runs (project_id, trigger, definition)"
+              " SELECT id, 'manual', '{}' FROM pgboost.projects WHERE name = 'q'")
+    wait_for(lambda: seen.read_text().splitlines()[-1] == "json warning", what="another worker")
+    assert seen.read_text().splitlines()[0] == "logfmt info"
 
 
 def status_of(db, run_id):

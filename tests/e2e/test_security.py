@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import re
 import signal
 import socket
 import ssl
@@ -13,7 +14,7 @@ import time
 import pytest
 import requests
 
-from conftest import wait_for
+from conftest import Daemon, wait_for
 from test_daemon import run
 from test_http import add_project, problem
 from test_soak import rounds
@@ -179,6 +180,7 @@ def test_rotation(cli, projects, daemon_factory, tmp_path):
     assert works(old) and not works(new)
     daemon.proc.send_signal(signal.SIGHUP)
     wait_for(lambda: works(new), what="the new token")
+    assert 'msg="tokens read" n=2 before=1' in daemon.log
     assert works(old)
     third = cli("token", "new", "shop", "--file", path)
     assert third.code != 0 and "a third token" in third.err and path.read_text().count("\n") == 2
@@ -432,13 +434,13 @@ def test_unix_socket_that_was_taken_over(projects, tmp_path):
 # TLS ---------------------------------------------------------------------------------------------
 
 
-def make_certificate(folder, name):
-    """A certificate of its own for 127.0.0.1, and its key."""
+def make_certificate(folder, name, days=90, clock=()):
+    """A certificate of its own for 127.0.0.1, and its key; by another clock."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        [*clock, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes",
-         "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-days", str(days), "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
          "-keyout", key, "-out", certificate],
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     key.chmod(0o600)
@@ -587,6 +589,34 @@ def test_bad_tls(projects, identities, tmp_path):
                 if value is not None for word in (name, value)]
         result = run(projects, tmp_path, *args, "--check-config")
         assert result.returncode == 78 and why in result.stderr, (args, result.stderr)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+@pytest.mark.parametrize("days, clock, said", [
+    (3, "-10d", "has expired"), (9, "-1d", "expires soon"), (90, "+10d", "is not valid yet"),
+    (90, "-1d", None)])
+def test_a_certificates_time(projects, tmp_path, days, clock, said):
+    """It is served all the same, and the log, the check and the metrics tell."""
+    certificate, key = make_certificate(tmp_path, "first", days, ["faketime", "-f", clock])
+    args = ["--tls-cert", str(certificate), "--tls-key", str(key)]
+    until = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", certificate],
+                           check=True, stdout=subprocess.PIPE, text=True).stdout
+    until = ssl.cert_time_to_seconds(until.strip().split("=")[1])
+    checked = run(projects, tmp_path, *args, "--check-config")
+    assert checked.returncode == 0 and checked.stdout == "configuration is fine\n"
+    daemon = Daemon(projects, tmp_path / "state", *args, scheme="https")
+    try:
+        for text in (checked.stderr, daemon.log):
+            assert ("the TLS certificate" in text) == (said is not None)
+            assert f"the TLS certificate {said or ''}" in text or not said
+        metrics = daemon.get("/metrics", verify=False).text
+        value, = re.findall(r"^pgboost_tls_certificate_expiry_seconds (\S+)$", metrics, re.M)
+        assert float(value) == until
+        daemon.proc.send_signal(signal.SIGHUP)
+        wait_for(lambda: "TLS certificate read" in daemon.log, what="the reload")
+        assert f'until={time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))}' in daemon.log
+    finally:
+        assert daemon.stop() == 0
 
 
 def test_slow_handshakes_are_cut(projects, identities, tmp_path):
