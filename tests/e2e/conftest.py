@@ -116,7 +116,8 @@ class Cluster:
         self.run("start")
         words = shlex.split(self.run("env"))
         self.env = dict(word.split("=", 1) for word in words if "=" in word)
-        self.pooler = Pooler(self.env, size=20) if self.pooled else None
+        # each module has a database of its own: its sessions do not stay
+        self.pooler = Pooler(self.env, size=20, idle_s=10) if self.pooled else None
         self.public_address = self.pooler.address if self.pooler else {}
 
     def run(self, verb, *args):

@@ -14,10 +14,11 @@ PORT = "6432"  # of a Unix socket: it names a file alone
 
 
 class Pooler:
-    """Runs until stop(), with at most `size` sessions of Postgres for each database and user;
+    """Runs until stop(), with at most `size` sessions of Postgres for each database and user,
+    which end when nobody has used them for so long;
     `address` is where to find it."""
 
-    def __init__(self, server_env, size):
+    def __init__(self, server_env, size, idle_s=600):
         # none of pytest's folders, which are for this user alone
         self.folder = Path(tempfile.mkdtemp(prefix="pgboost-pooler-", dir="/tmp"))
         self.address = {"PGHOST": str(self.folder), "PGPORT": PORT}
@@ -35,6 +36,7 @@ class Pooler:
             auth_user = {self.user}
             pool_mode = transaction
             default_pool_size = {size}
+            server_idle_timeout = {idle_s}
             max_client_conn = 1000
             server_login_retry = 0.2
             """.replace("\n            ", "\n"))
