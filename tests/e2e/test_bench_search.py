@@ -178,7 +178,8 @@ def test_one_data_set():
     report = json.loads(out.stdout)
     (one,), (line,) = report["results"], report["datasets"]
     assert one["dataset"] == line["dataset"] == "diabetes" and one["metric"] == "rmse"
-    assert sum(one["rows"].values()) == 442 and one["optuna"]["trials"] == 3
+    assert sum(one["rows"].values()) == 442
+    assert 1 <= one["optuna"]["trials"] <= 3  # as many as the time was enough for
     done = [t for t in one["pgboost"]["trials"] if t["status"] == "completed"]
     assert done and one["pgboost"]["score"] == min(t["score"] for t in done)
     assert all(0 < t["ended"] <= one["pgboost"]["seconds"] for t in done)
