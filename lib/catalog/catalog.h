@@ -36,7 +36,8 @@ extern const int n_embedded_migrations;
  */
 MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
 
-/* May this role read and write the catalog? ERR_DENIED: the hint holds what to run. */
+/* May this role read and write the catalog, on this server? ERR_DENIED: the hint holds what to run;
+ * ERR_UNREACHABLE: it is a standby. */
 MUST_CHECK enum err_code catalog_check_privileges(struct pg *pg, struct err *err);
 
 typedef void (*migrate_report_fn)(void *context, const char *name, const char *what);

@@ -62,24 +62,37 @@ enum err_code pg_lost(struct pg *pg, struct err *err)
     return err_hint(err, "did the server stop or restart? try again");
 }
 
+/* What was to be written finds no server for it, as if the primary were away: it became a standby,
+ * or the string names one. A new connection may find the primary. */
+static enum err_code only_reads(struct pg *pg, const char *message, struct err *err)
+{
+    pg->broken = true;
+    err_set(err, ERR_UNREACHABLE, "Postgres at %s only reads: %s", pg->address, message);
+    return err_hint(err, "is it a standby? the dsn must reach the primary: name its host, or all "
+                         "hosts and target_session_attrs=read-write");
+}
+
 enum err_code pg_result_error(struct pg *pg, const PGresult *result, struct err *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    enum err_code code;
 
     if (sqlstate == NULL) /* libpq's own error, not the server's */
         return pg_lost(pg, err);
     if (PQstatus(pg->conn) == CONNECTION_BAD || strncmp(sqlstate, "08", 2) == 0 ||
         strncmp(sqlstate, "57P", 3) == 0)
         pg->broken = true;
+    message = message != NULL ? message : "the statement failed";
     if (strcmp(sqlstate, "25006") == 0 && !pg->read_only)
-        pg->broken = true; /* the primary became a standby: a new connection may find the primary */
-    err_set(err, code_of(sqlstate), "%s", message != NULL ? message : "the statement failed");
+        code = only_reads(pg, message, err);
+    else
+        code = err_set(err, code_of(sqlstate), "%s", message);
     if (hint != NULL)
         err_hint(err, "%s", hint);
     set_sqlstate(err, sqlstate);
-    return code_of(sqlstate);
+    return code;
 }
 
 /* A verbose message reads "…: FATAL:  28P01: password authentication failed…", the severity in the

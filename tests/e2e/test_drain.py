@@ -11,7 +11,7 @@ import requests
 
 from conftest import BIN, Daemon, wait_for
 from load import Load
-from test_keys_away import Frozen
+from server import Frozen
 from test_soak import LONG, rounds
 from test_systemd import project  # noqa: F401
 

@@ -5,22 +5,19 @@ import json
 import os
 import random
 import re
-import shutil
-import signal
 import socket
 import statistics
 import struct
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 import requests
 
 from conftest import Cli, Cluster, Daemon, Database, wait_for
+from server import Frozen, Standby
 
 SOAK = float(os.environ.get("SOAK", "0"))
 N = 500
@@ -112,39 +109,6 @@ def test_backends_are_killed(away, serve):
     assert statuses.count(200) > len(statuses) * 0.9, statuses
     assert by_key(daemon, 7).status_code == 200
     assert backends(away) <= 4, "none is left over"
-
-
-def processes(data):
-    postmaster = int((data / "postmaster.pid").read_text().split()[0])
-    found = [postmaster]
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == postmaster:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue  # it has ended
-    return found
-
-
-class Frozen:
-    """The server's processes stop, as on a machine that hangs: nothing is closed, nothing said."""
-
-    def __init__(self, data):
-        self.data = Path(data)
-        self.pids = []
-
-    def send(self, pids, sent):
-        for pid in pids:
-            with suppress(ProcessLookupError):  # it has ended
-                os.kill(pid, sent)
-
-    def __enter__(self):
-        self.send(processes(self.data)[:1], signal.SIGSTOP)  # which starts the others
-        self.pids = processes(self.data)
-        self.send(self.pids, signal.SIGSTOP)
-
-    def __exit__(self, *_):
-        self.send(self.pids, signal.SIGCONT)
 
 
 def test_a_frozen_server_delays_look_ups_alone(away, serve):
@@ -362,36 +326,6 @@ def test_a_silent_server_holds_nothing_beyond_the_deadline(away, serve, lets_in)
         assert daemon.stop() == 0, daemon.log
         assert time.monotonic() - began < 20, "a stop waits for it no longer either"
         assert waits.result().status_code in (503, 504)
-
-
-class Standby:
-    """A streaming replica of the cluster, by pg_basebackup, run by the cluster's own user."""
-
-    def __init__(self, db):
-        self.data = Path(db.value("SHOW data_directory"))
-        self.bin = Path(os.readlink(f"/proc/{processes(self.data)[0]}/exe")).parent
-        self.home = self.data.parent / "standby"
-        self.port = db.cluster.env["PGPORT"]
-        self.run("mkdir", "-m", "700", self.home)
-        self.run(self.bin / "pg_basebackup", "-h", db.cluster.env["PGHOST"], "-p", self.port,
-                 "-U", db.cluster.env["PGUSER"], "-D", self.home / "data", "-R", "-c", "fast")
-
-    def run(self, *argv):
-        owner = self.data.stat()
-        subprocess.run(list(map(str, argv)), check=True, user=owner.st_uid, group=owner.st_gid,
-                       cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-
-    def start(self):
-        self.run(self.bin / "pg_ctl", "start", "-w", "-s", "-D", self.home / "data", "-l",
-                 self.home / "log", "-o",
-                 f"-c listen_addresses='' -c unix_socket_directories='{self.home}'")
-
-    def stop(self, how):
-        self.run(self.bin / "pg_ctl", "stop", "-w", "-s", "-m", how, "-D", self.home / "data")
-
-    def remove(self):
-        self.stop("immediate")
-        shutil.rmtree(self.home)
 
 
 @pytest.fixture(scope="module")

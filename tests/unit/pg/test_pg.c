@@ -152,7 +152,7 @@ static void errors_of_statements(void **state)
         {"08006", ERR_UNREACHABLE, true},  {"54000", ERR_LIMIT, false},
         {"40001", ERR_CONFLICT, false},    {"40P01", ERR_CONFLICT, false},
         {"23505", ERR_CONFLICT, false},    {"55P03", ERR_CONFLICT, false},
-        {"22012", ERR_SQL, false},         {"25006", ERR_SQL, true},
+        {"22012", ERR_SQL, false},         {"25006", ERR_UNREACHABLE, true},
     };
 
     (void)state;
@@ -173,7 +173,7 @@ static void errors_of_statements(void **state)
         pg_close(pg);
         fake_stop(&server);
         assert_string_equal(err.sqlstate, cases[i].sqlstate);
-        assert_string_equal(err.message, "so it is");
+        assert_non_null(strstr(err.message, "so it is"));
         assert_string_equal(err.hint, "do that");
     }
 }
