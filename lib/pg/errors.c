@@ -62,6 +62,16 @@ enum err_code pg_lost(struct pg *pg, struct err *err)
     return err_hint(err, "did the server stop or restart? try again");
 }
 
+/* What only reads was in the way: of a standby that follows its primary, or of who locks. That is
+ * no fault of its own, and may go well at once on a new connection. */
+static enum err_code was_in_the_way(struct pg *pg, const char *message, struct err *err)
+{
+    pg->broken = true;
+    err_set(err, ERR_UNREACHABLE, "Postgres at %s broke off reading: %s", pg->address, message);
+    return err_hint(err, "try again; a standby lets read for longer with hot_standby_feedback, or "
+                         "with a longer max_standby_streaming_delay");
+}
+
 /* What was to be written finds no server for it, as if the primary were away: it became a standby,
  * or the string names one. A new connection may find the primary. */
 static enum err_code only_reads(struct pg *pg, const char *message, struct err *err)
@@ -85,7 +95,9 @@ enum err_code pg_result_error(struct pg *pg, const PGresult *result, struct err 
         strncmp(sqlstate, "57P", 3) == 0)
         pg->broken = true;
     message = message != NULL ? message : "the statement failed";
-    if (strcmp(sqlstate, "25006") == 0 && !pg->read_only)
+    if (pg->read_only && strncmp(sqlstate, "40", 2) == 0)
+        code = was_in_the_way(pg, message, err);
+    else if (!pg->read_only && strcmp(sqlstate, "25006") == 0)
         code = only_reads(pg, message, err);
     else
         code = err_set(err, code_of(sqlstate), "%s", message);

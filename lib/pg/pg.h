@@ -99,7 +99,9 @@ struct pg_param pg_param_int(struct pg_int *storage, int64_t value);
  * Errors of the server: code by SQLSTATE (42501 and 28xxx ERR_DENIED, 42P01/42703/3F000
  * ERR_NOT_FOUND, 57014 ERR_TIMEOUT, 53xxx and 57Pxx/08xxx ERR_UNREACHABLE, 54xxx ERR_LIMIT, 40001,
  * 40P01, 23505 and 55P03 ERR_CONFLICT, others ERR_SQL) with sqlstate set and the server's primary
- * message and hint; DETAIL is left out, it holds rows. */
+ * message and hint; DETAIL is left out, it holds rows. What a standby refuses or breaks off (25006
+ * where the connection is to write, 40xxx where it reads only) is ERR_UNREACHABLE, and the
+ * connection broken: another one may find the primary, or do better. */
 struct pg_table {
     PGresult *result;
     int n_rows, n_columns;

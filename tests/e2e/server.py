@@ -58,10 +58,10 @@ class Standby:
         subprocess.run(list(map(str, argv)), check=True, user=owner.st_uid, group=owner.st_gid,
                        cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
-    def start(self):
+    def start(self, *settings):
+        options = [f"unix_socket_directories='{self.home}'", "listen_addresses=''", *settings]
         self.run(self.bin / "pg_ctl", "start", "-w", "-s", "-D", self.home / "data", "-l",
-                 self.home / "log", "-o",
-                 f"-c listen_addresses='' -c unix_socket_directories='{self.home}'")
+                 self.home / "log", "-o", " ".join(f"-c {option}" for option in options))
 
     def promote(self):
         self.run(self.bin / "pg_ctl", "promote", "-w", "-s", "-D", self.home / "data")

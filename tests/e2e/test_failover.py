@@ -1,8 +1,11 @@
-"""The primary is lost and a standby takes over. What only reads is as good as away: predictions go
-on, nothing is written, and all of it goes on by itself once the standby is promoted."""
+"""Standbys: one breaks off what it is asked, and takes over when the primary is lost. Until then it
+is as good as away for what has to be written: predictions go on, and all goes on by itself once it
+is promoted."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
 import pytest
 
 from conftest import Cli, Cluster, Daemon, Database, wait_for
@@ -21,21 +24,26 @@ def db():
         cluster.remove()
 
 
+def definition(folder, **names):
+    path = folder / "project.json"
+    path.write_text(json.dumps({
+        **names, "target": "y", "key": "id", "threads": 1, "search": {"strategy": "none"},
+        "hyperparams": {"n_estimators": 3}}))
+    return path
+
+
 @pytest.fixture(scope="module")
 def standby(db, tmp_path_factory):
     """Of a database with a project that has a live model."""
-    path = tmp_path_factory.mktemp("project") / "p.json"
-    path.write_text(json.dumps({
-        "project": "p", "relation": "public.t", "target": "y", "key": "id", "threads": 1,
-        "search": {"strategy": "none"}, "hyperparams": {"n_estimators": 3}}))
     db.sql("CREATE TABLE public.t AS SELECT id, id % 7 AS a, id % 7 * 1.5 AS y"
            " FROM generate_series(1, 200) AS id")
     cli = Cli(db)
     cli.ok("migrate")
-    cli.ok("apply", path)
+    cli.ok("apply", definition(tmp_path_factory.mktemp("project"), project="p",
+                               relation="public.t"))
     cli.ok("train", "p", "--here")
     replica = Standby(db)
-    replica.start()
+    replica.start("max_standby_streaming_delay=0")
     yield replica
     replica.remove()
 
@@ -70,6 +78,68 @@ def test_trained_from_a_standby(db, standby, cli):
     scored = cli.ok("score", "p", "--from", "public.t", "--into", "public.s", "--read-dsn", read_dsn)
     assert "scored 200 rows" in scored.out
     assert db.value("SELECT count(*) FROM public.s") == 200
+
+
+class Gate:
+    """Who reads public.gated on the standby waits until it is opened."""
+
+    def __init__(self, dsn):
+        self.connection = psycopg2.connect(dsn)
+        self.connection.autocommit = True
+        self.value("SELECT pg_advisory_lock(1)")
+
+    def value(self, query):
+        with self.connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()[0]
+
+    def wait_for_reader(self):
+        wait_for(lambda: self.value("SELECT count(*) FROM pg_locks WHERE NOT granted"),
+                 what="who reads")
+
+    def n_cancelled(self):
+        return self.value("SELECT sum(confl_snapshot) FROM pg_stat_database_conflicts")
+
+    def open(self):
+        self.connection.close()
+
+
+def break_off(db, gate):
+    """Who waits at the gate sees a row that is gone: the standby cancels it to follow."""
+    n = gate.n_cancelled()
+    db.sql("DELETE FROM public.t WHERE id = (SELECT max(id) FROM public.t)")
+    db.sql("VACUUM public.t")
+    wait_for(lambda: gate.n_cancelled() > n, what="a cancelled query")
+
+
+def test_what_is_broken_off_is_asked_again(db, standby, cli, tmp_path):
+    db.sql("""CREATE FUNCTION public.gate() RETURNS boolean LANGUAGE plpgsql AS
+                  'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN true; END';
+              CREATE VIEW public.gated AS SELECT * FROM public.t WHERE public.gate()""")
+    cli.ok("apply", definition(tmp_path, project="gated", relation="public.gated"))
+    cli.ok("train", "gated", "--here")
+    read_dsn = dsn(db, standby, ["standby"])
+    daemon = Daemon(db, tmp_path / "state", "--read-dsn", read_dsn, "--lookup-timeout", "60 s")
+    daemon.wait_live("gated")
+
+    gate = Gate(read_dsn)
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(daemon.post, "/predict", {"project": "gated", "key": 3})
+        gate.wait_for_reader()
+        break_off(db, gate)
+        gate.open()
+        found = answer.result().json()
+    assert found == daemon.predict("gated", {"a": 3})
+    assert "pgboost_lookup_retries_total 1\n" in daemon.get("/metrics").text
+
+    gate = Gate(read_dsn)
+    run_id = daemon.post("/projects/gated/train", {}).json()["run_id"]
+    gate.wait_for_reader()
+    break_off(db, gate)
+    gate.open()
+    wait_for(lambda: daemon.get(f"/runs/{run_id}").json()["status"] == "succeeded", 60, "the run")
+    assert f"run={run_id} attempt=2" in daemon.log
+    assert daemon.stop() == 0, daemon.log
 
 
 def test_a_standby_takes_over(db, standby, tmp_path):

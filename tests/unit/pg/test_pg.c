@@ -23,16 +23,23 @@ static int forget_environment(void **state)
     return 0;
 }
 
-static enum err_code connect_to(const char *dsn, struct pg **ret_pg, struct err *err)
+static enum err_code connect_as(const char *dsn, bool read_only, struct pg **ret_pg,
+                                struct err *err)
 {
     const struct pg_options options = {
         .dsn = dsn,
         .application_name = "test",
         .connect_timeout_ms = 5000,
         .statement_timeout_ms = 5000,
+        .read_only = read_only,
     };
 
     return pg_connect(&options, ret_pg, err);
+}
+
+static enum err_code connect_to(const char *dsn, struct pg **ret_pg, struct err *err)
+{
+    return connect_as(dsn, false, ret_pg, err);
 }
 
 static void bad_settings_are_named_without_the_password(void **state)
@@ -143,16 +150,27 @@ static void errors_of_statements(void **state)
     static const struct {
         const char *sqlstate;
         enum err_code code;
-        bool broken;
+        bool broken, read_only;
     } cases[] = {
-        {"42501", ERR_DENIED, false},      {"28000", ERR_DENIED, false},
-        {"42P01", ERR_NOT_FOUND, false},   {"42703", ERR_NOT_FOUND, false},
-        {"3F000", ERR_NOT_FOUND, false},   {"57014", ERR_TIMEOUT, false},
-        {"53200", ERR_UNREACHABLE, false}, {"57P01", ERR_UNREACHABLE, true},
-        {"08006", ERR_UNREACHABLE, true},  {"54000", ERR_LIMIT, false},
-        {"40001", ERR_CONFLICT, false},    {"40P01", ERR_CONFLICT, false},
-        {"23505", ERR_CONFLICT, false},    {"55P03", ERR_CONFLICT, false},
-        {"22012", ERR_SQL, false},         {"25006", ERR_UNREACHABLE, true},
+        {"42501", ERR_DENIED, false},
+        {"28000", ERR_DENIED, false},
+        {"42P01", ERR_NOT_FOUND, false},
+        {"42703", ERR_NOT_FOUND, false},
+        {"3F000", ERR_NOT_FOUND, false},
+        {"57014", ERR_TIMEOUT, false},
+        {"53200", ERR_UNREACHABLE, false},
+        {"57P01", ERR_UNREACHABLE, true},
+        {"08006", ERR_UNREACHABLE, true},
+        {"54000", ERR_LIMIT, false},
+        {"40001", ERR_CONFLICT, false},
+        {"40P01", ERR_CONFLICT, false},
+        {"23505", ERR_CONFLICT, false},
+        {"55P03", ERR_CONFLICT, false},
+        {"22012", ERR_SQL, false},
+        {"25006", ERR_UNREACHABLE, true},
+        {"25006", ERR_SQL, false, true},
+        {"40001", ERR_UNREACHABLE, true, true},
+        {"40P01", ERR_UNREACHABLE, true, true},
     };
 
     (void)state;
@@ -167,7 +185,7 @@ static void errors_of_statements(void **state)
         fake_put_error(answer, cases[i].sqlstate, "so it is", "do that", NULL);
         fake_put_ready(answer);
         assert_true(fake_start(&server));
-        assert_int_equal(connect_to(server.dsn, &pg, &err), ERR_OK);
+        assert_int_equal(connect_as(server.dsn, cases[i].read_only, &pg, &err), ERR_OK);
         assert_int_equal(pg_exec(pg, "SELECT 1", 0, NULL, NULL, &err), cases[i].code);
         assert_int_equal(pg_broken(pg), cases[i].broken);
         pg_close(pg);
