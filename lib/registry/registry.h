@@ -28,6 +28,7 @@ struct registry_project {
     const char *cache_seconds;       /* for how long its rows may be kept; NULL: not at all */
     int64_t id, deploy_version;
     int64_t wanted_model_id;   /* live by the catalog; 0: none */
+    const char *row_version;   /* of the wanted model's row, as in model_row; NULL: none */
     const struct model *model; /* NULL: none, or the wanted one could not be loaded */
     const char *problem;       /* why model is not the wanted one; NULL: it is */
 };

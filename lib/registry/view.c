@@ -20,17 +20,21 @@ static void shared_drop(struct shared_model *shared)
     if (shared == NULL || --shared->n_views > 0)
         return;
     model_free(shared->model);
+    free(shared->row_version);
     free(shared);
 }
 
-static enum err_code shared_new(struct model *model, struct shared_model **ret_shared,
-                                struct err *err)
+static enum err_code shared_new(struct model *model, const char *row_version,
+                                struct shared_model **ret_shared, struct err *err)
 {
+    CLEANUP(free_ptr) char *version = row_version != NULL ? strdup(row_version) : NULL;
     struct shared_model *shared = malloc(sizeof(*shared));
 
-    if (shared == NULL)
+    if (shared == NULL || (version == NULL && row_version != NULL)) {
+        free(shared);
         return err_nomem(err);
-    *shared = (struct shared_model){.model = model, .n_views = 1};
+    }
+    *shared = (struct shared_model){.model = model, .row_version = TAKE_PTR(version), .n_views = 1};
     *ret_shared = shared;
     return ERR_OK;
 }
@@ -71,6 +75,7 @@ static const size_t text_offsets[] = {
     offsetof(struct registry_project, key),
     offsetof(struct registry_project, time),
     offsetof(struct registry_project, cache_seconds),
+    offsetof(struct registry_project, row_version),
 };
 
 static const char **text_at(struct registry_project *project, size_t i)
@@ -126,6 +131,7 @@ static struct registry_project project_from_row(const struct live_row *row)
         .id = row->project_id,
         .deploy_version = row->deploy_version,
         .wanted_model_id = row->model_id,
+        .row_version = row->row_version,
     };
 }
 
@@ -134,9 +140,16 @@ enum source {
     SOURCE_NONE,   /* none is live */
     SOURCE_AHEAD,  /* the catalog went back: what is live stays */
     SOURCE_MEMORY, /* the old entry has it */
-    SOURCE_KNOWN,  /* this very deployment was tried before, and trying again is of no use */
+    SOURCE_KNOWN,  /* this very deployment and row were tried before; again is of no use */
     SOURCE_ORIGIN,
 };
+
+/* An id alone is not enough: a backup's return may give it to another model. */
+static bool is_row_of(const struct shared_model *shared, const struct live_row *row)
+{
+    return shared != NULL && shared->model->id == row->model_id &&
+           same_text(shared->row_version, row->row_version);
+}
 
 static enum source source_of(const struct registry_entry *old, const struct live_row *row)
 {
@@ -148,10 +161,12 @@ static enum source source_of(const struct registry_entry *old, const struct live
         return SOURCE_NONE;
     if (old == NULL)
         return SOURCE_ORIGIN;
-    if (old->shared != NULL && old->shared->model->id == row->model_id)
+    if (is_row_of(old->shared, row))
         return SOURCE_MEMORY;
     if (project->problem != NULL && !old->try_again &&
-        project->deploy_version == row->deploy_version && project->wanted_model_id == row->model_id)
+        project->deploy_version == row->deploy_version &&
+        project->wanted_model_id == row->model_id &&
+        same_text(project->row_version, row->row_version))
         return SOURCE_KNOWN;
     return SOURCE_ORIGIN;
 }
@@ -164,7 +179,7 @@ static enum err_code take_loaded(struct registry_entry *entry, const struct regi
     struct registry_project *project = &entry->project;
 
     if (load->model != NULL) {
-        TRY(shared_new(load->model, &entry->shared, err));
+        TRY(shared_new(load->model, load->row->row_version, &entry->shared, err));
         load->model = NULL;
         log_live(project);
         return ERR_OK;

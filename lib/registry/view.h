@@ -14,6 +14,7 @@
 /* A loaded model and how many views show it. Counted by the writer alone: no atomics. */
 struct shared_model {
     struct model *model;
+    char *row_version; /* of the row that was wanted when it was loaded; NULL: unknown */
     int n_views;
 };
 

@@ -400,6 +400,45 @@ static void test_catalog_returns_to_the_live_version(void **state)
     assert_live(registry, "a", 5, "");
 }
 
+/* A backup's return may give a model's id, and its deployment's number, to another model. */
+static void test_same_numbers_for_another_model(void **state)
+{
+    struct registry *registry = *state;
+
+    set_row(0, "a", 5, 5);
+    catalog.rows[0].row_version = "700 abc";
+    refresh(registry);
+    catalog.rows[0].row_version = "800 def";
+    assert_int_equal(refresh(registry), 1);
+    assert_live(registry, "a", 5, "");
+    assert_int_equal(catalog.n_opened[5], 2);
+    assert_int_equal(catalog.n_freed[5], 1);
+    assert_int_equal(refresh(registry), 0);
+    assert_int_equal(catalog.n_opened[5], 2);
+}
+
+/* A damaged row is not read again before it has changed, nor taken for the one in memory. */
+static void test_a_row_is_damaged_and_mended(void **state)
+{
+    struct registry *registry = *state;
+
+    set_row(0, "a", 5, 5);
+    catalog.rows[0].row_version = "700 abc";
+    refresh(registry);
+    catalog.rows[0].row_version = "800 abc";
+    catalog.open_code[5] = ERR_CORRUPT;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(refresh(registry), i == 0);
+        assert_live(registry, "a", 5, "scripted damage of 5");
+    }
+    assert_int_equal(catalog.n_fetched[5], 2);
+    catalog.rows[0].row_version = "900 abc";
+    catalog.open_code[5] = ERR_OK;
+    assert_int_equal(refresh(registry), 1);
+    assert_live(registry, "a", 5, "");
+    assert_int_equal(catalog.n_opened[5], 2);
+}
+
 static void test_listed_twice(void **state)
 {
     struct registry *registry = *state;
@@ -541,6 +580,8 @@ int main(void)
         TEST(test_lost_catalog_changes_nothing),
         TEST(test_never_goes_back),
         TEST(test_catalog_returns_to_the_live_version),
+        TEST(test_same_numbers_for_another_model),
+        TEST(test_a_row_is_damaged_and_mended),
         TEST(test_listed_twice),
         TEST(test_degraded),
         TEST(test_many_are_shared_out),
