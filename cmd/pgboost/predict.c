@@ -114,6 +114,21 @@ static enum err_code write_body(const struct cli *cli, struct buf *body, struct 
     return buf_check(body, err);
 }
 
+/* What is missing as a column, and is a member of POST /predict's body. */
+static void hint_at_body(struct err *err)
+{
+    static const char *const members[] = {"project", "features", "key", "keys"};
+    const char *field = err->field + strlen("/features/");
+
+    if (strncmp(err->field, "/features/", strlen("/features/")) != 0)
+        return;
+    for (size_t i = 0; i < N_ELEMENTS(members); i++)
+        if (strcmp(field, members[i]) == 0)
+            err_hint(err,
+                     "give the columns alone: {\"column\": value, …}; what POST /predict takes "
+                     "beside them are options here, and keys are for the daemon");
+}
+
 static enum err_code run_predict(struct cli *cli, struct err *err)
 {
     const struct predict_limits limits = {.max_rows = ROWS_MAX};
@@ -132,6 +147,8 @@ static enum err_code run_predict(struct cli *cli, struct err *err)
     model_free(loader.model);
     if (code == ERR_OK)
         printf("%s\n", buf_text(&reply));
+    else
+        hint_at_body(err);
     return code;
 }
 

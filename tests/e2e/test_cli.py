@@ -445,6 +445,7 @@ def test_predict(trained, cli):
 @pytest.mark.parametrize("arguments, said", [
     (["quick", '{"price": "x"}'], "/features/price"),
     (["quick", '{"prize": 1}'], "/features/prize"),
+    (["quick", '{"features": {"price": 1}}'], "give the columns alone"),
     (["quick", '{"price": 1'], "column"),
     (["quick", '{}, "encoded": true'], "column"),
     (["quick", "7"], "object"),
