@@ -16,7 +16,8 @@ static const char open_sql[] =
     "SELECT pg_catalog.set_config(name, value, pooled), pooled FROM (VALUES "
     "('search_path', 'pg_catalog'), ('DateStyle', 'ISO'), "
     "('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), "
-    "('extra_float_digits', '3'), ('statement_timeout', $1::text), "
+    "('extra_float_digits', '3'), ('quote_all_identifiers', 'off'), "
+    "('default_transaction_isolation', 'read committed'), ('statement_timeout', $1::text), "
     "('default_transaction_read_only', $2::text)) AS setting(name, value), "
     "(SELECT pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.<>) $3::integer AS pooled) AS link";
 
@@ -65,12 +66,13 @@ bool pg_needs_transaction(const struct pg *pg)
 
 static enum err_code begin_pooled(struct pg *pg, const char *mode, struct err *err)
 {
-    char sql[320];
+    char sql[400];
 
     snprintf(sql, sizeof(sql),
              "BEGIN %s; SET LOCAL search_path = pg_catalog; SET LOCAL DateStyle = ISO;"
              " SET LOCAL IntervalStyle = postgres; SET LOCAL TimeZone = UTC;"
-             " SET LOCAL extra_float_digits = 3; SET LOCAL statement_timeout = %d",
+             " SET LOCAL extra_float_digits = 3; SET LOCAL quote_all_identifiers = off;"
+             " SET LOCAL statement_timeout = %d",
              mode, server_timeout_ms(pg));
     return pg_run_script(pg, sql, NULL, err);
 }
@@ -88,7 +90,8 @@ enum err_code pg_begin_as(struct pg *pg, const char *mode, struct err *err)
 /* Through a pooler the default is whatever somebody has set. */
 enum err_code pg_begin(struct pg *pg, struct err *err)
 {
-    const char *mode = pg->read_only ? "READ ONLY" : "READ WRITE";
+    const char *mode = pg->read_only ? "ISOLATION LEVEL READ COMMITTED READ ONLY"
+                                     : "ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     return pg_begin_as(pg, pg->pooled ? mode : "", err);
 }
