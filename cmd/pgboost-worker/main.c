@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scheduling.h"
 #include "config/options.h"
 #include "train/import.h"
@@ -266,8 +267,10 @@ int main(int argc, char **argv)
     struct settings settings = {.priority = 10};
     struct err err = {0};
     char name[96];
-    int status = parse_arguments(argc, argv, &settings);
+    int status;
 
+    process_begin();
+    status = parse_arguments(argc, argv, &settings);
     if (status >= 0)
         return status;
     log_set_by_names(getenv("PGBOOST_LOG_FORMAT"), getenv("PGBOOST_LOG_LEVEL"));

@@ -1,12 +1,12 @@
 /*
  * pgboost: the command line. Each command is a file of its own; this one chooses among them.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/nearest.h"
+#include "base/process.h"
 #include "cli.h"
 
 const struct command *const commands[] = {
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     struct err err = {0};
     enum err_code code;
 
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write */
+    process_begin();
     code = run(&cli, argc, argv, &err);
     if (fflush(stdout) != 0 && code == ERR_OK)
         code = err_set(&err, ERR_IO, "cannot write to standard output");

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/process.h"
 #include "daemon.h"
 #include "schedule/supervisor.h"
 
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
     enum options_action action;
     struct err err;
 
+    process_begin();
     if (options_load(argc, argv, &options, &action, &err) != ERR_OK)
         return print_error(&err);
     switch (action) {

@@ -202,14 +202,15 @@ class Cli:
 
 
 class Daemon:
-    """pgboostd on a free port."""
+    """pgboostd on a free port; `shell` runs before it, in its process."""
 
-    def __init__(self, db, state_dir, *args, env=None, scheme="http"):
+    def __init__(self, db, state_dir, *args, env=None, scheme="http", shell=":"):
         self.log_path = Path(state_dir) / "pgboostd.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.log_file = open(self.log_path, "w")
         self.proc = subprocess.Popen(
-            [BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir", str(state_dir), *args],
+            ["sh", "-c", f'{shell}; exec "$0" "$@"', BIN / "pgboostd", "--listen", "127.0.0.1:0",
+             "--state-dir", str(state_dir), *args],
             env={**db.env, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=self.log_file,
         )

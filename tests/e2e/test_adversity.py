@@ -313,6 +313,27 @@ def test_migrated_by_a_newer_version(fresh, start, definition):
 # A daemon that was stopped ------------------------------------------------------------------------
 
 @pytest.mark.direct("the connection that is cut is its own")
+@pytest.mark.parametrize("shell", ["exec 2>&-", "exec <&- 2>&-", "ulimit -n 30", "umask 777"])
+def test_what_it_is_started_with(fresh, start, definition, shell):
+    """Standard error that is closed is no socket's number; few files are enough."""
+    apply(fresh, definition)
+    daemon = start(shell=shell)
+    model_id = train(fresh)
+    daemon.wait_live("p", model_id)
+    assert daemon.predict("p", {"x": 0.5})["model_id"] == model_id
+    assert daemon.stop() == 0
+
+
+def test_files_that_may_not_grow(fresh, start, definition):
+    """What a full disk says, a limit says as well: the cache cannot be written, predictions go on."""
+    apply(fresh, definition)
+    daemon = start("--role", "server", shell="ulimit -f 0; exec 2>/dev/null")
+    Cli(fresh).ok("train", "p", "--here")
+    daemon.wait_live("p")
+    assert daemon.predict("p", {"x": 0.5})["model_id"]
+    assert daemon.stop() == 0
+
+
 def test_stopped_daemon(fresh, start, definition):
     """SIGSTOP, its connections cut meanwhile; what came while it slept is there at once."""
     apply(fresh, definition)
