@@ -181,6 +181,26 @@ def test_slow_requests(served):
     assert all(line["ms"] >= 300 for line in lines(served, "slow request")), "no quick one"
 
 
+def test_ids_are_texts(served):
+    """Also one of digits: in JSON a field is of one type, whatever a client sends."""
+    for request_id in ("12345678901234567890", "1e5", "a=b"):
+        def is_logged():  # not at once where others have used up the lines
+            begin = time.monotonic()
+            with socket.create_connection((served.host, served.port), 30) as connection:
+                connection.sendall(
+                    b"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+                    b"Expect: 100-continue\r\nX-Request-ID: " + request_id.encode() + b"\r\n\r\n")
+                assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                while time.monotonic() - begin < 0.4:
+                    time.sleep(0.05)
+                connection.sendall(b"{}")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+            return [line for line in lines(served, "slow request")
+                    if line.get("request") == request_id]
+
+        wait_for(is_logged, what="the line")
+
+
 def test_look_ups(catalog, served):
     """By key: the request is its project's, the look-up counts by what became of it."""
     def asked(expected, **members):
