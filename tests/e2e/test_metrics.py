@@ -201,6 +201,22 @@ def test_ids_are_texts(served):
         wait_for(is_logged, what="the line")
 
 
+def test_refusals_of_a_host_count(served):
+    """By their own status, as those of methods do."""
+    before = scrape(served)
+    answer = served.session.get(served.url + "/projects", headers={"Host": "a.example.com"},
+                                timeout=30)
+    assert answer.status_code == 421
+    assert served.session.options(served.url + "/projects", timeout=30).status_code == 204
+    after = scrape(served)
+    rejected = "pgboost_http_rejected_total"
+    assert sample(after, rejected, reason="host") - sample(before, rejected, reason="host") == 1
+    total = "pgboost_http_requests_total"
+    for status in ("421", "204"):
+        assert sample(after, total, status=status) - sample(before, total, status=status) == 1
+    assert sample(after, total, status="other") == 0
+
+
 def test_look_ups(catalog, served):
     """By key: the request is its project's, the look-up counts by what became of it."""
     def asked(expected, **members):
