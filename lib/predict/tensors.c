@@ -132,24 +132,40 @@ static enum err_code add_value(struct vector *column, struct span value, struct 
     return ERR_OK;
 }
 
-/* The scalars of an array whose begin was just read, of arrays in it too. */
-static enum err_code read_values(struct json_reader *reader, unsigned allowed,
+/* Is it what may not come here, of scalars that are all at one depth, 1 or 2? is_whole: the last
+ * row is, where there are rows. */
+static bool breaks_rows(enum json_token token, int depth, size_t n_rows, bool is_whole)
+{
+    if (token == JSON_ARRAY_BEGIN)
+        return depth == 2 || !is_whole;
+    return n_rows > 0 && (token == JSON_ARRAY_END ? !is_whole : depth == 1);
+}
+
+/* The scalars of an array whose begin was just read: all in it, or in an array for each row, which
+ * has `width` of them. */
+static enum err_code read_values(struct json_reader *reader, unsigned allowed, size_t width,
                                  struct vector *column, struct err *err)
 {
+    size_t n_rows = 0;
+
     for (int depth = 1; depth > 0;) {
         enum json_token token = json_next(reader, err);
 
         if (token == JSON_ERROR)
             return err_prefix(err, "the body is not JSON");
-        if (token == JSON_ARRAY_BEGIN)
+        if (breaks_rows(token, depth, n_rows, column->n == n_rows * width))
+            return err_set(err, ERR_INVALID, "nested arrays must be rows of %zu values", width);
+        if (token == JSON_ARRAY_BEGIN) {
             depth++;
-        else if (token == JSON_ARRAY_END)
+            n_rows++;
+        } else if (token == JSON_ARRAY_END) {
             depth--;
-        else if ((kind_of(token) & allowed) == 0)
+        } else if ((kind_of(token) & allowed) == 0) {
             return err_set(err, ERR_INVALID, "found %s, which is not of the tensor's type",
                            json_found(token));
-        else
+        } else {
             TRY(add_value(column, span_of(reader, token), err));
+        }
     }
     return ERR_OK;
 }
@@ -336,7 +352,7 @@ static enum err_code read_tensor(struct member *members, struct vector *column,
     TRY(read_shape(members[TENSOR_SHAPE].value, ret_shape, err));
     column->name = span_of(&name, json_next(&name, NULL));
     json_next(data, NULL);
-    TRY(read_values(data, allowed, column, err));
+    TRY(read_values(data, allowed, ret_shape->width, column, err));
     if (column->n != ret_shape->rows * ret_shape->width)
         return err_set(err, ERR_INVALID, "the data has %zu values, the shape %zu", column->n,
                        ret_shape->rows * ret_shape->width);
@@ -655,7 +671,7 @@ static enum err_code put_named(struct member *member, size_t max_rows, struct bu
         token = json_next(&reader, NULL);
         if (token != JSON_ARRAY_BEGIN)
             return wrong("/inputs", "an array for each column", token, err);
-        TRY(read_values(&reader, VALUES_BOOL | VALUES_NUMBER | VALUES_STRING, column, err));
+        TRY(read_values(&reader, VALUES_BOOL | VALUES_NUMBER | VALUES_STRING, 1, column, err));
         if (column->n > max_rows)
             return err_set(err, ERR_LIMIT, "%zu rows are more than %zu", column->n, max_rows);
     }

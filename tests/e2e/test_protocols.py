@@ -189,6 +189,14 @@ BAD = {
                     400, "the columns differ in length"),
     "matrix": ({"inputs": [{**TENSOR, "shape": [1, 3], "data": [1, 2, 3]}]}, 400,
                "a matrix has the model's 4 columns"),
+    "a row too short": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[1], [2, 3, 4]]}]}, 400,
+                        "rows of 2 values"),
+    "rows and values": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[1, 2], 3, 4]}]}, 400,
+                        "rows of 2 values"),
+    "values and rows": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [1, 2, [3, 4]]}]}, 400,
+                        "rows of 2 values"),
+    "nested too deep": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[[1, 2], [3, 4]]]}]}, 400,
+                        "rows of 2 values"),
     "too many": ({"inputs": [{**TENSOR, "shape": [101], "data": [1] * 101}]}, 413, "101 rows"),
     "id": ({"id": 7, "inputs": [TENSOR]}, 400, "expected a string"),
 }
@@ -237,6 +245,7 @@ def test_invocations_refused(served):
             ("/invocations?project=late", {"dataframe_split": [1]}, 400, "expected an object"),
             ("/invocations?project=late", {"dataframe_records": 7}, 400, "expected an array"),
             ("/invocations?project=late", {"dataframe_records": [{"no": 7}]}, 400, "no"),
+            ("/invocations?project=late", {"inputs": {"share": [[1, 2]]}}, 400, "rows of 1 values"),
             ("/invocations?project=late", {"inputs": {"share": 7}}, 400,
              "an array for each column")):
         assert text in problem(served.post(path, body), status)["detail"]
