@@ -265,9 +265,30 @@ def test_openapi(served):
     for path, methods in document["paths"].items():
         names = re.findall(r"{(\w+)}", path)
         for operation in methods.values():
-            assert [p["name"] for p in operation.get("parameters", [])] == names
+            assert [p["name"] for p in operation["parameters"] if p["in"] == "path"] == names
             assert operation["summary"]
             (content,) = operation["responses"]["default"]["content"].values()
             reference = content["schema"]["$ref"].split("/")
             assert reference[:3] == ["#", "components", "schemas"]
             assert reference[3] in document["components"]["schemas"]
+
+
+def test_openapi_is_true(served):
+    """Each route that only reads answers as the document says it does, with one type or another."""
+    document = served.get("/openapi.json").json()
+    names = {"{name}": "late", "{id}": "1"}
+    for path, methods in document["paths"].items():
+        if "get" not in methods:
+            continue
+        target = re.sub(r"{\w+}", lambda found: names[found[0]], path)
+        responses = methods["get"]["responses"]
+        answer = served.get(target)
+        assert answer.status_code == 200, answer.text
+        assert list(responses["2XX"]["content"]) == [answer.headers["Content-Type"].split(";")[0]]
+    assert [path for path, methods in document["paths"].items()
+            for operation in methods.values() for parameter in operation["parameters"]
+            if (parameter["name"], parameter["in"], parameter["required"]) == (
+                "project", "query", True)] == ["/invocations"]
+    assert {path for path, methods in document["paths"].items()
+            for operation in methods.values() if operation.get("security") == []} == {
+        "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
