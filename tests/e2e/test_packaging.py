@@ -1,5 +1,6 @@
 """What is installed beside the programs: man pages and completion, made from what they say."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -80,3 +81,30 @@ def test_completion():
     assert offered >= {"--model", "--strategy", "--json"}
     assert complete("pgboost", "deploy", "--st") == ["--strategy"]
     assert complete("pgboostd", "--list") == ["--listen"]
+
+
+def test_install_and_uninstall(tmp_path):
+    """What is installed is there for everybody, and gone again; what others have beside it stays."""
+    programs = [BIN / name for name in ("pgboostd", "pgboost", "pgboost-worker")]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+    def make(target):  # of the programs as they are, however they were built
+        subprocess.run(["make", "-C", ROOT, *(f"-o{program}" for program in programs), target,
+                        f"BUILD={BIN.parent}", f"DESTDIR={tmp_path}", "prefix=/opt/x"],
+                       check=True, env=env, stdout=subprocess.DEVNULL, umask=0o077)
+
+    def files():
+        return {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")
+                if not path.is_dir()}
+
+    make("install")
+    installed = files()
+    assert installed >= {"opt/x/bin/pgboostd", "opt/x/share/man/man5/pgboostd.conf.5",
+                         "opt/x/lib/systemd/system/pgboost-train@.timer",
+                         "opt/x/share/bash-completion/completions/pgboost-worker"}
+    assert all((tmp_path / name).stat().st_mode & 0o044 == 0o044 for name in installed)
+    assert "ExecStart=/opt/x/bin/pgboostd\n" in (
+        tmp_path / "opt/x/lib/systemd/system/pgboostd.service").read_text()
+    (tmp_path / "opt/x/bin/pgboost-of-others").touch()
+    make("uninstall")
+    assert files() == {"opt/x/bin/pgboost-of-others"}
