@@ -214,6 +214,31 @@ def test_refused_otherwise(served):
     oip_error(served.post("/v2/models/nothing/infer", {"inputs": [TENSOR]}), 404, "no project")
 
 
+def test_errors_point_into_the_body(served):
+    """Of what was sent, not of what it is rewritten as."""
+    tensor = lambda name, *data: {"name": name, "shape": [2], "datatype": "BYTES",
+                                  "data": list(data)}
+    for inputs, place in (([TENSOR | {"shape": [2], "data": [1, 2]}, tensor("share", "1", "x")],
+                           "/inputs/1/data/1: expected a number"),
+                          ([tensor("share", "1", "2"), tensor("nothing", "1", "2")],
+                           "/inputs/1/name: model "),
+                          ([{"name": "m", "shape": [2, 4], "datatype": "BYTES",
+                             "data": ["x"] * 8}], "/inputs/0/data/0/"),
+                          ([{**TENSOR, "shape": [2]}], "/inputs/0: the data has")):
+        oip_error(served.post("/v2/models/late/infer", {"inputs": inputs}), 400, place)
+    assert infer(served, "late", [TENSOR], id=None)["prediction"]["shape"] == [1]
+    for body, field in (
+            ({"dataframe_split": {"columns": ["share"], "data": [[1], ["x"]]}},
+             "/dataframe_split/data/1/0"),
+            ({"dataframe_split": {"columns": ["no"], "data": []}}, "/dataframe_split/columns/0"),
+            ({"dataframe_split": {"columns": ["share"]}}, "/dataframe_split"),
+            ({"dataframe_records": [{}, {"share": "x"}]}, "/dataframe_records/1/share"),
+            ({"instances": [{"share": "x"}]}, "/instances/0/share"),
+            ({"instances": [[1]]}, "/instances/0")):
+        refused = problem(served.post("/invocations?project=late", body), 400)
+        assert [error["field"] for error in refused["errors"]] == [field]
+
+
 # MLflow -------------------------------------------------------------------------------------------
 
 
