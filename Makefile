@@ -284,8 +284,12 @@ man: $(MAN_PAGES)
 
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 destination = $(DESTDIR)$(PREFIX)
-.PHONY: install
+.PHONY: install install-files
 install: all man
+	$(Q)$(MAKE) --no-print-directory install-files
+
+# What is built already, as it is.
+install-files:
 	install -d $(destination)/bin $(destination)/share/pgboost/models $(destination)/share/man/man1 \
 		$(destination)/share/man/man5 $(destination)/share/man/man8 $(DESTDIR)$(UNITDIR) \
 		$(destination)/share/bash-completion/completions $(destination)/lib/sysusers.d

@@ -83,28 +83,31 @@ def test_completion():
     assert complete("pgboostd", "--list") == ["--listen"]
 
 
-def test_install_and_uninstall(tmp_path):
+def test_install_and_uninstall(pages, tmp_path):
     """What is installed is there for everybody, and gone again; what others have beside it stays."""
-    programs = [BIN / name for name in ("pgboostd", "pgboost", "pgboost-worker")]
+    build, root = tmp_path / "build", tmp_path / "root"
+    build.mkdir()
+    (build / "bin").symlink_to(BIN)
+    (build / "man").symlink_to(pages)
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 
-    def make(target):  # of the programs as they are, however they were built
-        subprocess.run(["make", "-C", ROOT, *(f"-o{program}" for program in programs), target,
-                        f"BUILD={BIN.parent}", f"DESTDIR={tmp_path}", "prefix=/opt/x"],
+    def make(target):  # of what is built, however it was
+        subprocess.run(["make", "-C", ROOT, target, f"BUILD={build}", f"DESTDIR={root}",
+                        "prefix=/opt/x"],
                        check=True, env=env, stdout=subprocess.DEVNULL, umask=0o077)
 
     def files():
-        return {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")
+        return {str(path.relative_to(root)) for path in root.rglob("*")
                 if not path.is_dir()}
 
-    make("install")
+    make("install-files")
     installed = files()
     assert installed >= {"opt/x/bin/pgboostd", "opt/x/share/man/man5/pgboostd.conf.5",
                          "opt/x/lib/systemd/system/pgboost-train@.timer",
                          "opt/x/share/bash-completion/completions/pgboost-worker"}
-    assert all((tmp_path / name).stat().st_mode & 0o044 == 0o044 for name in installed)
+    assert all((root / name).stat().st_mode & 0o044 == 0o044 for name in installed)
     assert "ExecStart=/opt/x/bin/pgboostd\n" in (
-        tmp_path / "opt/x/lib/systemd/system/pgboostd.service").read_text()
-    (tmp_path / "opt/x/bin/pgboost-of-others").touch()
+        root / "opt/x/lib/systemd/system/pgboostd.service").read_text()
+    (root / "opt/x/bin/pgboost-of-others").touch()
     make("uninstall")
     assert files() == {"opt/x/bin/pgboost-of-others"}
