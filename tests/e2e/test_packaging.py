@@ -68,7 +68,8 @@ def test_page_has_every_command(pages):
 def complete(*words):
     """What bash would offer for the last word."""
     script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
-              ' "_${1##*/}" "$1"; printf "%s\\n" "${COMPREPLY[@]}"')
+              ' read -r _ _ _ _ function _ < <(complete -p "${1##*/}");'
+              ' "$function" "$1"; printf "%s\\n" "${COMPREPLY[@]}"')
     return output("bash", "-c", script, "bash", ROOT / "packaging/completion/pgboost",
                   BIN / words[0], *words[1:]).split()
 
@@ -81,6 +82,24 @@ def test_completion():
     assert offered >= {"--model", "--strategy", "--json"}
     assert complete("pgboost", "deploy", "--st") == ["--strategy"]
     assert complete("pgboostd", "--list") == ["--listen"]
+    assert complete("pgboost", "--dsn", "dbname=shop", "sta") == ["status"]
+    assert complete("pgboost", "--dsn", "dbname=shop", "deploy", "--st") == ["--strategy"]
+    assert complete("pgboost", "token", "") == ["new"]
+
+
+def test_completion_has_every_option():
+    """Of every command and program, what its help lists as an option."""
+    overview = output(BIN / "pgboost", "help")
+    commands = re.findall(r"^  ([a-z]+) ", overview[:overview.index("Options of every")], re.M)
+    assert len(commands) > 15
+    asked = [(("pgboost", command), output(BIN / "pgboost", "help", command))
+             for command in commands]
+    asked += [((program,), output(BIN / program, "--help"))
+              for program in ("pgboostd", "pgboost-worker")]
+    for words, help_text in asked:
+        rows = re.findall(r"^  (?:-\w, )?(--.*?)(?:  |$)", help_text, re.M)
+        options = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
+        assert set(complete(*words, "--")) == options, words
 
 
 def test_install_and_uninstall(pages, tmp_path):
