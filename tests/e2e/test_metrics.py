@@ -201,6 +201,16 @@ def test_ids_are_texts(served):
         wait_for(is_logged, what="the line")
 
 
+def test_a_field_is_of_one_type(served):
+    """A store of logs takes a field's type from the first line that has it, and refuses others."""
+    types = {}
+    for line in map(json.loads, served.log.splitlines()):
+        for name, value in line.items():
+            types.setdefault(name, set()).add(str if isinstance(value, str) else float)
+    assert {"version", "deploy_version", "request", "ms"} <= set(types)
+    assert [name for name, found in types.items() if len(found) > 1] == []
+
+
 def test_refusals_of_a_host_count(served):
     """By their own status, as those of methods do."""
     before = scrape(served)
