@@ -138,6 +138,14 @@ enum err_code catalog_check_version(struct pg *pg, struct err *err)
     return ERR_CONFLICT;
 }
 
+bool catalog_awaits_migration(struct pg *pg)
+{
+    struct version version;
+
+    return read_version(pg, &version, NULL) == ERR_OK && version.present &&
+           version.beyond[0] == '\0' && version.missing != NULL;
+}
+
 /* One file --------------------------------------------------------------------------------------
  */
 
