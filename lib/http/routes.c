@@ -114,6 +114,17 @@ const struct route *route_find(const char *method, const char *path, const char 
     return asks ? &options_route : NULL;
 }
 
+bool routes_answer_plain_errors(const char *path)
+{
+    const char *segment;
+    size_t length;
+
+    for (size_t i = 0; i < N_ELEMENTS(routes); i++)
+        if (target_match(routes[i].path, path, &segment, &length))
+            return route_answers_plain_errors(&routes[i]);
+    return false;
+}
+
 bool route_reads_csv(const struct route *route)
 {
     return (route->traits & READS_CSV) != 0;

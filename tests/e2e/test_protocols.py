@@ -239,6 +239,16 @@ def test_errors_point_into_the_body(served):
         assert [error["field"] for error in refused["errors"]] == [field]
 
 
+def test_refusals_before_a_route(served):
+    """In the protocol's words too: of what Accept, Host or the method say."""
+    get = lambda path, **headers: served.session.get(served.url + path, headers=headers, timeout=30)
+    oip_error(get("/v2/models/late", Accept="image/png"), 406, "none of the types")
+    oip_error(get("/v2", Host="a.example.com"), 421, "not a host")
+    oip_error(get("/v2/models/late/infer"), 405, "does not answer to that method")
+    problem(get("/projects", Accept="image/png"), 406)
+    problem(get("/predict"), 405)
+
+
 # MLflow -------------------------------------------------------------------------------------------
 
 
