@@ -22,6 +22,7 @@
 #   make json-suite   JSONTestSuite's 318 files against POST /predict; SUITE= a checkout of it
 #   make fuzz         fuzzers (long); fuzz-short is the part of them that belongs to make test
 #   make install      into DESTDIR/PREFIX, with man pages, units and completion
+#   make uninstall    removes what it copied; with the same DESTDIR, PREFIX and UNITDIR
 #   make deb          a Debian package of what is committed
 #   make clean
 #
@@ -283,8 +284,12 @@ man: $(MAN_PAGES)
 
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 destination = $(DESTDIR)$(PREFIX)
-.PHONY: install
+.PHONY: install install-files
 install: all man
+	$(Q)$(MAKE) --no-print-directory install-files
+
+# What is built already, as it is.
+install-files:
 	install -d $(destination)/bin $(destination)/share/pgboost/models $(destination)/share/man/man1 \
 		$(destination)/share/man/man5 $(destination)/share/man/man8 $(DESTDIR)$(UNITDIR) \
 		$(destination)/share/bash-completion/completions $(destination)/lib/sysusers.d
@@ -293,11 +298,21 @@ install: all man
 	$(Q)for page in $(MAN_PAGES); do \
 		install -m 644 $$page $(destination)/share/man/man$${page##*.} || exit 1; done
 	$(Q)for unit in packaging/systemd/*; do \
-		sed 's|@bindir@|$(PREFIX)/bin|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
+		sed 's|@bindir@|$(PREFIX)/bin|' $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	install -m 644 packaging/sysusers/pgboost.conf $(destination)/lib/sysusers.d
 	install -m 644 packaging/completion/pgboost $(destination)/share/bash-completion/completions
 	ln -sf pgboost $(destination)/share/bash-completion/completions/pgboostd
 	ln -sf pgboost $(destination)/share/bash-completion/completions/pgboost-worker
+
+# What install copies, by its names; folders of others, configuration and state stay.
+.PHONY: uninstall
+uninstall:
+	rm -f $(PROGRAMS:%=$(destination)/bin/%) $(destination)/lib/sysusers.d/pgboost.conf \
+		$(foreach page,$(notdir $(MAN_PAGES)),$(destination)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(page)) \
+		$(patsubst packaging/systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard packaging/systemd/*)) \
+		$(PROGRAMS:%=$(destination)/share/bash-completion/completions/%)
+	rm -rf $(destination)/share/pgboost
 
 # A Debian package of what is committed, in BUILD/deb; needs debhelper, and lintian to look at it.
 .PHONY: deb

@@ -43,7 +43,8 @@ static void print_help(void)
         "  --state-dir DIR     where that file is (default: PGBOOST_STATE_DIR, TMPDIR, /var/tmp)\n"
         "  --nice N            priority, 0 to 19 (default: 10)\n"
         "  --die-with-parent[=PID]  end when the process that started this one, PID, ends\n"
-        "  --version, --help\n\n"
+        "  --version           the version\n"
+        "  --help              this page\n\n"
         "Prefer PGBOOST_DSN or a service file over --dsn: the command line is public.\n"
         "Exit status: 0 trained, or nothing to do; 1 the run failed; 2 usage;\n"
         "69 the database cannot be reached.\n");

@@ -47,6 +47,7 @@ struct daemon {
     bool refreshed_more;            /* than were noted */
     int64_t due_in_ms;              /* until a run is due, as last seen */
     struct pg *pg;                  /* NULL: Postgres is away */
+    bool awaits_migration;          /* … for the catalog is older than this program */
     struct err away;                /* why, as last seen; ERR_OK: it is there */
     int64_t away_since_ms;
     char cache_of[OFFLINE_MOMENT_MAX]; /* models come from the cache of that moment; "": they do not
@@ -121,9 +122,15 @@ static enum err_code connect_postgres(struct daemon *daemon, struct err *err)
         .stop = &daemon->stop,
     };
     CLEANUP(pg_closep) struct pg *pg = NULL;
+    enum err_code code;
 
+    daemon->awaits_migration = false;
     TRY(pg_connect(&options, &pg, err));
-    TRY(catalog_check_version(pg, err));
+    code = catalog_check_version(pg, err);
+    if (code != ERR_OK) {
+        daemon->awaits_migration = catalog_awaits_migration(pg);
+        return code;
+    }
     /* Before the first look at the catalog, so that nothing falls between the two. */
     TRY(pg_listen(pg, CATALOG_CHANNEL, err));
     TRY(pg_listen(pg, CATALOG_REFRESH_CHANNEL, err));
@@ -463,7 +470,8 @@ static enum err_code start_server(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
-/* From Postgres or, while it is away, from the cache. A trainer without it has nothing to do. */
+/* From Postgres or, while it is away or not migrated, from the cache. A trainer without it has
+ * nothing to do. */
 static enum err_code load_models(struct daemon *daemon, struct err *err)
 {
     struct err failure = {0};
@@ -472,7 +480,8 @@ static enum err_code load_models(struct daemon *daemon, struct err *err)
     if (code == ERR_OK)
         code = registry_refresh(daemon->registry, daemon->pg, NULL, &failure);
     if (code != ERR_OK && daemon->options->role != ROLE_TRAINER)
-        code = offline_start(daemon->registry, &failure, daemon->cache_of);
+        code =
+            offline_start(daemon->registry, &failure, daemon->awaits_migration, daemon->cache_of);
     if (code != ERR_OK) {
         if (err != NULL)
             *err = failure;

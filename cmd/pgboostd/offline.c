@@ -24,7 +24,7 @@ enum err_code offline_prepare(struct registry *registry, const struct options *o
     return registry_keep_cache(registry, options->state_dir, buf_text(&catalog), err);
 }
 
-enum err_code offline_start(struct registry *registry, const struct err *why,
+enum err_code offline_start(struct registry *registry, const struct err *why, bool awaits_migration,
                             char ret_moment[OFFLINE_MOMENT_MAX])
 {
     struct err failure;
@@ -33,7 +33,7 @@ enum err_code offline_start(struct registry *registry, const struct err *why,
     struct tm tm;
     enum err_code code;
 
-    if (why->code != ERR_UNREACHABLE && why->code != ERR_TIMEOUT)
+    if (why->code != ERR_UNREACHABLE && why->code != ERR_TIMEOUT && !awaits_migration)
         return why->code;
     code = registry_load_cache(registry, &saved_at, &failure);
     if (code != ERR_OK && code != ERR_NOT_FOUND)

@@ -1,6 +1,7 @@
 /*
- * A start without Postgres: the models that were live when it was last seen, from the cache in
- * state_dir. The daemon says so loudly and goes on trying.
+ * A start without Postgres, or before the catalog was migrated for this program: the models that
+ * were live when it was last seen, from the cache in state_dir. The daemon says so loudly and goes
+ * on trying.
  */
 #ifndef PGBOOSTD_OFFLINE_H
 #define PGBOOSTD_OFFLINE_H
@@ -12,10 +13,11 @@
 MUST_CHECK enum err_code offline_prepare(struct registry *registry, const struct options *options,
                                          struct err *err);
 
-/* `why` kept the daemon from Postgres. ERR_OK: the cache serves, and ret_moment says as of when;
- * otherwise why's code: there is no cache, or it is Postgres that refused. */
+/* `why` kept the daemon from the catalog, which awaits_migration: is older than the program.
+ * ERR_OK: the cache serves, and ret_moment says as of when; otherwise why's code: there is no
+ * cache, or it is Postgres that refused. */
 #define OFFLINE_MOMENT_MAX 32
 MUST_CHECK enum err_code offline_start(struct registry *registry, const struct err *why,
-                                       char ret_moment[OFFLINE_MOMENT_MAX]);
+                                       bool awaits_migration, char ret_moment[OFFLINE_MOMENT_MAX]);
 
 #endif

@@ -134,10 +134,11 @@ void log_err_with(enum log_level level, const char *message, const struct err *e
     va_start(args, pairs_format);
     vsnprintf(pairs, sizeof(pairs), pairs_format, args);
     va_end(args);
-    log_write(level, message, "%s%serror=%s code=%s%s%s%s%s", pairs, pairs[0] != '\0' ? " " : "",
+    log_write(level, message, "%s%serror=%s code=%s%s%s%s%s%s", pairs, pairs[0] != '\0' ? " " : "",
               log_text(err->message, error, sizeof(error)),
               log_text(err_name(err->code), code, sizeof(code)),
-              err->sqlstate[0] ? " sqlstate=" : "", err->sqlstate, err->hint[0] ? " hint=" : "",
+              err->sqlstate[0] ? " sqlstate=\"" : "", err->sqlstate, err->sqlstate[0] ? "\"" : "",
+              err->hint[0] ? " hint=" : "",
               err->hint[0] ? log_text(err->hint, hint, sizeof(hint)) : "");
 }
 

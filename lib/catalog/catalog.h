@@ -36,6 +36,9 @@ extern const int n_embedded_migrations;
  */
 MUST_CHECK enum err_code catalog_check_version(struct pg *pg, struct err *err);
 
+/* Was it refused for being older, and nothing else? */
+bool catalog_awaits_migration(struct pg *pg);
+
 /* May this role read and write the catalog, on this server? ERR_DENIED: the hint holds what to run;
  * ERR_UNREACHABLE: it is a standby. */
 MUST_CHECK enum err_code catalog_check_privileges(struct pg *pg, struct err *err);

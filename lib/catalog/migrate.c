@@ -138,6 +138,14 @@ enum err_code catalog_check_version(struct pg *pg, struct err *err)
     return ERR_CONFLICT;
 }
 
+bool catalog_awaits_migration(struct pg *pg)
+{
+    struct version version;
+
+    return read_version(pg, &version, NULL) == ERR_OK && version.present &&
+           version.beyond[0] == '\0' && version.missing != NULL;
+}
+
 /* One file --------------------------------------------------------------------------------------
  */
 
@@ -198,6 +206,26 @@ static enum err_code refuse_commit(struct err *err)
     return ERR_INVALID;
 }
 
+/* Whoever waits for a table's lock holds up all who come after, the heartbeats of runs among them:
+ * rather not long. What a user's own file waits for is the user's to say. */
+static enum err_code run_own_script(struct pg *pg, const struct script *script, struct err *err)
+{
+    enum err_code code;
+
+    TRY(pg_exec(pg, "SET LOCAL lock_timeout = '5s'", 0, NULL, NULL, err));
+    code = pg_script(pg, script->sql, err);
+    if (code == ERR_CONFLICT && err != NULL && strcmp(err->sqlstate, "55P03") == 0)
+        err_hint(err, "another session has used the table for 5 s, as pg_dump does; nothing was "
+                      "changed: run \"pgboost migrate\" again when it is done");
+    return code;
+}
+
+static enum err_code run_user_script(struct pg *pg, const struct script *script, struct err *err)
+{
+    TRY(pg_exec(pg, "SET LOCAL search_path TO DEFAULT", 0, NULL, NULL, err));
+    return pg_script(pg, script->sql, err);
+}
+
 /* Runs the text as psql would, and sees to it that it is still in the transaction it began in: a
  * file with a COMMIT in it would be remembered even if its end had failed. */
 static enum err_code run_script(struct pg *pg, const struct script *script, struct err *err)
@@ -206,9 +234,8 @@ static enum err_code run_script(struct pg *pg, const struct script *script, stru
     enum err_code code;
 
     TRY(transaction_id(pg, &before, err));
-    if (strcmp(script->source, "user") == 0)
-        TRY(pg_exec(pg, "SET LOCAL search_path TO DEFAULT", 0, NULL, NULL, err));
-    code = pg_script(pg, script->sql, err);
+    code = strcmp(script->source, "user") == 0 ? run_user_script(pg, script, err)
+                                               : run_own_script(pg, script, err);
     /* A transaction that failed answers no query: this one has been left before the failure. */
     if (code != ERR_OK)
         return transaction_id(pg, &after, NULL) == ERR_OK && after != before ? refuse_commit(err)

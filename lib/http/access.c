@@ -14,7 +14,8 @@ void access_begin(struct exchange *exchange)
     exchange->project_id = exchange->model_id = 0;
 }
 
-/* What says in both kinds of line which request it was. */
+/* What says in both kinds of line which request it was. Its id is in quotes, so that one of digits
+ * is a text in JSON as every other is. */
 static const char *describe(const struct exchange *exchange, int64_t us, char *out, size_t size)
 {
     const struct route *route = exchange->route;
@@ -22,8 +23,8 @@ static const char *describe(const struct exchange *exchange, int64_t us, char *o
     int length;
 
     length = snprintf(out, size, "%s%s%spath=%s status=%d ms=%" PRId64 ".%03d body=%" PRIu64,
-                      exchange->request_id[0] != '\0' ? "request=" : "", exchange->request_id,
-                      exchange->request_id[0] != '\0' ? " " : "",
+                      exchange->request_id[0] != '\0' ? "request=\"" : "", exchange->request_id,
+                      exchange->request_id[0] != '\0' ? "\" " : "",
                       log_text(route != NULL ? route_path(route) : "", path, sizeof(path)),
                       exchange->reply.status != 0 ? exchange->reply.status : MHD_HTTP_OK, us / 1000,
                       (int)(us % 1000), exchange->n_body_bytes);

@@ -35,7 +35,7 @@ struct connections {
         uint64_t factor, addend;
     } key;
     uint16_t by_address[BUCKETS];
-    atomic_uint_fast64_t n_cut[CONNECTION_CUT];
+    atomic_uint_fast64_t n_cut[CONNECTION_CUT], n_timeouts;
 };
 
 /* Phases -------------------------------------------------------------------------------------- */
@@ -85,15 +85,19 @@ static bool cut(struct connection *connection, uint64_t state)
 {
     struct connections *all = connection->all;
     enum connection_phase phase = phase_of(state);
-    bool speaks = phase == CONNECTION_HEAD || phase == CONNECTION_BODY || connection->window.moved;
+    bool is_timeout =
+        phase != CONNECTION_REPLY &&
+        (phase == CONNECTION_HEAD || phase == CONNECTION_BODY || connection->window.moved);
 
     if (!atomic_compare_exchange_strong(&connection->state, &state, pack(0, CONNECTION_CUT)))
         return false;
-    if (speaks && !all->encrypted && phase != CONNECTION_REPLY)
+    if (is_timeout && !all->encrypted)
         (void)!send(connection->socket_fd, timeout_answer, sizeof(timeout_answer) - 1,
                     MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(connection->socket_fd, SHUT_RDWR);
     atomic_fetch_add_explicit(&all->n_cut[phase], 1, memory_order_relaxed);
+    if (is_timeout)
+        atomic_fetch_add_explicit(&all->n_timeouts, 1, memory_order_relaxed);
     return true;
 }
 
@@ -353,6 +357,11 @@ void connections_remove(struct connection *connection)
 uint64_t connections_n_cut(const struct connections *connections, enum connection_phase phase)
 {
     return atomic_load_explicit(&connections->n_cut[phase], memory_order_relaxed);
+}
+
+uint64_t connections_n_timeouts(const struct connections *connections)
+{
+    return atomic_load_explicit(&connections->n_timeouts, memory_order_relaxed);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */

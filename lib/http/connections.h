@@ -88,6 +88,9 @@ void connections_remove(struct connection *connection);
 /* How many were ended here, by the phase they were in, since the start. */
 uint64_t connections_n_cut(const struct connections *connections, enum connection_phase phase);
 
+/* Of them, those amid a request, who were told so with 408 where they could be. */
+uint64_t connections_n_timeouts(const struct connections *connections);
+
 /* Moves on. False: it was cut, and nothing may be sent any more. */
 bool connection_enter(struct connection *connection, enum connection_phase phase);
 

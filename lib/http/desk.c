@@ -3,12 +3,19 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "catalog/catalog.h"
 #include "http/exchange.h"
 #include "http/routes.h"
 
 #define CONNECT_TIMEOUT_MS   5000
 #define STATEMENT_TIMEOUT_MS 10000
+#define WAIT_MAX_MS          8000 /* behind others */
+
+struct place {
+    struct exchange *exchange;
+    int64_t since_ms;
+};
 
 struct desk {
     char *dsn;
@@ -19,7 +26,7 @@ struct desk {
     pthread_t thread;
     bool has_thread, ending;
     int n, first; /* waiting: a ring */
-    struct exchange *waiting[DESK_MAX];
+    struct place waiting[DESK_MAX];
 };
 
 /* The catalog --------------------------------------------------------------------------------- */
@@ -48,11 +55,24 @@ static enum err_code be_connected(struct desk *desk, struct err *err)
     return connect_catalog(desk, err);
 }
 
-static void see_to(struct desk *desk, struct exchange *exchange)
+/* Where Postgres holds up each request as long as it may, the last of many would wait for minutes.
+ */
+static enum err_code check_wait(const struct place *place, struct err *err)
 {
-    struct err *err = &exchange->err;
-    enum err_code code = be_connected(desk, err);
+    if (clock_ms() - place->since_ms < WAIT_MAX_MS)
+        return ERR_OK;
+    err_set(err, ERR_UNREACHABLE, "the catalog is too busy, or too far away, to answer in time");
+    return err_hint(err, "come back in a moment");
+}
 
+static void see_to(struct desk *desk, const struct place *place)
+{
+    struct exchange *exchange = place->exchange;
+    struct err *err = &exchange->err;
+    enum err_code code = check_wait(place, err);
+
+    if (code == ERR_OK)
+        code = be_connected(desk, err);
     if (code == ERR_OK)
         code = route_ask(exchange->route, exchange, desk->pg, err);
     exchange_handled(exchange, code);
@@ -60,31 +80,31 @@ static void see_to(struct desk *desk, struct exchange *exchange)
 
 /* The thread ---------------------------------------------------------------------------------- */
 
-/* The next one; NULL: the desk ends. */
-static struct exchange *take(struct desk *desk)
+/* The next one, its exchange NULL: the desk ends. */
+static struct place take(struct desk *desk)
 {
-    struct exchange *exchange = NULL;
+    struct place place = {0};
 
     pthread_mutex_lock(&desk->lock);
     while (desk->n == 0 && !desk->ending)
         pthread_cond_wait(&desk->came, &desk->lock);
     if (!desk->ending) {
-        exchange = desk->waiting[desk->first];
+        place = desk->waiting[desk->first];
         desk->first = (desk->first + 1) % DESK_MAX;
         desk->n--;
     }
     pthread_mutex_unlock(&desk->lock);
-    return exchange;
+    return place;
 }
 
 static void *work(void *cls)
 {
     struct desk *desk = cls;
-    struct exchange *exchange;
+    struct place place;
 
-    while ((exchange = take(desk)) != NULL) {
-        see_to(desk, exchange);
-        MHD_resume_connection(exchange->connection);
+    while ((place = take(desk)).exchange != NULL) {
+        see_to(desk, &place);
+        MHD_resume_connection(place.exchange->connection);
     }
     return NULL;
 }
@@ -96,7 +116,7 @@ bool desk_put(struct desk *desk, struct exchange *exchange)
     pthread_mutex_lock(&desk->lock);
     taken = desk->n < DESK_MAX && !desk->ending;
     if (taken) {
-        desk->waiting[(desk->first + desk->n++) % DESK_MAX] = exchange;
+        desk->waiting[(desk->first + desk->n++) % DESK_MAX] = (struct place){exchange, clock_ms()};
         pthread_cond_signal(&desk->came);
     }
     pthread_mutex_unlock(&desk->lock);
@@ -146,7 +166,7 @@ void desk_stop(struct desk *desk)
         pthread_join(desk->thread, NULL);
     desk->has_thread = false;
     for (; desk->n > 0; desk->n--, desk->first = (desk->first + 1) % DESK_MAX)
-        turn_away(desk->waiting[desk->first]);
+        turn_away(desk->waiting[desk->first].exchange);
 }
 
 void desk_free(struct desk *desk)

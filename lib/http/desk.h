@@ -5,7 +5,8 @@
  * In the way of such a request: exchange.c suspends and puts it here; the desk's thread runs the
  * route's `ask`, which fills the reply or the error, and resumes; exchange.c answers.
  *
- * Bounded: DESK_MAX requests wait, the next one is told to come back. Inside lib/http only.
+ * Bounded: DESK_MAX requests wait, the next one is told to come back, and so is who has waited for
+ * 8 s. Inside lib/http only.
  */
 #ifndef PGBOOST_HTTP_DESK_H
 #define PGBOOST_HTTP_DESK_H

@@ -138,8 +138,9 @@ static void find_route(struct exchange *exchange, const struct head *head, const
     size_t length = 0;
 
     exchange->route = route_find(head->method, path, &segment, &length, &exchange->reply.allow);
-    exchange->reply.plain_errors =
-        exchange->route != NULL && route_answers_plain_errors(exchange->route);
+    exchange->reply.plain_errors = exchange->route != NULL
+                                       ? route_answers_plain_errors(exchange->route)
+                                       : routes_answer_plain_errors(path);
     if (exchange->route == NULL && exchange->reply.allow != NULL) {
         err_set(&exchange->err, ERR_INVALID, "this path does not answer to that method");
         err_hint(&exchange->err, "it answers to %s", exchange->reply.allow);
@@ -290,8 +291,10 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
                guard_admit(guard, &exchange->pass, &head, &exchange->reply.origin, &exchange->err));
     if (exchange->refusal == 0 && exchange->admission != CONNECTION_ADMITTED)
         turn_away(exchange);
-    if (exchange->refusal != 0)
+    if (exchange->refusal != 0) {
+        exchange->reply.plain_errors = routes_answer_plain_errors(path);
         return send_refusal(exchange, connection);
+    }
     if (length > 0 && !connection_enter(&exchange->link, CONNECTION_BODY))
         return MHD_NO;
     find_route(exchange, &head, path);

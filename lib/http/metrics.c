@@ -110,12 +110,16 @@ static const struct {
     int status;
     const char *reason;
 } reasons[] = {
-    {400, "malformed"},      {401, "unauthenticated"}, {403, "forbidden"},
-    {404, "not_found"},      {405, "method"},          {406, "not_acceptable"},
-    {408, "timeout"},        {409, "no_model"},        {413, "too_large"},
-    {415, "content_type"},   {429, "too_many"},        {431, "head_too_large"},
-    {500, "internal_error"}, {501, "not_implemented"}, {503, "unavailable"},
-    {504, "timeout_behind"}, {505, "http_version"},
+    {400, "malformed"},      {401, "unauthenticated"},
+    {403, "forbidden"},      {404, "not_found"},
+    {405, "method"},         {406, "not_acceptable"},
+    {408, "timeout"},        {409, "no_model"},
+    {413, "too_large"},      {415, "content_type"},
+    {421, "host"},           {422, "unprocessable"},
+    {429, "too_many"},       {431, "head_too_large"},
+    {500, "internal_error"}, {501, "not_implemented"},
+    {503, "unavailable"},    {504, "timeout_behind"},
+    {505, "http_version"},
 };
 
 static void put_labels(struct buf *text, const struct stats_series *series, const char *project)
@@ -180,10 +184,12 @@ static void put_each(struct buf *text, const struct stats_series_list *list,
     }
 }
 
-static void put_rejected(struct buf *text, const struct stats_series_list *list)
+/* Who came too slowly was told so by the thread that cuts connections, and is no request's. */
+static void put_rejected(struct buf *text, const struct stats_series_list *list,
+                         uint64_t n_timeouts)
 {
     for (size_t r = 0; r < N_ELEMENTS(reasons); r++) {
-        uint64_t n = 0;
+        uint64_t n = reasons[r].status == MHD_HTTP_REQUEST_TIMEOUT ? n_timeouts : 0;
 
         for (size_t s = 0; s < STATS_STATUSES; s++)
             for (size_t i = 0; stats_statuses[s] == reasons[r].status && i < list->n; i++)
@@ -191,6 +197,22 @@ static void put_rejected(struct buf *text, const struct stats_series_list *list)
         buf_printf(text, "pgboost_http_rejected_total{reason=\"%s\"} %" PRIu64 "\n",
                    reasons[r].reason, n);
     }
+}
+
+static const char *const phases[CONNECTION_CUT] = {
+    [CONNECTION_NEW] = "new",   [CONNECTION_IDLE] = "idle", [CONNECTION_HEAD] = "head",
+    [CONNECTION_BODY] = "body", [CONNECTION_WORK] = NULL,   [CONNECTION_REPLY] = "reply",
+};
+
+static void put_cut(struct buf *text, const struct connections *connections)
+{
+    put_family(
+        text, "pgboost_http_connections_cut_total", "counter",
+        "Connections that were ended for being slow, idle or too many, by what they were at.");
+    for (size_t i = 0; i < N_ELEMENTS(phases); i++)
+        if (phases[i] != NULL)
+            buf_printf(text, "pgboost_http_connections_cut_total{phase=\"%s\"} %" PRIu64 "\n",
+                       phases[i], connections_n_cut(connections, (enum connection_phase)i));
 }
 
 static enum err_code put_traffic(struct buf *text, struct http_service *service,
@@ -206,7 +228,8 @@ static enum err_code put_traffic(struct buf *text, struct http_service *service,
     put_each(text, &list, names, put_latency);
     put_family(text, "pgboost_http_rejected_total", "counter",
                "Requests that were not served, by reason.");
-    put_rejected(text, &list);
+    put_rejected(text, &list, connections_n_timeouts(service->connections));
+    put_cut(text, service->connections);
     put_value(text, "pgboost_http_connections", "gauge", "Connections that are open.",
               atomic_load(&service->n_connections));
     put_value(text, "pgboost_http_requests_in_flight", "gauge", "Requests that are under way.",

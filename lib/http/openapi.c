@@ -8,11 +8,13 @@
 static const char head[] =
     "{\"openapi\":\"3.0.3\",\"info\":{\"title\":\"pgboost\",\"version\":\"" PGBOOST_VERSION
     "\",\"description\":\"Predictions of XGBoost models of Postgres views. README.md explains what "
-    "the bodies hold.\"},\"paths\":{";
+    "the bodies hold.\"},\"security\":[{},{\"token\":[]}],\"paths\":{";
 
-/* What errors look like (RFC 9457); those of the Open Inference Protocol; everything else. */
+/* What errors look like (RFC 9457); those of the Open Inference Protocol; everything else. Tokens
+ * are needed where the daemon has any. */
 static const char tail[] =
-    "},\"components\":{\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\","
+    "},\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
+    "\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\","
     "\"title\",\"status\",\"detail\",\"errors\"],\"properties\":{\"type\":{\"type\":\"string\"},"
     "\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":"
     "\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
@@ -25,46 +27,74 @@ static void put_lower(struct buf *json, const char *text)
         buf_putc(json, (char)(*text | 0x20));
 }
 
-/* The {segment} of a path: {"name": …, "in": "path"}. */
-static void put_parameters(struct buf *json, const char *path)
+static void put_parameter(struct buf *json, const char *name, size_t length, const char *in,
+                          bool required)
 {
+    buf_puts(json, "{\"name\":");
+    json_put_string(json, name, length);
+    buf_printf(json, ",\"in\":\"%s\",\"required\":%s,\"schema\":{\"type\":\"string\"}}", in,
+               required ? "true" : "false");
+}
+
+/* The {segment} of a path, and what the query may say. */
+static void put_parameters(struct buf *json, const struct route *route)
+{
+    const char *path = route_path(route);
     const char *begin = strchr(path, '{'), *end = strchr(path, '}');
 
-    if (begin == NULL || end == NULL)
-        return;
-    buf_puts(json, "\"parameters\":[{\"name\":");
-    json_put_string(json, begin + 1, (size_t)(end - begin - 1));
-    buf_puts(json, ",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}],");
+    buf_puts(json, "\"parameters\":[");
+    if (begin != NULL && end != NULL)
+        put_parameter(json, begin + 1, (size_t)(end - begin - 1), "path", true);
+    if (route_reads_csv(route))
+        put_parameter(json, "project", strlen("project"), "query", route_needs_project(route));
+    buf_puts(json, "],");
 }
 
 static void put_body(struct buf *json, const struct route *route)
 {
     if (!route_reads_json(route))
         return;
-    buf_puts(json, "\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{\"type\":"
-                   "\"object\"}}");
+    buf_printf(json,
+               "\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{\"schema\":{"
+               "\"type\":\"object\"}}",
+               route_changes(route) ? "false" : "true"); /* nothing counts as {} there */
     if (route_reads_csv(route))
         buf_puts(json, ",\"text/csv\":{\"schema\":{\"type\":\"string\"}}");
     buf_puts(json, "}},");
 }
 
-static void put_operation(struct buf *json, const struct route *route)
+/* A route answers with one type when all went well. */
+static void put_responses(struct buf *json, const struct route *route)
 {
     bool plain = route_answers_plain_errors(route);
+    const char *content = route_answers_text(route)
+                              ? "\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}"
+                              : "\"content\":{\"application/json\":{\"schema\":{\"type\":"
+                                "\"object\"}}}";
 
+    buf_printf(json, "\"responses\":{\"2XX\":{\"description\":\"done\",%s},", content);
+    if (route_tells_ready(route))
+        buf_printf(json, "\"503\":{\"description\":\"not ready\",%s},", content);
+    buf_printf(json,
+               "\"default\":{\"description\":\"an error\",\"content\":{\"%s\":{\"schema\":{"
+               "\"$ref\":\"#/components/schemas/%s\"}}}}}",
+               plain ? "application/json" : "application/problem+json",
+               plain ? "Error" : "Problem");
+}
+
+static void put_operation(struct buf *json, const struct route *route)
+{
     buf_putc(json, '"');
     put_lower(json, route_method(route));
     buf_puts(json, "\":{\"summary\":");
     json_put_text(json, route_help(route));
     buf_putc(json, ',');
-    put_parameters(json, route_path(route));
+    if (route_is_open(route))
+        buf_puts(json, "\"security\":[],");
+    put_parameters(json, route);
     put_body(json, route);
-    buf_printf(json,
-               "\"responses\":{\"2XX\":{\"description\":\"done\"},\"default\":{\"description\":"
-               "\"an error\",\"content\":{\"%s\":{\"schema\":{\"$ref\":"
-               "\"#/components/schemas/%s\"}}}}}}",
-               plain ? "application/json" : "application/problem+json",
-               plain ? "Error" : "Problem");
+    put_responses(json, route);
+    buf_putc(json, '}');
 }
 
 static bool is_first_of_path(size_t i)

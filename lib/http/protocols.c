@@ -85,6 +85,18 @@ static void begin_body(struct buf *body, const char *project)
     buf_putc(body, ',');
 }
 
+/* A body of /predict that another was rewritten as; its errors speak of that one. */
+static enum err_code predict_rewritten(struct exchange *exchange, const struct registry_view *view,
+                                       const struct tensors_places *places, const struct buf *body,
+                                       struct buf *answer, struct err *err)
+{
+    enum err_code code = handlers_predict(exchange, predict_start, view, body, answer, err);
+
+    if (code != ERR_OK)
+        tensors_place(places, err);
+    return code;
+}
+
 static enum err_code infer(struct exchange *exchange, const struct registry_view *view,
                            const struct model *model, struct tensors_request *request,
                            struct err *err)
@@ -97,7 +109,7 @@ static enum err_code infer(struct exchange *exchange, const struct registry_view
     TRY(tensors_from_oip(buf_text(&exchange->body), exchange->body.length, model, max_rows, request,
                          &body, err));
     buf_putc(&body, '}');
-    TRY(handlers_predict(exchange, predict_start, view, &body, &answer, err));
+    TRY(predict_rewritten(exchange, view, &request->places, &body, &answer, err));
     return tensors_to_oip(buf_text(&answer), answer.length, model, request, &exchange->reply.body,
                           err);
 }
@@ -106,6 +118,7 @@ static enum err_code invoke(struct exchange *exchange, const struct registry_vie
                             const struct model *model, struct err *err)
 {
     size_t max_rows = atomic_load(&exchange->service->rows_limit);
+    struct tensors_places places = {0};
     CLEANUP(buf_release) struct buf body = {0};
     CLEANUP(buf_release) struct buf answer = {0};
 
@@ -114,9 +127,9 @@ static enum err_code invoke(struct exchange *exchange, const struct registry_vie
         TRY(csv_to_table(buf_text(&exchange->body), exchange->body.length, max_rows, &body, err));
     else
         TRY(tensors_from_mlflow(buf_text(&exchange->body), exchange->body.length, model, max_rows,
-                                &body, err));
+                                &places, &body, err));
     buf_putc(&body, '}');
-    TRY(handlers_predict(exchange, predict_start, view, &body, &answer, err));
+    TRY(predict_rewritten(exchange, view, &places, &body, &answer, err));
     return tensors_to_mlflow(buf_text(&answer), answer.length, &exchange->reply.body, err);
 }
 

@@ -34,21 +34,21 @@ static void put_errors(struct buf *body, const struct err *err)
     buf_puts(body, "}]");
 }
 
-static void put_detail(struct buf *body, const struct err *err)
+/* place: a text before it; "" for none. */
+static void put_detail(struct buf *body, const char *place, const struct err *err)
 {
-    char detail[sizeof(err->message) + sizeof(err->hint) + 4];
+    char detail[sizeof(err->field) + sizeof(err->message) + sizeof(err->hint) + 8];
+    bool has_hint = err->hint[0] != '\0';
 
-    if (err->hint[0] == '\0')
-        snprintf(detail, sizeof(detail), "%s", err->message);
-    else
-        snprintf(detail, sizeof(detail), "%s (%s)", err->message, err->hint);
+    snprintf(detail, sizeof(detail), "%s%s%s%s%s%s", place, place[0] != '\0' ? ": " : "",
+             err->message, has_hint ? " (" : "", err->hint, has_hint ? ")" : "");
     json_put_text(body, detail);
 }
 
 static void put_plain_error(struct buf *body, const struct err *err)
 {
     buf_puts(body, "{\"error\":");
-    put_detail(body, err);
+    put_detail(body, err->field, err);
     buf_putc(body, '}');
 }
 
@@ -66,7 +66,7 @@ void reply_problem(struct reply *reply, int status, const struct err *err)
     buf_puts(body, "{\"type\":\"about:blank\",\"title\":");
     json_put_text(body, MHD_get_reason_phrase_for((unsigned)status));
     buf_printf(body, ",\"status\":%d,\"detail\":", status);
-    put_detail(body, err);
+    put_detail(body, "", err);
     buf_puts(body, ",\"errors\":");
     put_errors(body, err);
     buf_putc(body, '}');

@@ -17,10 +17,13 @@ enum trait {
     READS_CSV = 1 << 1, /* as well */
     CHANGES = 1 << 2,
     PREDICTS = 1 << 3,
-    OPEN = 1 << 4,         /* to who has no token */
-    BY_PROJECT = 1 << 5,   /* a token of some projects may ask it, and sees those */
-    TAKES_LONG = 1 << 6,   /* and is no work for a serving thread */
-    PLAIN_ERRORS = 1 << 7, /* see reply.h */
+    OPEN = 1 << 4,           /* to who has no token */
+    BY_PROJECT = 1 << 5,     /* a token of some projects may ask it, and sees those */
+    TAKES_LONG = 1 << 6,     /* and is no work for a serving thread */
+    PLAIN_ERRORS = 1 << 7,   /* see reply.h */
+    ANSWERS_TEXT = 1 << 8,   /* rather than JSON */
+    TELLS_READY = 1 << 9,    /* 503 is an answer of its own, no error */
+    NEEDS_PROJECT = 1 << 10, /* in the query */
 };
 
 struct route {
@@ -49,12 +52,14 @@ static const struct route routes[] = {
     {"GET", "/runs/{id}", NULL, ask_run, 0, "one run and how far it is"},
     {"POST", "/runs/{id}/cancel", NULL, ask_cancel, READS_JSON | CHANGES, "stop a run"},
     {"GET", "/healthz", handle_healthz, NULL, OPEN, "is the daemon alive?"},
-    {"GET", "/readyz", handle_readyz, NULL, OPEN, "can it answer, and is it degraded?"},
-    {"GET", "/metrics", handle_metrics, NULL, TAKES_LONG, "counts and times, for Prometheus"},
+    {"GET", "/readyz", handle_readyz, NULL, OPEN | TELLS_READY,
+     "can it answer, and is it degraded?"},
+    {"GET", "/metrics", handle_metrics, NULL, TAKES_LONG | ANSWERS_TEXT,
+     "counts and times, for Prometheus"},
     {"GET", "/v2", handle_v2, NULL, BY_PROJECT | PLAIN_ERRORS,
      "Open Inference Protocol: the server"},
     {"GET", "/v2/health/live", handle_v2_live, NULL, OPEN | PLAIN_ERRORS, "likewise: is it alive?"},
-    {"GET", "/v2/health/ready", handle_v2_ready, NULL, OPEN | PLAIN_ERRORS,
+    {"GET", "/v2/health/ready", handle_v2_ready, NULL, OPEN | PLAIN_ERRORS | TELLS_READY,
      "likewise: can it answer?"},
     {"GET", "/v2/models/{name}", handle_v2_model, NULL, BY_PROJECT | PLAIN_ERRORS,
      "likewise: what a project's live model takes and gives"},
@@ -63,9 +68,10 @@ static const struct route routes[] = {
     {"POST", "/v2/models/{name}/infer", handle_v2_infer, NULL,
      READS_JSON | PREDICTS | BY_PROJECT | PLAIN_ERRORS, "likewise: predictions"},
     {"POST", "/invocations", handle_invocations, NULL,
-     READS_JSON | READS_CSV | PREDICTS | BY_PROJECT, "MLflow's: predictions of ?project=NAME"},
+     READS_JSON | READS_CSV | PREDICTS | BY_PROJECT | NEEDS_PROJECT,
+     "MLflow's: predictions of ?project=NAME"},
     {"GET", "/openapi.json", handle_openapi, NULL, BY_PROJECT, "these routes, for programs"},
-    {"GET", "/", handle_root, NULL, BY_PROJECT, "this list"},
+    {"GET", "/", handle_root, NULL, BY_PROJECT | ANSWERS_TEXT, "this list"},
 };
 
 /* "OPTIONS" of any path that there is; what it answers is in the header Allow. */
@@ -108,6 +114,17 @@ const struct route *route_find(const char *method, const char *path, const char 
     return asks ? &options_route : NULL;
 }
 
+bool routes_answer_plain_errors(const char *path)
+{
+    const char *segment;
+    size_t length;
+
+    for (size_t i = 0; i < N_ELEMENTS(routes); i++)
+        if (target_match(routes[i].path, path, &segment, &length))
+            return route_answers_plain_errors(&routes[i]);
+    return false;
+}
+
 bool route_reads_csv(const struct route *route)
 {
     return (route->traits & READS_CSV) != 0;
@@ -136,6 +153,21 @@ const char *route_help(const struct route *route)
 bool route_answers_plain_errors(const struct route *route)
 {
     return (route->traits & PLAIN_ERRORS) != 0;
+}
+
+bool route_answers_text(const struct route *route)
+{
+    return (route->traits & ANSWERS_TEXT) != 0;
+}
+
+bool route_tells_ready(const struct route *route)
+{
+    return (route->traits & TELLS_READY) != 0;
+}
+
+bool route_needs_project(const struct route *route)
+{
+    return (route->traits & NEEDS_PROJECT) != 0;
 }
 
 bool route_takes_long(const struct route *route)

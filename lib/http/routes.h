@@ -28,7 +28,11 @@ MUST_CHECK enum err_code route_handle(const struct route *route, struct exchange
                                       struct err *err);
 
 bool route_answers_plain_errors(const struct route *route);
-const struct route *route_at(size_t i); /* NULL: there are no more */
+bool routes_answer_plain_errors(const char *path);   /* those of this path, whatever the method */
+bool route_answers_text(const struct route *route);  /* rather than JSON */
+bool route_tells_ready(const struct route *route);   /* its 503 is an answer, no error */
+bool route_needs_project(const struct route *route); /* in the query */
+const struct route *route_at(size_t i);              /* NULL: there are no more */
 const char *route_help(const struct route *route);
 const char *route_method(const struct route *route);
 const char *route_path(const struct route *route); /* its pattern */

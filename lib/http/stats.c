@@ -12,8 +12,8 @@ const int64_t stats_bounds_us[STATS_BUCKETS] = {50,     100,     250,     500,  
                                                 500000, 1000000, 2500000, 5000000, 10000000};
 
 /* The busiest first. */
-const int stats_statuses[STATS_STATUSES] = {200, 400, 404, 409, 413, 503, 202, 304, 401, 403,
-                                            405, 406, 408, 415, 429, 431, 500, 501, 504, 505};
+const int stats_statuses[STATS_STATUSES] = {200, 400, 404, 409, 413, 503, 202, 204, 401, 403, 405,
+                                            406, 408, 415, 421, 422, 429, 431, 500, 501, 504, 505};
 
 /* One thread writes, others read: no update needs to be atomic as a whole. */
 struct counter {

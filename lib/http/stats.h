@@ -18,7 +18,7 @@
 
 #define STATS_SERIES_MAX 2048
 #define STATS_BUCKETS    17 /* and one more for what takes longer */
-#define STATS_STATUSES   20 /* and one more for all others */
+#define STATS_STATUSES   22 /* and one more for all others */
 
 struct route;
 struct stats;

@@ -132,24 +132,40 @@ static enum err_code add_value(struct vector *column, struct span value, struct 
     return ERR_OK;
 }
 
-/* The scalars of an array whose begin was just read, of arrays in it too. */
-static enum err_code read_values(struct json_reader *reader, unsigned allowed,
+/* Is it what may not come here, of scalars that are all at one depth, 1 or 2? is_whole: the last
+ * row is, where there are rows. */
+static bool breaks_rows(enum json_token token, int depth, size_t n_rows, bool is_whole)
+{
+    if (token == JSON_ARRAY_BEGIN)
+        return depth == 2 || !is_whole;
+    return n_rows > 0 && (token == JSON_ARRAY_END ? !is_whole : depth == 1);
+}
+
+/* The scalars of an array whose begin was just read: all in it, or in an array for each row, which
+ * has `width` of them. */
+static enum err_code read_values(struct json_reader *reader, unsigned allowed, size_t width,
                                  struct vector *column, struct err *err)
 {
+    size_t n_rows = 0;
+
     for (int depth = 1; depth > 0;) {
         enum json_token token = json_next(reader, err);
 
         if (token == JSON_ERROR)
             return err_prefix(err, "the body is not JSON");
-        if (token == JSON_ARRAY_BEGIN)
+        if (breaks_rows(token, depth, n_rows, column->n == n_rows * width))
+            return err_set(err, ERR_INVALID, "nested arrays must be rows of %zu values", width);
+        if (token == JSON_ARRAY_BEGIN) {
             depth++;
-        else if (token == JSON_ARRAY_END)
+            n_rows++;
+        } else if (token == JSON_ARRAY_END) {
             depth--;
-        else if ((kind_of(token) & allowed) == 0)
+        } else if ((kind_of(token) & allowed) == 0) {
             return err_set(err, ERR_INVALID, "found %s, which is not of the tensor's type",
                            json_found(token));
-        else
+        } else {
             TRY(add_value(column, span_of(reader, token), err));
+        }
     }
     return ERR_OK;
 }
@@ -336,7 +352,7 @@ static enum err_code read_tensor(struct member *members, struct vector *column,
     TRY(read_shape(members[TENSOR_SHAPE].value, ret_shape, err));
     column->name = span_of(&name, json_next(&name, NULL));
     json_next(data, NULL);
-    TRY(read_values(data, allowed, column, err));
+    TRY(read_values(data, allowed, ret_shape->width, column, err));
     if (column->n != ret_shape->rows * ret_shape->width)
         return err_set(err, ERR_INVALID, "the data has %zu values, the shape %zu", column->n,
                        ret_shape->rows * ret_shape->width);
@@ -363,8 +379,12 @@ static enum err_code read_input(struct json_reader *reader, struct table *table,
     return code;
 }
 
+static const struct tensors_places in_columns = {.by_tensor = true};
+static const struct tensors_places in_matrix = {.rows = "/inputs/0/data"};
+
 static enum err_code put_inputs(struct json_reader reader, const struct model *model,
-                                size_t max_rows, struct buf *json, struct err *err)
+                                size_t max_rows, struct tensors_places *ret_places,
+                                struct buf *json, struct err *err)
 {
     CLEANUP(table_release) struct table table = {0};
     struct shape shape = {0};
@@ -380,6 +400,7 @@ static enum err_code put_inputs(struct json_reader reader, const struct model *m
     }
     if (token != JSON_ARRAY_END || table.n == 0)
         return wrong("/inputs", "tensors", token, err);
+    *ret_places = shape.width == 1 ? in_columns : in_matrix;
     if (shape.width == 1)
         return put_columns(&table, json, err);
     if (table.n > 1 || shape.width != (size_t)model->encoder->n_columns) {
@@ -401,11 +422,12 @@ enum err_code tensors_from_oip(const char *body, size_t length, const struct mod
     TRY(read_body(body, length, members, OIP_MEMBERS, IGNORE_UNKNOWN, err));
     if (members[OIP_INPUTS].token != JSON_ARRAY_BEGIN)
         return wrong("/inputs", "an array of tensors", members[OIP_INPUTS].token, err);
-    if (members[OIP_ID].named && members[OIP_ID].token != JSON_STRING)
+    /* clients may write null for what they leave out */
+    if (members[OIP_ID].token != JSON_STRING && members[OIP_ID].token != JSON_NULL)
         return wrong("/id", "a string", members[OIP_ID].token, err);
-    if (members[OIP_ID].named)
+    if (members[OIP_ID].token == JSON_STRING)
         put_span(&ret_request->id, raw_value(&members[OIP_ID]));
-    return put_inputs(members[OIP_INPUTS].value, model, max_rows, json, err);
+    return put_inputs(members[OIP_INPUTS].value, model, max_rows, &ret_request->places, json, err);
 }
 
 /* Answers ---------------------------------------------------------------------------------------
@@ -606,6 +628,14 @@ static const struct member mlflow_members[ML_MEMBERS] = {{.name = "dataframe_spl
                                                          {.name = "inputs"},
                                                          {.name = "params"}};
 
+/* As the members are called that hold rows. */
+static const struct tensors_places mlflow_places[ML_PARAMS] = {
+    [ML_SPLIT] = {.columns = "/dataframe_split/columns", .rows = "/dataframe_split/data"},
+    [ML_RECORDS] = {.rows = "/dataframe_records", .features = "/dataframe_records"},
+    [ML_INSTANCES] = {.rows = "/instances", .features = "/instances"},
+    [ML_INPUTS] = {.rows = "/inputs", .features = "/inputs"},
+};
+
 /* {"columns": […], "data": [[…]…]}; an index is of no use here. */
 static enum err_code put_split(struct member *split, struct buf *json, struct err *err)
 {
@@ -616,6 +646,10 @@ static enum err_code put_split(struct member *split, struct buf *json, struct er
     if (json_next(&reader, NULL) != JSON_OBJECT_BEGIN)
         return wrong("/dataframe_split", "an object", split->token, err);
     TRY(members_read(&reader, members, N_ELEMENTS(members), REFUSE_UNKNOWN, &scratch, err));
+    if (!members[0].named || !members[1].named) {
+        err_set(err, ERR_INVALID, "expected \"columns\" and \"data\"");
+        return err_field(err, "/dataframe_split");
+    }
     buf_puts(json, "\"columns\":");
     put_span(json, raw_value(&members[0]));
     buf_puts(json, ",\"rows\":");
@@ -655,7 +689,7 @@ static enum err_code put_named(struct member *member, size_t max_rows, struct bu
         token = json_next(&reader, NULL);
         if (token != JSON_ARRAY_BEGIN)
             return wrong("/inputs", "an array for each column", token, err);
-        TRY(read_values(&reader, VALUES_BOOL | VALUES_NUMBER | VALUES_STRING, column, err));
+        TRY(read_values(&reader, VALUES_BOOL | VALUES_NUMBER | VALUES_STRING, 1, column, err));
         if (column->n > max_rows)
             return err_set(err, ERR_LIMIT, "%zu rows are more than %zu", column->n, max_rows);
     }
@@ -663,7 +697,8 @@ static enum err_code put_named(struct member *member, size_t max_rows, struct bu
 }
 
 enum err_code tensors_from_mlflow(const char *body, size_t length, const struct model *model,
-                                  size_t max_rows, struct buf *json, struct err *err)
+                                  size_t max_rows, struct tensors_places *ret_places,
+                                  struct buf *json, struct err *err)
 {
     struct member members[ML_MEMBERS];
     int n = 0, given = 0;
@@ -677,6 +712,7 @@ enum err_code tensors_from_mlflow(const char *body, size_t length, const struct 
     if (n != 1)
         return err_set(err, ERR_INVALID,
                        "expected one of dataframe_split, dataframe_records, instances and inputs");
+    *ret_places = mlflow_places[given];
     if (given == ML_SPLIT)
         return put_split(&members[ML_SPLIT], json, err);
     if (given == ML_INPUTS && members[ML_INPUTS].token == JSON_OBJECT_BEGIN)
@@ -688,4 +724,40 @@ enum err_code tensors_from_mlflow(const char *body, size_t length, const struct 
         return wrong(pointer, "an array", members[given].token, err);
     }
     return put_list(&members[given], model, json, err);
+}
+
+/* Errors ----------------------------------------------------------------------------------------
+ */
+
+static bool place_in_tensor(struct err *err)
+{
+    unsigned long row, column;
+    char more;
+
+    if (sscanf(err->field, "/rows/%lu/%lu%c", &row, &column, &more) == 2)
+        err_field(err, "/inputs/%lu/data/%lu", column, row);
+    else if (sscanf(err->field, "/columns/%lu%c", &column, &more) == 1)
+        err_field(err, "/inputs/%lu/name", column);
+    else
+        return false;
+    return true;
+}
+
+void tensors_place(const struct tensors_places *places, struct err *err)
+{
+    const struct {
+        const char *name, *place;
+    } prefixes[] = {
+        {"/columns", places->columns}, {"/rows", places->rows}, {"/features", places->features}};
+
+    if (err == NULL || (places->by_tensor && place_in_tensor(err)))
+        return;
+    for (size_t i = 0; i < N_ELEMENTS(prefixes); i++) {
+        size_t length = strlen(prefixes[i].name);
+
+        if (prefixes[i].place == NULL || strncmp(err->field, prefixes[i].name, length) != 0)
+            continue;
+        err_field(err, "%s%s", prefixes[i].place, err->field + length);
+        return;
+    }
 }

@@ -15,9 +15,16 @@
 
 #include "model/model.h"
 
-/* What an answer repeats of its request. */
+/* Where the body has what /predict calls columns, rows and features; NULL: under that name. */
+struct tensors_places {
+    const char *columns, *rows, *features;
+    bool by_tensor; /* a column each, the rows' values in it */
+};
+
+/* What an answer repeats of its request, and an error needs to point into it. */
 struct tensors_request {
     struct buf id; /* a JSON string; empty: none was given */
+    struct tensors_places places;
 };
 void tensors_request_release(struct tensors_request *request);
 
@@ -30,7 +37,11 @@ MUST_CHECK enum err_code tensors_from_oip(const char *body, size_t length,
 /* Likewise, or appends "features":[…]. */
 MUST_CHECK enum err_code tensors_from_mlflow(const char *body, size_t length,
                                              const struct model *model, size_t max_rows,
-                                             struct buf *json, struct err *err);
+                                             struct tensors_places *ret_places, struct buf *json,
+                                             struct err *err);
+
+/* Points an error of the rewritten body's into the one that was sent. */
+void tensors_place(const struct tensors_places *places, struct err *err);
 
 /* The answer of predict_json for many rows, rewritten. */
 MUST_CHECK enum err_code tensors_to_oip(const char *answer, size_t length,

@@ -465,6 +465,20 @@ enum err_code cache_get_live(struct cache *cache, struct live_rows *ret_rows, in
 
 /* Life ---------------------------------------------------------------------------------------- */
 
+/* A checksum tells what is whole, not whose it is: that nobody else has put a model there, the
+ * folder says. */
+static enum err_code check_owner(const char *folder, struct err *err)
+{
+    struct stat status;
+
+    if (lstat(folder, &status) != 0)
+        return err_errno(err, errno, "cannot read \"%s\"", folder);
+    if (S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & S_IWOTH) == 0)
+        return ERR_OK;
+    err_set(err, ERR_CONFIG, "others may write to the cache of models \"%s\"", folder);
+    return err_hint(err, "remove it: it is made anew, for the daemon's user alone");
+}
+
 enum err_code cache_new(const char *state_dir, const char *catalog, struct cache **ret_cache,
                         struct err *err)
 {
@@ -479,6 +493,7 @@ enum err_code cache_new(const char *state_dir, const char *catalog, struct cache
     TRY(buf_check(&folder, err));
     if (mkdir(buf_text(&folder), 0700) != 0 && errno != EEXIST)
         return err_errno(err, errno, "cannot make the folder \"%s\"", buf_text(&folder));
+    TRY(check_owner(buf_text(&folder), err));
     cache->folder = strdup(buf_text(&folder));
     if (cache->folder == NULL)
         return err_nomem(err);

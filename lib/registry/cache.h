@@ -18,7 +18,8 @@
 
 struct cache;
 
-/* state_dir must be there; `catalog` tells the catalogs apart whose models share it. */
+/* state_dir must be there; `catalog` tells the catalogs apart whose models share it. ERR_CONFIG:
+ * somebody else made the folder in it, or may write there. */
 MUST_CHECK enum err_code cache_new(const char *state_dir, const char *catalog,
                                    struct cache **ret_cache, struct err *err);
 void cache_free(struct cache *cache);

@@ -45,7 +45,8 @@ static void log_problem(const struct registry_project *project)
 {
     char name[256], problem[768];
 
-    log_error("model cannot go live", "project=%s model=%" PRId64 " version=%" PRId64 " error=%s",
+    log_error("model cannot go live",
+              "project=%s model=%" PRId64 " deploy_version=%" PRId64 " error=%s",
               log_text(project->name, name, sizeof(name)), project->wanted_model_id,
               project->deploy_version, log_text(project->problem, problem, sizeof(problem)));
 }
@@ -54,7 +55,7 @@ static void log_live(const struct registry_project *project)
 {
     char name[256];
 
-    log_info("model is live", "project=%s model=%" PRId64 " version=%" PRId64,
+    log_info("model is live", "project=%s model=%" PRId64 " deploy_version=%" PRId64,
              log_text(project->name, name, sizeof(name)), project->wanted_model_id,
              project->deploy_version);
 }

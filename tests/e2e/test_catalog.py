@@ -89,6 +89,24 @@ def test_older_and_newer_catalogs_say_what_to_do(fresh):
     assert result.code == 1 and OWN[-1] in result.err and "pgboost migrate" in result.err
 
 
+def test_a_lock_is_not_waited_for_long(fresh):
+    """Of a table that somebody reads, as pg_dump does; behind who waits, all others would."""
+    cli = Cli(fresh)
+    cli.ok("migrate")
+    fresh.sql("ALTER TABLE pgboost.schema_migrations DROP COLUMN oldest_program")
+    fresh.sql("DELETE FROM pgboost.schema_migrations WHERE name = '0009_add_upgrades.sql'")
+    reader = fresh.cluster.connect(fresh.name)
+    reader.autocommit = False
+    reader.cursor().execute("SELECT FROM pgboost.schema_migrations")
+    try:
+        result = cli("migrate")
+        assert result.code == 1 and "lock timeout" in result.err, result.err
+        assert "0009_add_upgrades.sql" in result.err and "pg_dump" in result.err
+    finally:
+        reader.close()
+    assert cli.ok("migrate").out == "0009_add_upgrades.sql: applied\n"
+
+
 def test_privileges(fresh):
     role = "r_" + uuid.uuid4().hex[:8]
     fresh.sql(f"CREATE ROLE {role} LOGIN")

@@ -152,6 +152,28 @@ def test_postgres_away(catalog, cluster, trained, daemon_factory):
     assert ended(trained, answer.json()["run_id"])["status"] == "succeeded"
 
 
+def test_nobody_waits_behind_many(catalog, daemon_factory):
+    """Where Postgres holds up each request as long as it may, those behind it are not held up so
+    often as there are before them."""
+    daemon = daemon_factory("--role", "server")
+    holder = catalog.cluster.connect(catalog.name)
+    holder.autocommit = False
+    holder.cursor().execute("LOCK TABLE pgboost.runs")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            ask = lambda: requests.get(daemon.url + "/runs/1", timeout=60)
+            answers = [answer.result() for answer in [pool.submit(ask) for _ in range(6)]]
+    finally:
+        holder.close()
+    late = [answer for answer in answers if answer.status_code == 503]
+    # the first is held up, and on a busy machine who came while it began; each for ten seconds
+    assert len(late) >= 4, [answer.status_code for answer in answers]
+    for answer in late:
+        assert "too busy" in problem(answer, 503)["detail"]
+        assert answer.headers["Retry-After"] == "1"
+    assert daemon.get("/runs/999999").status_code == 404
+
+
 def test_stop_while_one_waits(catalog, trained, tmp_path):
     """A request that waits for the catalog is answered, or told that the daemon stops."""
     daemon = Daemon(catalog, tmp_path / "state", "--role", "server")

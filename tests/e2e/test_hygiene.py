@@ -308,12 +308,24 @@ SLOW = {
 }
 
 
+def n_cut(daemon):
+    """How many the metrics say were cut, and how many of them amid a request."""
+    text = daemon.get("/metrics").text
+    cut = re.findall(r'^pgboost_http_connections_cut_total{phase="\w+"} (\d+)$', text, re.M)
+    timeouts = re.search(r'^pgboost_http_rejected_total{reason="timeout"} (\d+)$', text, re.M)
+    assert len(cut) == 5
+    return sum(map(int, cut)), int(timeouts[1])
+
+
 @pytest.mark.parametrize("case", SLOW)
 def test_slow_requests_are_cut(served, case):
     first, more, answer = SLOW[case]
+    cut, timeouts = n_cut(served)
     seconds, received = seconds_until_cut(served, first, more)
     assert 0.7 < seconds < 7, seconds  # not the eight seconds of who says nothing of it
     assert received.startswith(answer) and received.count(b"HTTP/1.1") == (answer != b"")
+    wait_for(lambda: n_cut(served)[0] > cut and n_cut(served)[1] - timeouts == (answer != b""),
+             what="the metrics")
 
 
 def test_slow_next_request_is_cut(served):

@@ -181,6 +181,52 @@ def test_slow_requests(served):
     assert all(line["ms"] >= 300 for line in lines(served, "slow request")), "no quick one"
 
 
+def test_ids_are_texts(served):
+    """Also one of digits: in JSON a field is of one type, whatever a client sends."""
+    for request_id in ("12345678901234567890", "1e5", "a=b"):
+        def is_logged():  # not at once where others have used up the lines
+            begin = time.monotonic()
+            with socket.create_connection((served.host, served.port), 30) as connection:
+                connection.sendall(
+                    b"POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+                    b"Expect: 100-continue\r\nX-Request-ID: " + request_id.encode() + b"\r\n\r\n")
+                assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                while time.monotonic() - begin < 0.4:
+                    time.sleep(0.05)
+                connection.sendall(b"{}")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+            return [line for line in lines(served, "slow request")
+                    if line.get("request") == request_id]
+
+        wait_for(is_logged, what="the line")
+
+
+def test_a_field_is_of_one_type(served):
+    """A store of logs takes a field's type from the first line that has it, and refuses others."""
+    types = {}
+    for line in map(json.loads, served.log.splitlines()):
+        for name, value in line.items():
+            types.setdefault(name, set()).add(str if isinstance(value, str) else float)
+    assert {"version", "deploy_version", "request", "ms"} <= set(types)
+    assert [name for name, found in types.items() if len(found) > 1] == []
+
+
+def test_refusals_of_a_host_count(served):
+    """By their own status, as those of methods do."""
+    before = scrape(served)
+    answer = served.session.get(served.url + "/projects", headers={"Host": "a.example.com"},
+                                timeout=30)
+    assert answer.status_code == 421
+    assert served.session.options(served.url + "/projects", timeout=30).status_code == 204
+    after = scrape(served)
+    rejected = "pgboost_http_rejected_total"
+    assert sample(after, rejected, reason="host") - sample(before, rejected, reason="host") == 1
+    total = "pgboost_http_requests_total"
+    for status in ("421", "204"):
+        assert sample(after, total, status=status) - sample(before, total, status=status) == 1
+    assert sample(after, total, status="other") == 0
+
+
 def test_look_ups(catalog, served):
     """By key: the request is its project's, the look-up counts by what became of it."""
     def asked(expected, **members):

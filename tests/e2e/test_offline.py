@@ -1,6 +1,8 @@
 """Without Postgres: predictions go on, also over a restart, from the cache of live models."""
 
 import json
+import os
+import shutil
 import subprocess
 import threading
 
@@ -164,6 +166,35 @@ def test_restart_without_postgres(own, tmp_path):
     cut = run(database, state)
     assert cut.returncode == 69 and "is damaged" in cut.stderr
     own.start()
+
+
+def test_a_cache_of_others_is_not_read(own, tmp_path):
+    """What others can write to may hold any model: neither a link, nor one that all may change."""
+    database = Database(own)
+    Cli(database).ok("migrate")
+    state = tmp_path / "state"
+    assert Daemon(database, state, "--role", "server").stop() == 0
+    (folder,) = state.glob("live-*")
+
+    def refuses():
+        result = run(database, state)
+        assert result.returncode == 78 and "others may write to the cache" in result.stderr
+
+    folder.chmod(0o777)
+    refuses()
+    folder.chmod(0o700)
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)
+    refuses()
+    if os.geteuid() == 0:
+        folder.unlink()
+        elsewhere.rename(folder)
+        os.chown(folder, 65534, 65534)
+        refuses()
+        shutil.rmtree(folder)
+    else:
+        folder.unlink()
+    assert Daemon(database, state, "--role", "server").stop() == 0
 
 
 def test_what_could_not_be_cached_is_later(own, tmp_path):

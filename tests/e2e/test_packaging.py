@@ -1,5 +1,6 @@
 """What is installed beside the programs: man pages and completion, made from what they say."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -67,7 +68,8 @@ def test_page_has_every_command(pages):
 def complete(*words):
     """What bash would offer for the last word."""
     script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
-              ' "_${1##*/}" "$1"; printf "%s\\n" "${COMPREPLY[@]}"')
+              ' read -r _ _ _ _ function _ < <(complete -p "${1##*/}");'
+              ' "$function" "$1"; printf "%s\\n" "${COMPREPLY[@]}"')
     return output("bash", "-c", script, "bash", ROOT / "packaging/completion/pgboost",
                   BIN / words[0], *words[1:]).split()
 
@@ -80,3 +82,51 @@ def test_completion():
     assert offered >= {"--model", "--strategy", "--json"}
     assert complete("pgboost", "deploy", "--st") == ["--strategy"]
     assert complete("pgboostd", "--list") == ["--listen"]
+    assert complete("pgboost", "--dsn", "dbname=shop", "sta") == ["status"]
+    assert complete("pgboost", "--dsn", "dbname=shop", "deploy", "--st") == ["--strategy"]
+    assert complete("pgboost", "token", "") == ["new"]
+
+
+def test_completion_has_every_option():
+    """Of every command and program, what its help lists as an option."""
+    overview = output(BIN / "pgboost", "help")
+    commands = re.findall(r"^  ([a-z]+) ", overview[:overview.index("Options of every")], re.M)
+    assert len(commands) > 15
+    asked = [(("pgboost", command), output(BIN / "pgboost", "help", command))
+             for command in commands]
+    asked += [((program,), output(BIN / program, "--help"))
+              for program in ("pgboostd", "pgboost-worker")]
+    for words, help_text in asked:
+        rows = re.findall(r"^  (?:-\w, )?(--.*?)(?:  |$)", help_text, re.M)
+        options = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
+        assert set(complete(*words, "--")) == options, words
+
+
+def test_install_and_uninstall(pages, tmp_path):
+    """What is installed is there for everybody, and gone again; what others have beside it stays."""
+    build, root = tmp_path / "build", tmp_path / "root"
+    build.mkdir()
+    (build / "bin").symlink_to(BIN)
+    (build / "man").symlink_to(pages)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+    def make(target):  # of what is built, however it was
+        subprocess.run(["make", "-C", ROOT, target, f"BUILD={build}", f"DESTDIR={root}",
+                        "prefix=/opt/x"],
+                       check=True, env=env, stdout=subprocess.DEVNULL, umask=0o077)
+
+    def files():
+        return {str(path.relative_to(root)) for path in root.rglob("*")
+                if not path.is_dir()}
+
+    make("install-files")
+    installed = files()
+    assert installed >= {"opt/x/bin/pgboostd", "opt/x/share/man/man5/pgboostd.conf.5",
+                         "opt/x/lib/systemd/system/pgboost-train@.timer",
+                         "opt/x/share/bash-completion/completions/pgboost-worker"}
+    assert all((root / name).stat().st_mode & 0o044 == 0o044 for name in installed)
+    assert "ExecStart=/opt/x/bin/pgboostd\n" in (
+        root / "opt/x/lib/systemd/system/pgboostd.service").read_text()
+    (root / "opt/x/bin/pgboost-of-others").touch()
+    make("uninstall")
+    assert files() == {"opt/x/bin/pgboost-of-others"}

@@ -189,6 +189,14 @@ BAD = {
                     400, "the columns differ in length"),
     "matrix": ({"inputs": [{**TENSOR, "shape": [1, 3], "data": [1, 2, 3]}]}, 400,
                "a matrix has the model's 4 columns"),
+    "a row too short": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[1], [2, 3, 4]]}]}, 400,
+                        "rows of 2 values"),
+    "rows and values": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[1, 2], 3, 4]}]}, 400,
+                        "rows of 2 values"),
+    "values and rows": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [1, 2, [3, 4]]}]}, 400,
+                        "rows of 2 values"),
+    "nested too deep": ({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[[1, 2], [3, 4]]]}]}, 400,
+                        "rows of 2 values"),
     "too many": ({"inputs": [{**TENSOR, "shape": [101], "data": [1] * 101}]}, 413, "101 rows"),
     "id": ({"id": 7, "inputs": [TENSOR]}, 400, "expected a string"),
 }
@@ -204,6 +212,41 @@ def test_refused_otherwise(served):
     oip_error(served.session.post(served.url + "/v2/models/late/infer", data="{", timeout=30), 400,
               "the body is not JSON")
     oip_error(served.post("/v2/models/nothing/infer", {"inputs": [TENSOR]}), 404, "no project")
+
+
+def test_errors_point_into_the_body(served):
+    """Of what was sent, not of what it is rewritten as."""
+    tensor = lambda name, *data: {"name": name, "shape": [2], "datatype": "BYTES",
+                                  "data": list(data)}
+    for inputs, place in (([TENSOR | {"shape": [2], "data": [1, 2]}, tensor("share", "1", "x")],
+                           "/inputs/1/data/1: expected a number"),
+                          ([tensor("share", "1", "2"), tensor("nothing", "1", "2")],
+                           "/inputs/1/name: model "),
+                          ([{"name": "m", "shape": [2, 4], "datatype": "BYTES",
+                             "data": ["x"] * 8}], "/inputs/0/data/0/"),
+                          ([{**TENSOR, "shape": [2]}], "/inputs/0: the data has")):
+        oip_error(served.post("/v2/models/late/infer", {"inputs": inputs}), 400, place)
+    assert infer(served, "late", [TENSOR], id=None)["prediction"]["shape"] == [1]
+    for body, field in (
+            ({"dataframe_split": {"columns": ["share"], "data": [[1], ["x"]]}},
+             "/dataframe_split/data/1/0"),
+            ({"dataframe_split": {"columns": ["no"], "data": []}}, "/dataframe_split/columns/0"),
+            ({"dataframe_split": {"columns": ["share"]}}, "/dataframe_split"),
+            ({"dataframe_records": [{}, {"share": "x"}]}, "/dataframe_records/1/share"),
+            ({"instances": [{"share": "x"}]}, "/instances/0/share"),
+            ({"instances": [[1]]}, "/instances/0")):
+        refused = problem(served.post("/invocations?project=late", body), 400)
+        assert [error["field"] for error in refused["errors"]] == [field]
+
+
+def test_refusals_before_a_route(served):
+    """In the protocol's words too: of what Accept, Host or the method say."""
+    get = lambda path, **headers: served.session.get(served.url + path, headers=headers, timeout=30)
+    oip_error(get("/v2/models/late", Accept="image/png"), 406, "none of the types")
+    oip_error(get("/v2", Host="a.example.com"), 421, "not a host")
+    oip_error(get("/v2/models/late/infer"), 405, "does not answer to that method")
+    problem(get("/projects", Accept="image/png"), 406)
+    problem(get("/predict"), 405)
 
 
 # MLflow -------------------------------------------------------------------------------------------
@@ -237,6 +280,7 @@ def test_invocations_refused(served):
             ("/invocations?project=late", {"dataframe_split": [1]}, 400, "expected an object"),
             ("/invocations?project=late", {"dataframe_records": 7}, 400, "expected an array"),
             ("/invocations?project=late", {"dataframe_records": [{"no": 7}]}, 400, "no"),
+            ("/invocations?project=late", {"inputs": {"share": [[1, 2]]}}, 400, "rows of 1 values"),
             ("/invocations?project=late", {"inputs": {"share": 7}}, 400,
              "an array for each column")):
         assert text in problem(served.post(path, body), status)["detail"]
@@ -256,9 +300,30 @@ def test_openapi(served):
     for path, methods in document["paths"].items():
         names = re.findall(r"{(\w+)}", path)
         for operation in methods.values():
-            assert [p["name"] for p in operation.get("parameters", [])] == names
+            assert [p["name"] for p in operation["parameters"] if p["in"] == "path"] == names
             assert operation["summary"]
             (content,) = operation["responses"]["default"]["content"].values()
             reference = content["schema"]["$ref"].split("/")
             assert reference[:3] == ["#", "components", "schemas"]
             assert reference[3] in document["components"]["schemas"]
+
+
+def test_openapi_is_true(served):
+    """Each route that only reads answers as the document says it does, with one type or another."""
+    document = served.get("/openapi.json").json()
+    names = {"{name}": "late", "{id}": "1"}
+    for path, methods in document["paths"].items():
+        if "get" not in methods:
+            continue
+        target = re.sub(r"{\w+}", lambda found: names[found[0]], path)
+        responses = methods["get"]["responses"]
+        answer = served.get(target)
+        assert answer.status_code == 200, answer.text
+        assert list(responses["2XX"]["content"]) == [answer.headers["Content-Type"].split(";")[0]]
+    assert [path for path, methods in document["paths"].items()
+            for operation in methods.values() for parameter in operation["parameters"]
+            if (parameter["name"], parameter["in"], parameter["required"]) == (
+                "project", "query", True)] == ["/invocations"]
+    assert {path for path, methods in document["paths"].items()
+            for operation in methods.values() if operation.get("security") == []} == {
+        "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}

@@ -102,3 +102,32 @@ def test_every_migration_says_what_it_can(catalog):
         said = first.removeprefix("-- oldest program: ") if "oldest program: " in first else None
         assert catalog.value("SELECT oldest_program FROM pgboost.schema_migrations WHERE name = %s",
                              path.name) == said
+
+
+def test_a_newer_program_before_the_migration(catalog, cli, served, daemon_factory, tmp_path):
+    """It serves the models that it has in files, if any, until the catalog is migrated."""
+    folder = tmp_path / "state"
+    daemon = daemon_factory("--role", "server", state_dir=folder)
+    expected = daemon.predict("seen", {"a": 5})
+    wait_for(lambda: list(folder.glob("live-*/live")), what="the cache")
+    assert daemon.stop() == 0 and served.stop() == 0
+    catalog.sql("DELETE FROM pgboost.schema_migrations WHERE name > '0009'")
+    catalog.sql("ALTER TABLE pgboost.schema_migrations DROP COLUMN oldest_program")
+    text = 'the catalog is older than this program: it lacks "0009_'
+    daemon = daemon_factory("--poll", "200 ms", state_dir=folder)
+    degraded = daemon.get("/readyz").json()["degraded"]
+    assert degraded.startswith("serving the models of 20") and text in degraded
+    assert daemon.predict("seen", {"a": 5}) == expected
+    train = daemon.post("/projects/seen/train", {})
+    assert train.status_code == 409
+    assert 'run "pgboost migrate"' in train.json()["detail"]
+    start = subprocess.run([BIN / "pgboostd", "--listen", "127.0.0.1:0", "--state-dir",
+                            tmp_path / "without"],
+                           env=catalog.env, stdin=subprocess.DEVNULL, text=True, timeout=60,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert start.returncode == 1 and text in start.stderr
+    cli.ok("migrate")
+    wait_for(lambda: daemon.get("/readyz").json()["degraded"] is None, what="the daemon's return")
+    run_id = daemon.post("/projects/seen/train", {}).json()["run_id"]
+    wait_for(lambda: daemon.get(f"/runs/{run_id}").json()["status"] == "succeeded", 60, "the run")
+    assert len([line for line in daemon.log.splitlines() if text[:37] in line]) < 10

@@ -58,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct asking asking;
     CLEANUP(tensors_request_release) struct tensors_request request = {0};
     CLEANUP(buf_release) struct buf body = {0};
+    struct tensors_places places;
     struct model *model;
     struct err err = {0};
     enum err_code code;
@@ -71,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] % 2 == 0)
         code = tensors_from_oip((const char *)data + 1, size - 1, model, 64, &request, &body, &err);
     else
-        code = tensors_from_mlflow((const char *)data + 1, size - 1, model, 64, &body, &err);
+        code =
+            tensors_from_mlflow((const char *)data + 1, size - 1, model, 64, &places, &body, &err);
     if (code != ERR_OK) {
         if (err.code == ERR_OK || err.message[0] == '\0')
             abort();
