@@ -295,12 +295,14 @@ enum err_code catalog_fail_run(struct pg *pg, const struct lease *lease, enum ru
     static const char *const statuses[] = {
         [RUN_FAILED] = "failed", [RUN_CANCELLED] = "cancelled", [RUN_AGAIN] = "queued"};
     CLEANUP(pg_table_release) struct pg_table table = {0};
+    CLEANUP(buf_release) struct buf message = {0}, hint = {0};
     const struct fence fence = fence_of(lease);
 
     TRY(let_go(pg, lease->run_id, lease->worker, err));
     TRY(pg_rows(pg, fail_sql, 5,
                 (struct pg_param[]){FENCE_PARAMS(fence), PG_TEXT(statuses[end]),
-                                    PG_TEXT(error->message), PG_TEXT(error->hint)},
+                                    PG_TEXT(pg_plain(pg, error->message, &message)),
+                                    PG_TEXT(pg_plain(pg, error->hint, &hint))},
                 &table, err));
     return table.n_rows == 1 ? ERR_OK : fence_lost(lease, err);
 }
@@ -327,11 +329,13 @@ enum err_code catalog_worker_died(struct pg *pg, int64_t run_id, const char *wor
                                   struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
+    CLEANUP(buf_release) struct buf plain = {0};
     struct pg_int id;
 
     TRY(let_go(pg, run_id, worker, err));
     TRY(pg_rows(pg, died_sql, 4,
-                (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker), PG_TEXT(reason),
+                (struct pg_param[]){pg_param_int(&id, run_id), PG_TEXT(worker),
+                                    PG_TEXT(pg_plain(pg, reason, &plain)),
                                     PG_TEXT(counts ? "true" : "false")},
                 &table, err));
     if (ret_had_run != NULL)

@@ -206,14 +206,18 @@ static enum err_code refuse_commit(struct err *err)
     return ERR_INVALID;
 }
 
-/* Whoever waits for a table's lock holds up all who come after, the heartbeats of runs among them:
- * rather not long. What a user's own file waits for is the user's to say. */
+/* Beyond ASCII they hold comments only, which a database of another encoding may not take as they
+ * are. Whoever waits for a table's lock holds up all who come after, the heartbeats of runs among
+ * them: rather not long. What a user's own file waits for is the user's to say. */
 static enum err_code run_own_script(struct pg *pg, const struct script *script, struct err *err)
 {
+    CLEANUP(buf_release) struct buf plain = {0};
+    const char *sql = pg_plain(pg, script->sql, &plain);
     enum err_code code;
 
+    TRY(buf_check(&plain, err));
     TRY(pg_exec(pg, "SET LOCAL lock_timeout = '5s'", 0, NULL, NULL, err));
-    code = pg_script(pg, script->sql, err);
+    code = pg_script(pg, sql, err);
     if (code == ERR_CONFLICT && err != NULL && strcmp(err->sqlstate, "55P03") == 0)
         err_hint(err, "another session has used the table for 5 s, as pg_dump does; nothing was "
                       "changed: run \"pgboost migrate\" again when it is done");

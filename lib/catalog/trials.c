@@ -170,6 +170,7 @@ enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
                                 const struct trial_end *end, struct err *err)
 {
     CLEANUP(pg_table_release) struct pg_table table = {0};
+    CLEANUP(buf_release) struct buf error = {0};
     struct hold_text text;
     struct pg_int rounds_text;
     char score_text[40], seconds_text[40], predict_text[40];
@@ -185,7 +186,7 @@ enum err_code catalog_end_trial(struct pg *pg, const struct trial_hold *hold,
                     pg_param_int(&rounds_text, end->rounds),
                     PG_TEXT(seconds_text),
                     PG_TEXT(end->steps),
-                    PG_TEXT(end->error),
+                    PG_TEXT(pg_plain(pg, end->error, &error)),
                     PG_TEXT(end->fold_scores),
                     PG_TEXT(end->predict_us > 0 ? predict_text : NULL),
                 },

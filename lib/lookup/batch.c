@@ -218,11 +218,15 @@ static enum err_code deal(struct batch *batch, const PGresult *result, size_t fi
     return ERR_OK;
 }
 
-/* A value that the server cannot read, or that is beyond its type. */
+/* A value that the server cannot read, or that is beyond its type or its encoding. */
 static bool is_of_value(const char *sqlstate)
 {
-    return strcmp(sqlstate, "22P02") == 0 || strcmp(sqlstate, "22003") == 0 ||
-           strcmp(sqlstate, "22007") == 0 || strcmp(sqlstate, "22008") == 0;
+    static const char *const states[] = {"22P02", "22003", "22007", "22008", "22P05"};
+
+    for (size_t i = 0; i < N_ELEMENTS(states); i++)
+        if (strcmp(sqlstate, states[i]) == 0)
+            return true;
+    return false;
 }
 
 /* An internal error may be the plan's, of things that are gone, or a row's. */

@@ -33,7 +33,7 @@ static void add_labels(struct drift *drift, const struct encoder_column *column,
         if (n < LABELS_SHOWN)
             buf_printf(&drift->new_labels, "%s\"%s\"", n > 0 ? ", " : "", label);
         else if (n == LABELS_SHOWN)
-            buf_puts(&drift->new_labels, ", …");
+            buf_puts(&drift->new_labels, ", ...");
         n++;
     }
     drift->n_new_labels += n;

@@ -86,6 +86,11 @@ struct pg_param {
         .value = (const char *)(data), .n_bytes = (size), .binary = true                           \
     }
 
+/* Words of ours that the server must be able to store: `text` as it is where its encoding holds
+ * every character, and elsewhere in ASCII, in `storage`, with "?" for what is lost. What users name
+ * is sent as it is. */
+const char *pg_plain(const struct pg *pg, const char *text, struct buf *storage);
+
 /* A parameter from an int64; the text lives in the caller's struct. */
 struct pg_int {
     char text[24];

@@ -102,7 +102,10 @@ static enum err_code explain(enum err_code code, const struct relation *relation
     if (code != ERR_SQL)
         return code;
     err_prefix(err, "reading relation \"%s\"", relation->name);
-    if (err != NULL && err->hint[0] == '\0')
+    if (err != NULL && strcmp(err->sqlstate, "22021") == 0)
+        err_hint(err, "a text there is in another encoding: convert it in the view, or \"exclude\" "
+                      "its column");
+    else if (err != NULL && err->hint[0] == '\0')
         err_hint(err,
                  "an expression of the view failed on some row: SELECT * FROM %s in psql shows it",
                  relation->name);

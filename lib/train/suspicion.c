@@ -332,7 +332,7 @@ enum err_code column_warnings(const struct dataset *dataset, const struct encode
         warn(json, n,
              "column \"%s\" alone predicts the target (%s %.4f of feature \"%s\"): is it known "
              "before the answer is?",
-             from->name, dataset_n_classes(dataset) == 0 ? "R²" : "AUC", power, feature);
+             from->name, dataset_n_classes(dataset) == 0 ? "r2" : "AUC", power, feature);
     return ERR_OK;
 }
 

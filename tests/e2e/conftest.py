@@ -148,12 +148,15 @@ class Cluster:
 
 
 class Database:
-    def __init__(self, cluster):
+    """Another encoding than the cluster's goes with the locale C alone."""
+
+    def __init__(self, cluster, encoding="UTF8"):
         self.cluster = cluster
         self.name = "t_" + uuid.uuid4().hex[:12]
+        locale = "" if encoding == "UTF8" else "LOCALE 'C'"
         with_server = cluster.connect()
         with_server.cursor().execute(
-            f"CREATE DATABASE {self.name} ENCODING 'UTF8' TEMPLATE template0")
+            f"CREATE DATABASE {self.name} ENCODING '{encoding}' {locale} TEMPLATE template0")
         with_server.close()
         self.direct_env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("PG", "PGBOOST_"))},
