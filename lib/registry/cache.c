@@ -14,7 +14,8 @@
 
 #include "base/hash.h"
 
-#define MAGIC      "pgboost cache 4\n"
+#define KIND       "pgboost cache "
+#define MAGIC      KIND "4\n"
 #define FILE_MAX   ((size_t)2 << 30)
 #define NO_TEXT    UINT64_MAX /* the length of NULL */
 #define KEY_DIGITS 16         /* of the catalog's hash, in the folder's name */
@@ -236,6 +237,19 @@ static enum err_code damaged(const struct cache *cache, const char *name, struct
     return err_hint(err, "it is written anew as soon as Postgres can be reached");
 }
 
+/* As an older program wrote it, or a newer one. */
+static enum err_code check_kind(const struct cache *cache, const char *name, const struct buf *file,
+                                struct err *err)
+{
+    if (file->length < strlen(MAGIC) || memcmp(file->data, KIND, strlen(KIND)) != 0)
+        return damaged(cache, name, err);
+    if (memcmp(file->data, MAGIC, strlen(MAGIC)) == 0)
+        return ERR_OK;
+    err_set(err, ERR_CORRUPT, "the cached file \"%s/%s\" is of another version of pgboost",
+            cache->folder, name);
+    return err_hint(err, "it is written anew as soon as Postgres can be reached");
+}
+
 /* The file's content between its head and its checksum, both of which are right. */
 static enum err_code read_file(const struct cache *cache, const char *name, struct buf *file,
                                struct reader *reader, struct err *err)
@@ -248,7 +262,8 @@ static enum err_code read_file(const struct cache *cache, const char *name, stru
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return err_set(err, ERR_NOT_FOUND, "there is no cached file \"%s\"", path);
     TRY(buf_read_file(file, path, FILE_MAX, err));
-    if (file->length < head + SHA256_SIZE || memcmp(file->data, MAGIC, strlen(MAGIC)) != 0 ||
+    TRY(check_kind(cache, name, file, err));
+    if (file->length < head + SHA256_SIZE ||
         memcmp(file->data + strlen(MAGIC), cache->catalog, SHA256_HEX_SIZE - 1) != 0)
         return damaged(cache, name, err);
     TRY(sha256(file->data, file->length - SHA256_SIZE, digest, err));

@@ -162,9 +162,12 @@ def test_restart_without_postgres(own, tmp_path):
     assert "cannot reach Postgres" in other.stderr or "does not answer" in other.stderr
     trainer = run(database, state, "--role", "trainer")
     assert trainer.returncode == 69
-    (folder / "live").write_bytes(b"pgboost cache 1\n")
-    cut = run(database, state)
-    assert cut.returncode == 69 and "is damaged" in cut.stderr
+    for content, text in ((b"pgboost cache 1\n", "is of another version of pgboost"),
+                          ((folder / "live").read_bytes()[:-1], "is damaged"),
+                          (b"", "is damaged")):
+        (folder / "live").write_bytes(content)
+        refused = run(database, state)
+        assert refused.returncode == 69 and text in refused.stderr
     own.start()
 
 
