@@ -34,12 +34,19 @@ def define(db, folder, **more):
     Cli(db).ok("apply", path)
 
 
-def test_same_characters(encoded, tmp_path):
-    db, letter = encoded
+@pytest.fixture
+def daemon(encoded, tmp_path):
+    db, _ = encoded
     define(db, tmp_path)
     Cli(db).ok("train", "p", "--here")
     daemon = Daemon(db, tmp_path / "state", "--role", "server")
     daemon.wait_live("p")
+    yield daemon
+    assert daemon.stop() == 0
+
+
+def test_same_characters(encoded, daemon):
+    db, letter = encoded
     answer = daemon.predict("p", {"c": "x" + letter}, encoded=True)
     assert answer["prediction"] == "is " + letter
     by_key = daemon.post("/predict", {"project": "p", "key": f"key 3{letter}", "encoded": True})
@@ -49,7 +56,6 @@ def test_same_characters(encoded, tmp_path):
     assert unseen["encoded"] == daemon.predict("p", {"c": "unseen"}, encoded=True)["encoded"]
     refused = daemon.post("/predict", {"project": "p", "key": "key 3😀"})
     assert refused.status_code == 400 and "has no equivalent in encoding" in refused.text
-    assert daemon.stop() == 0
     Cli(db).ok("score", "p", "--from", "public.t", "--into", "public.s")
     assert db.sql("SELECT prediction, count(*) FROM public.s GROUP BY 1 ORDER BY 2") == [
         ("is " + letter, 100), ("not", 200)]

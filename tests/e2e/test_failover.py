@@ -80,6 +80,20 @@ def test_trained_from_a_standby(db, standby, cli):
     assert db.value("SELECT count(*) FROM public.s") == 200
 
 
+@pytest.fixture
+def start(db, tmp_path):
+    daemons = []
+
+    def one(*args):
+        daemons.append(Daemon(db, tmp_path / "state", *args))
+        return daemons[-1]
+
+    yield one
+    for daemon in daemons:
+        if daemon.proc.poll() is None:
+            daemon.stop()
+
+
 class Gate:
     """Who reads public.gated on the standby waits until it is opened."""
 
@@ -112,14 +126,14 @@ def break_off(db, gate):
     wait_for(lambda: gate.n_cancelled() > n, what="a cancelled query")
 
 
-def test_what_is_broken_off_is_asked_again(db, standby, cli, tmp_path):
+def test_what_is_broken_off_is_asked_again(db, standby, cli, start, tmp_path):
     db.sql("""CREATE FUNCTION public.gate() RETURNS boolean LANGUAGE plpgsql AS
                   'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN true; END';
               CREATE VIEW public.gated AS SELECT * FROM public.t WHERE public.gate()""")
     cli.ok("apply", definition(tmp_path, project="gated", relation="public.gated"))
     cli.ok("train", "gated", "--here")
     read_dsn = dsn(db, standby, ["standby"])
-    daemon = Daemon(db, tmp_path / "state", "--read-dsn", read_dsn, "--lookup-timeout", "60 s")
+    daemon = start("--read-dsn", read_dsn, "--lookup-timeout", "60 s")
     daemon.wait_live("gated")
 
     gate = Gate(read_dsn)
@@ -142,8 +156,8 @@ def test_what_is_broken_off_is_asked_again(db, standby, cli, tmp_path):
     assert daemon.stop() == 0, daemon.log
 
 
-def test_a_standby_takes_over(db, standby, tmp_path):
-    daemon = Daemon(db, tmp_path / "state", "--dsn", dsn(db, standby, ["primary", "standby"]))
+def test_a_standby_takes_over(db, standby, start, tmp_path):
+    daemon = start("--dsn", dsn(db, standby, ["primary", "standby"]))
     state = daemon.wait_live("p")
     expected = daemon.predict("p", {"a": 3})
     wait_for(lambda: list((tmp_path / "state").glob("live-*/live")), what="the cache")
@@ -160,7 +174,7 @@ def test_a_standby_takes_over(db, standby, tmp_path):
 
     # One that starts now serves from the cache.
     assert daemon.stop() == 0, daemon.log
-    daemon = Daemon(db, tmp_path / "state", "--dsn", dsn(db, standby, ["primary", "standby"]))
+    daemon = start("--dsn", dsn(db, standby, ["primary", "standby"]))
     assert daemon.predict("p", {"a": 3}) == expected
     assert "serving the models of 20" in daemon.get("/readyz").json()["degraded"]
 
