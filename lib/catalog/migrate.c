@@ -13,6 +13,7 @@
 
 #define SERVER_VERSION_MIN 120000
 #define NUMBER_LENGTH      4                     /* of "0009_add_upgrades.sql" */
+#define DEADLOCKS_MAX      3                     /* of one file */
 #define OLDEST_PROGRAM     "-- oldest program: " /* as a file's first line begins that has it */
 
 /* One file on its way into the database. */
@@ -307,14 +308,25 @@ static enum err_code apply_locked(struct pg *pg, const struct script *script, co
     return remember_oldest(pg, script, err);
 }
 
+static enum err_code apply_once(struct pg *pg, const struct script *script, const char **ret_what,
+                                struct err *err)
+{
+    TRY(pg_begin(pg, err));
+    return pg_end(pg, apply_locked(pg, script, ret_what, err), err);
+}
+
+/* Others may lock the same tables in another order; the one that Postgres breaks off has left
+ * nothing behind. */
 static enum err_code apply(struct pg *pg, const struct script *script, migrate_report_fn report,
                            void *context, struct err *err)
 {
     const char *what = NULL;
-    enum err_code code;
+    enum err_code code = apply_once(pg, script, &what, err);
 
-    TRY(pg_begin(pg, err));
-    code = pg_end(pg, apply_locked(pg, script, &what, err), err);
+    for (int i = 0; i < DEADLOCKS_MAX && code == ERR_CONFLICT && err != NULL &&
+                    strcmp(err->sqlstate, "40P01") == 0;
+         i++)
+        code = apply_once(pg, script, &what, err);
     if (code != ERR_OK) {
         err_prefix(err, "%s", script->name);
         return code;

@@ -1,14 +1,16 @@
 """The catalog: its migrations and a user's own, and what the schema itself refuses."""
 
+import contextlib
 import subprocess
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import psycopg2.errors
 import pytest
 
-from conftest import BIN, ROOT, Cli, Database
+from conftest import BIN, ROOT, Cli, Database, wait_for
 
 OWN = sorted(path.name for path in (ROOT / "migrations").glob("*.sql"))
 
@@ -105,6 +107,24 @@ def test_a_lock_is_not_waited_for_long(fresh):
     finally:
         reader.close()
     assert cli.ok("migrate").out == "0009_add_upgrades.sql: applied\n"
+
+
+def test_a_deadlock_is_tried_again(fresh, tmp_path):
+    Cli(fresh).ok("migrate")
+    fresh.sql("CREATE TABLE public.a (); CREATE TABLE public.b ()")
+    (tmp_path / "0001_c.sql").write_text(
+        "LOCK TABLE public.a; LOCK TABLE public.b; CREATE TABLE public.c ();")
+    with contextlib.closing(fresh.cluster.connect(fresh.name)) as other, \
+            ThreadPoolExecutor(1) as threads:
+        other.autocommit = False
+        other.cursor().execute("SET LOCAL deadlock_timeout = '1 min'; LOCK TABLE public.b")
+        migrate = threads.submit(Cli(fresh), "migrate", tmp_path)
+        wait_for(lambda: fresh.value("SELECT count(*) FROM pg_locks WHERE NOT granted"),
+                 what="the file's second lock")
+        other.cursor().execute("LOCK TABLE public.a")  # which Postgres breaks migrate off for
+        other.commit()
+        assert migrate.result().code == 0, migrate.result().err
+    assert fresh.value("SELECT to_regclass('public.c')") == "c"
 
 
 def test_privileges(fresh):
