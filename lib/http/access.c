@@ -29,8 +29,10 @@ static const char *describe(const struct exchange *exchange, int64_t us, char *o
                       exchange->reply.status != 0 ? exchange->reply.status : MHD_HTTP_OK, us / 1000,
                       (int)(us % 1000), exchange->n_body_bytes);
     if (exchange->project_id != 0 && length > 0 && (size_t)length < size)
-        snprintf(out + length, size - (size_t)length, " project_id=%" PRId64 " model=%" PRId64,
-                 exchange->project_id, exchange->model_id);
+        length += snprintf(out + length, size - (size_t)length, " project_id=%" PRId64,
+                           exchange->project_id);
+    if (exchange->model_id != 0 && length > 0 && (size_t)length < size)
+        snprintf(out + length, size - (size_t)length, " model=%" PRId64, exchange->model_id);
     return out;
 }
 

@@ -199,6 +199,19 @@ static void check_rights(struct exchange *exchange, const struct guard *guard,
         check_projects(exchange);
 }
 
+/* Of whose path it is counted; a body's project is found with its model. */
+static void note_project(struct exchange *exchange)
+{
+    const struct registry_project *project;
+
+    if (exchange->refusal != 0 || !route_names_project(exchange->route))
+        return;
+    project = registry_find(registry_read_lock(exchange->service->registry), exchange->argument,
+                            strlen(exchange->argument));
+    exchange->project_id = project != NULL ? project->id : 0;
+    registry_read_unlock();
+}
+
 static void refuse_length(struct exchange *exchange)
 {
     size_t limit = atomic_load(&exchange->service->body_limit_bytes);
@@ -299,6 +312,7 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
         return MHD_NO;
     find_route(exchange, &head, path);
     check_rights(exchange, guard, &head);
+    note_project(exchange);
     exchange->chunked = length == UINT64_MAX;
     exchange->reply.close = exchange->chunked; /* where its chunks end, others may see elsewhere */
     if (exchange->refusal == 0 && !exchange->chunked && length > limit)

@@ -190,6 +190,11 @@ bool route_is_open(const struct route *route)
     return (route->traits & OPEN) != 0;
 }
 
+bool route_names_project(const struct route *route)
+{
+    return strstr(route->path, "{name}") != NULL;
+}
+
 bool route_is_by_project(const struct route *route)
 {
     return (route->traits & BY_PROJECT) != 0;

@@ -19,6 +19,7 @@ bool route_reads_csv(const struct route *route);     /* as well */
 bool route_changes(const struct route *route);       /* and so wants a JSON content type */
 bool route_takes_long(const struct route *route);    /* and is no work for a serving thread */
 bool route_is_open(const struct route *route);       /* to who has no token */
+bool route_names_project(const struct route *route); /* its path does */
 bool route_is_by_project(const struct route *route); /* it heeds a token's projects by itself */
 unsigned route_scopes(const struct route *route);    /* one of which a token must have */
 bool route_asks(const struct route *route); /* route_ask on the desk's thread, else route_handle */

@@ -96,10 +96,24 @@ def test_every_request_counts_once(served):
     assert 0 < more(latency + "_sum", path="/predict", project="seen") < 200
 
 
+def test_paths_that_name_a_project(served):
+    """Count as its requests, by the name that the registry has: names that are none make no lines."""
+    before = scrape(served)
+    for name in ("seen", "unknown"):
+        served.get(f"/projects/{name}"), served.get(f"/v2/models/{name}/ready")
+    after = scrape(served)
+    for path, missing in (("/projects/{name}", "404"), ("/v2/models/{name}/ready", "404")):
+        for project, status in (("seen", "200"), ("", missing)):
+            labels = {"path": path, "project": project, "status": status}
+            assert (sample(after, "pgboost_http_requests_total", **labels)
+                    - sample(before, "pgboost_http_requests_total", **labels)) == 1, labels
+
+
 def test_buckets_only_grow(served):
     found = scrape(served)
     buckets = sorted((float(dict(labels)["le"]), value) for (name, labels), value in found.items()
-                     if name.endswith("_bucket") and ("project", "seen") in labels)
+                     if name.endswith("_bucket")
+                     and {("project", "seen"), ("path", "/predict")} <= labels)
     assert len(buckets) == 18
     assert [n for _, n in buckets] == sorted(n for _, n in buckets)
 
