@@ -308,14 +308,25 @@ static enum err_code catch_up(struct daemon *daemon, struct err *err)
     return ERR_OK;
 }
 
+/* Until a look is due: for its own sake, for a schedule's, or since runs may have been left waiting
+ * while no worker could be started. */
+static int64_t next_look_ms(const struct daemon *daemon)
+{
+    int64_t wait_ms = daemon->options->poll_ms, backs_off_ms = 0;
+
+    if (daemon->supervisor != NULL)
+        backs_off_ms = supervisor_backs_off_ms(daemon->supervisor, clock_ms());
+    if (backs_off_ms > 0 && backs_off_ms < wait_ms)
+        wait_ms = backs_off_ms;
+    return daemon->due_in_ms < wait_ms ? daemon->due_in_ms : wait_ms;
+}
+
 static enum err_code wait_for_news(struct daemon *daemon, struct err *err)
 {
-    int64_t wait_ms = daemon->options->poll_ms;
+    int64_t wait_ms = next_look_ms(daemon);
     char payload[64];
     bool notified;
 
-    if (daemon->due_in_ms < wait_ms)
-        wait_ms = daemon->due_in_ms;
     return pg_wait(daemon->pg, (int)wait_ms, signals_fd(daemon->signals), &notified, payload,
                    sizeof(payload), err);
 }

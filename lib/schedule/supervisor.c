@@ -176,9 +176,14 @@ static struct slot *free_slot(const struct supervisor *supervisor)
     return NULL;
 }
 
+int64_t supervisor_backs_off_ms(const struct supervisor *supervisor, int64_t now_ms)
+{
+    return now_ms < supervisor->not_before_ms ? supervisor->not_before_ms - now_ms : 0;
+}
+
 bool supervisor_has_room(const struct supervisor *supervisor, int64_t now_ms)
 {
-    return free_slot(supervisor) != NULL && now_ms >= supervisor->not_before_ms;
+    return free_slot(supervisor) != NULL && supervisor_backs_off_ms(supervisor, now_ms) == 0;
 }
 
 const int64_t *supervisor_runs(struct supervisor *supervisor, int *ret_n)

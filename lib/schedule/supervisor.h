@@ -62,6 +62,10 @@ DEFINE_FREEP(struct supervisor *, supervisor_free)
 
 /* May a worker be started now: is there a free place, and no backoff under way? */
 bool supervisor_has_room(const struct supervisor *supervisor, int64_t now_ms);
+
+/* How long a backoff lasts from now on; 0: there is none. */
+int64_t supervisor_backs_off_ms(const struct supervisor *supervisor, int64_t now_ms);
+
 /* The runs that workers here were started for, running or not yet forgotten; valid until the next
  * call. */
 const int64_t *supervisor_runs(struct supervisor *supervisor, int *ret_n);
