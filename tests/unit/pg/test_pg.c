@@ -152,24 +152,15 @@ static void errors_of_statements(void **state)
         enum err_code code;
         bool broken, read_only;
     } cases[] = {
-        {"42501", ERR_DENIED, false},
-        {"28000", ERR_DENIED, false},
-        {"42P01", ERR_NOT_FOUND, false},
-        {"42703", ERR_NOT_FOUND, false},
-        {"3F000", ERR_NOT_FOUND, false},
-        {"57014", ERR_TIMEOUT, false},
-        {"53200", ERR_UNREACHABLE, false},
-        {"57P01", ERR_UNREACHABLE, true},
-        {"08006", ERR_UNREACHABLE, true},
-        {"54000", ERR_LIMIT, false},
-        {"40001", ERR_CONFLICT, false},
-        {"40P01", ERR_CONFLICT, false},
-        {"23505", ERR_CONFLICT, false},
-        {"55P03", ERR_CONFLICT, false},
-        {"22012", ERR_SQL, false},
-        {"25006", ERR_UNREACHABLE, true},
-        {"25006", ERR_SQL, false, true},
-        {"40001", ERR_UNREACHABLE, true, true},
+        {"42501", ERR_DENIED, false, false},      {"28000", ERR_DENIED, false, false},
+        {"42P01", ERR_NOT_FOUND, false, false},   {"42703", ERR_NOT_FOUND, false, false},
+        {"3F000", ERR_NOT_FOUND, false, false},   {"57014", ERR_TIMEOUT, false, false},
+        {"53200", ERR_UNREACHABLE, false, false}, {"57P01", ERR_UNREACHABLE, true, false},
+        {"08006", ERR_UNREACHABLE, true, false},  {"54000", ERR_LIMIT, false, false},
+        {"40001", ERR_CONFLICT, false, false},    {"40P01", ERR_CONFLICT, false, false},
+        {"23505", ERR_CONFLICT, false, false},    {"55P03", ERR_CONFLICT, false, false},
+        {"22012", ERR_SQL, false, false},         {"25006", ERR_UNREACHABLE, true, false},
+        {"25006", ERR_SQL, false, true},          {"40001", ERR_UNREACHABLE, true, true},
         {"40P01", ERR_UNREACHABLE, true, true},
     };
 
