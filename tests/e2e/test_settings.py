@@ -54,8 +54,8 @@ def test_many_write_at_once(strange):
     wait_for(lambda: strange.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 8,
              what="all of them")
     strange.sql("COMMIT")
-    runs = {train.communicate()[0] for train in trains}
-    assert len(runs) == 1 and all(train.returncode == 0 for train in trains)
+    runs = [train.communicate()[0] for train in trains]
+    assert [train.returncode for train in trains] == [0] * 8 and all(int(run) for run in runs)
 
 
 def test_names_are_as_ever(strange, cli):
